@@ -1,0 +1,41 @@
+# The README's commands. Each does all the set-up it needs, on a Debian or Ubuntu with nothing prepared.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+RUN := .venv/bin
+
+.PHONY: help setup demo demo-down test bench lint docs lock
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/.ready ## the Python environment that all the others need
+
+.venv/.ready: pyproject.toml uv.lock tools/setup
+	@tools/setup
+	@touch $@
+
+demo: setup ## a whole workbench in the lab, on this machine
+	@$(RUN)/workbench lab demo
+
+demo-down: setup ## remove every trace of it
+	@$(RUN)/workbench lab purge --yes
+
+lint: setup ## format, lint, types, import rules
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+test: lint ## everything: lint, unit, infra, deploy, end to end
+	@tools/test-packages
+	$(RUN)/pytest tests/unit tests/infra
+	$(RUN)/pytest tests/lab tests/deploy tests/e2e
+
+bench: setup ## measure; results go to bench/results.json
+	$(RUN)/python -m bench
+
+docs: setup ## write the generated pages again
+	$(RUN)/python -m workbench.reference
+
+lock: setup ## resolve the locked environments of the host again
+	$(RUN)/python -m deploy.locks
