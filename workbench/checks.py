@@ -1,0 +1,130 @@
+"""Judgements of single values: a CIDR, a user's name, an SSH key, a password hash, a zone, a domain.
+
+Each takes the value as it was written and gives it back, or raises ValueError with what would be right; the
+settings put the key in front.
+"""
+
+import base64
+import binascii
+import ipaddress
+import re
+import struct
+from collections.abc import Sequence
+
+# useradd of Debian's shadow (NAME_REGEX of shadow 4.x; 32 is the length of utmp's field).
+USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
+# Debian's base-passwd and the packages of the host own these; `admin` is the administrator of Debian's AMIs.
+RESERVED_USERS = frozenset(
+    "root admin daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody _apt "
+    "messagebus sshd systemd-network systemd-timesync systemd-resolve systemd-coredump polkitd caddy shiny "
+    "rstudio-server jupyterhub sudo adm docker users staff".split()
+)
+
+# The methods of crypt(5) in Debian that are still sound: yescrypt, gost-yescrypt, scrypt, bcrypt, sha512, sha256.
+PASSWORD_HASH = re.compile(r"\$(?:y|gy|7|2[aby]|6|5)\$[./A-Za-z0-9$=,]{20,}")
+
+SSH_KEY_TYPES = frozenset(
+    {
+        "ssh-ed25519",
+        "ssh-rsa",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521",
+        "sk-ssh-ed25519@openssh.com",
+        "sk-ecdsa-sha2-nistp256@openssh.com",
+    }
+)
+
+# The types that EC2 imports as a key pair. Source: AWS, "Create a key pair for your Amazon EC2 instance".
+EC2_KEY_TYPES = ("ssh-ed25519 ", "ssh-rsa ")
+
+ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]")
+INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
+DOMAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def cidr(value: str) -> str:
+    """An IPv4 range in its plain form, such as 203.0.113.0/24."""
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError as error:
+        try:
+            loose = ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            raise ValueError("is no IPv4 range; takes one such as 203.0.113.7/32") from error
+        raise ValueError(f"has bits set behind its mask; {loose} would be right") from error
+    if network.version != 4:
+        raise ValueError("is IPv6, but the workbench's network is IPv4; takes a range such as 203.0.113.7/32")
+    if "/" not in value:
+        raise ValueError(f"lacks its mask; {network} would be right")
+    return str(network)
+
+
+def distinct(values: Sequence[str], what: str) -> None:
+    """Refuses a value that is listed twice."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"lists the {what} {value} twice; once is enough")
+        seen.add(value)
+
+
+def user_name(value: str) -> str:
+    """A name that Linux takes for a user and that nobody else owns."""
+    if not USER_NAME.fullmatch(value):
+        raise ValueError(
+            "is no user name that Linux takes: at most 32 of a-z, 0-9, _ and -, the first a letter or _"
+        )
+    if value in RESERVED_USERS:
+        raise ValueError("is reserved for the system; choose another name")
+    return value
+
+
+def ssh_key(value: str) -> str:
+    """One line of an OpenSSH public key file: the key's type, its base64 and perhaps a comment (RFC 4253, 6.6)."""
+    text = value.strip()
+    if "PRIVATE KEY" in text:
+        raise ValueError("is a private key, which belongs in no settings; takes the line of the .pub file")
+    kind, _, rest = text.partition(" ")
+    blob = rest.strip().partition(" ")[0]
+    right = "takes one line of a .pub file, such as 'ssh-ed25519 AAAA... name'"
+    if "\n" in text or kind not in SSH_KEY_TYPES:
+        raise ValueError(f"is no SSH public key; {right}")
+    try:
+        raw = base64.b64decode(blob, validate=True)
+        (length,) = struct.unpack(">I", raw[:4])
+    except (binascii.Error, struct.error) as error:
+        raise ValueError(f"is no SSH public key, its base64 is cut or damaged; {right}") from error
+    if raw[4 : 4 + length] != kind.encode() or len(raw) < 4 + length + 32:
+        raise ValueError(f"is no SSH public key, its base64 does not hold a key of type {kind}; {right}")
+    return text
+
+
+def web_address(value: str) -> str:
+    """An http or https address, without a trailing slash."""
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+        raise ValueError("is no web address; takes one such as https://mirror.example.org/debian")
+    return value.rstrip("/")
+
+
+def password_hash(value: str) -> str:
+    """A hash in the form of crypt(5); the value itself is in no message, since it may be a clear password."""
+    if not PASSWORD_HASH.fullmatch(value):
+        raise ValueError("is not a password hash (clear text is refused); `workbench password` makes one")
+    return value
+
+
+def zone(value: str) -> str:
+    """An availability zone's name."""
+    if not ZONE.fullmatch(value):
+        raise ValueError("is no availability zone; takes a name such as eu-west-1a")
+    return value
+
+
+def domain(value: str) -> str:
+    """A fully qualified host name, in lower case, without a trailing dot (RFC 1123)."""
+    labels = value.split(".")
+    if len(value) > 253 or len(labels) < 2 or not all(DOMAIN_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("is no domain name; takes a name such as bench.example.org")
+    return value

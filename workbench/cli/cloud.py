@@ -1,0 +1,82 @@
+"""What AWS says of a stack right now; its outputs only say how `pulumi up` left it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+
+_GP3_USD_PER_GIB_MONTH = 0.08  # us-east-1, as the prices of instance_types.json: an estimate
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A server as EC2 describes it."""
+
+    id: str
+    type: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume as EC2 describes it; size in GiB, price an estimate."""
+
+    id: str
+    size_gib: int
+    usd_per_month: float
+
+
+def instance(facts: Outputs) -> Instance | None:
+    """The stack's server, or None where it is gone."""
+    try:
+        found = _ec2(facts.region).describe_instances(InstanceIds=[facts.instance_id])["Reservations"]
+    except ClientError as error:
+        _unless_gone(error, "InvalidInstanceID.NotFound")
+        return None
+    except BotoCoreError as error:
+        raise WorkbenchError(f"AWS did not answer: {error}") from None
+    described = found[0]["Instances"][0]
+    if described["State"]["Name"] == "terminated":
+        return None
+    return Instance(described["InstanceId"], described["InstanceType"], described["State"]["Name"])
+
+
+def running(facts: Outputs) -> Outputs:
+    """`facts`, if their server runs; raises WorkbenchError where there is none, or it is stopped.
+
+    An address in old outputs may belong to somebody else by now.
+    """
+    server = instance(facts)
+    if server is None:
+        raise WorkbenchError(f"Stack {facts.stack} has no server at present; `workbench up` makes one.")
+    if server.state != "running":
+        raise WorkbenchError(f"The server {server.id} of stack {facts.stack} is {server.state}, not running.")
+    return facts
+
+
+def data_volume(stack: str, region: str | None) -> Volume | None:
+    """The stack's data volume by its tags, or None where there is none."""
+    wanted = {"Project": "workbench", "Stack": stack, "Role": "data"}
+    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
+    try:
+        found = _ec2(region).describe_volumes(Filters=filters)["Volumes"]
+    except (BotoCoreError, ClientError) as error:
+        raise WorkbenchError(f"AWS did not say what became of the data volume: {error}") from None
+    if not found:
+        return None
+    size = found[0]["Size"]
+    return Volume(found[0]["VolumeId"], size, size * _GP3_USD_PER_GIB_MONTH)
+
+
+def _ec2(region: str | None) -> Any:
+    return boto3.client("ec2", region_name=region)
+
+
+def _unless_gone(error: ClientError, code: str) -> None:
+    """Returns where AWS says by `code` that the thing is not there; any other refusal is the user's to know."""
+    if error.response["Error"]["Code"] != code:
+        raise WorkbenchError(f"AWS refused: {error.response['Error']['Message']}") from None

@@ -1,0 +1,149 @@
+"""`workbench lab demo`: a whole workbench in the lab, made by the ordinary program and visited as a person would."""
+
+import io
+import json
+import os
+import secrets
+import subprocess
+from pathlib import Path
+
+import typer
+from rich.table import Table
+from ruamel.yaml import YAML
+
+from lab import control, paths
+from lab.visitor import Visitor
+from workbench import stack as stacks
+from workbench import stackfile
+from workbench.cli import common
+from workbench.cli.common import LAB_STACK, JsonOption, console
+from workbench.cli.local import hash_of
+from workbench.cli.stack import carry_out, plan
+from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+
+USER = "ada"
+CODE, RESULT = "5 * 4", "20"
+
+
+def demo() -> None:
+    """Bring up a whole workbench in the lab, log in to it and compute."""
+    common.become_root()
+    times: dict[str, float] = {}
+    with common.stage("Start the lab", times):
+        control.start(console.print)
+    common.enter(LAB_STACK)
+    with common.stage("Write the stack file", times):
+        fresh = _write_stack_file(stackfile.path_of(LAB_STACK))
+        common.run(["pulumi", "stack", "select", "--create", LAB_STACK], "Choosing the stack")
+    plan(LAB_STACK, True, times)
+    carry_out(LAB_STACK, times)
+    facts = stacks.outputs(LAB_STACK)
+    with common.stage("Log in and compute", times):
+        fetch_ca(facts)
+        checked = _visit(facts)
+    _summary(times, checked, fresh)
+
+
+def credentials(as_json: JsonOption = False) -> None:
+    """Print the demo's address, user, password and CA certificate."""
+    common.become_root()
+    common.enter(LAB_STACK)
+    found = {
+        "url": stacks.outputs(LAB_STACK).url,
+        "user": USER,
+        "password": _password(),
+        "ca": str(_ca_path()),
+    }
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    for key, value in found.items():
+        console.print(f"{key}: {value}", markup=False)
+
+
+def fetch_ca(facts: Outputs) -> Path:
+    """Copies the certificate of the workbench's own CA from the server; gives back where it is now."""
+    done = subprocess.run(
+        [*stacks.ssh_command(facts), "cat /etc/workbench/ca.crt"], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0 or "BEGIN CERTIFICATE" not in done.stdout:
+        raise WorkbenchError(
+            f"The CA certificate could not be copied from {facts.address}: {done.stderr.strip()}"
+        )
+    path = _ca_path()
+    path.write_text(done.stdout)
+    return path
+
+
+def _visit(facts: Outputs) -> list[str]:
+    with Visitor(facts.url, _ca_path()) as visitor:
+        visitor.login(USER, _password())
+        visitor.spawn()
+        answer = visitor.run_code(CODE).strip()
+    if answer != RESULT:
+        raise WorkbenchError(f"A kernel was asked for {CODE} and answered {answer!r}, not {RESULT}.")
+    return [
+        f"{facts.url} answers over https, its certificate verified",
+        f"{USER} logged in and a server was spawned",
+        f"a Python kernel computed {CODE} = {answer}",
+    ]
+
+
+def _write_stack_file(path: Path) -> bool:
+    """The demo's stack file, unless there is one; True where it was made."""
+    if path.exists():
+        stackfile.check(path)
+        return False
+    key = Path(f"{control.environment()[stacks.KEY_VARIABLE]}.pub").read_text().strip()
+    region = control.environment()["AWS_REGION"]
+    config = {
+        "aws:region": region,
+        "workbench:size": "t3.medium",
+        "workbench:zone": f"{region}a",
+        "workbench:rootVolumeGib": 20,
+        "workbench:dataVolumeGib": 10,
+        "workbench:sshFrom": ["127.0.0.0/8"],
+        "workbench:adminSshKeys": [key],
+        "workbench:users": [
+            {"name": USER, "admin": True, "passwordHash": hash_of(_password())},
+            {"name": "grace", "passwordHash": hash_of(_password())},
+        ],
+    }
+    text = io.StringIO()
+    YAML().dump({"config": config}, text)
+    stackfile.write(path, text.getvalue())
+    return True
+
+
+def _password() -> str:
+    """The demo's password: made once, kept in the lab's home where only its owner can read it."""
+    path = paths.home() / "password"
+    if not path.exists():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(12))
+    return path.read_text()
+
+
+def _ca_path() -> Path:
+    return paths.home() / "ca.crt"
+
+
+def _summary(times: dict[str, float], checked: list[str], fresh: bool) -> None:
+    table = Table("stage", "seconds", title="How long it took", title_justify="left")
+    for title, seconds in times.items():
+        table.add_row(title, f"{seconds:.1f}")
+    table.add_row("all", f"{sum(times.values()):.1f}")
+    console.print(table)
+    console.print("Checked:")
+    for line in checked:
+        console.print(f"  {line}")
+    facts = stacks.outputs(LAB_STACK)
+    console.print(
+        f"\nThe workbench {'is up' if fresh else 'was up already'}: [bold]{facts.url}[/bold]\n"
+        f"  user      {USER}\n"
+        "  password  .venv/bin/workbench lab credentials\n"
+        "  browser   the certificate is of the workbench's own CA: accept it, or import .lab/ca.crt\n"
+        "  remove    make demo-down"
+    )

@@ -1,0 +1,48 @@
+"""The `workbench` command."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from workbench.cli import demo, lab, local, server, stack
+from workbench.errors import WorkbenchError
+
+app = typer.Typer(
+    name="workbench",
+    help="A data science workbench as code: made by pulumi, configured by pyinfra.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (
+    stack.up,
+    stack.preview,
+    stack.destroy,
+    server.status,
+    server.ssh,
+    server.open_,
+    server.deploy,
+):
+    app.command(name=command.__name__.rstrip("_"))(command)
+app.command()(local.check)
+app.command()(local.password)
+app.add_typer(lab.app, name="lab")
+lab.app.command(name="demo")(demo.demo)
+lab.app.command(name="credentials")(demo.credentials)
+
+
+def run() -> None:
+    """Entry point: what a person can put right is shown as one sentence, without a traceback."""
+    try:
+        app()
+    except WorkbenchError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {_plain(str(error))}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _plain(text: str) -> str:
+    """Text in which rich finds no markup."""
+    return text.replace("[", r"\[")

@@ -1,0 +1,140 @@
+"""Commands about the server that runs: `status`, `ssh`, `open`, `deploy`."""
+
+import json
+import shlex
+import subprocess
+import sys
+import webbrowser
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from workbench import configure
+from workbench import stack as stacks
+from workbench.cli import cloud, common
+from workbench.cli.common import JsonOption, StackOption, console
+from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+
+HEALTH = "/usr/local/lib/workbench/health"  # deploy/health.py puts it there
+_HEALTH_TIMEOUT = 60  # seconds; it asks every service and each may be slow
+_STATES = {"up": "green", "starting": "yellow", "down": "red"}
+
+
+def status(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Show the server, its services, disk, memory and who is logged in; exit status 3 when something is down."""
+    name = common.enter(stack)
+    report = status_of(name)
+    if as_json:
+        typer.echo(json.dumps(report, indent=2))
+    else:
+        _show(report)
+    if not _all_up(report):
+        raise typer.Exit(3)
+
+
+def show_status(name: str) -> None:
+    """What `workbench status` shows, after an `up`."""
+    _show(status_of(name))
+
+
+def status_of(name: str) -> dict[str, Any]:
+    """{stack, url, address, instance {id, type, state}, services {name: {state, detail}}, disk, memory, users}."""
+    facts = stacks.outputs(name)
+    server = cloud.instance(facts)
+    report: dict[str, Any] = {
+        "stack": name,
+        "url": facts.url,
+        "address": facts.address,
+        "instance": {"id": facts.instance_id, "type": facts.instance_type, "state": "gone"},
+        "services": {},
+        "disk": {},
+        "memory": {},
+        "users": [],
+    }
+    if server is None:
+        return {**report, "url": None, "address": None}
+    report["instance"] = {"id": server.id, "type": server.type, "state": server.state}
+    if server.state == "running":
+        try:
+            health = remote_health(facts)
+        except WorkbenchError as error:  # what AWS says is worth showing all the same
+            return {**report, "problem": str(error)}
+        report.update({key: health[key] for key in ("services", "disk", "memory", "users")})
+    return report
+
+
+def remote_health(facts: Outputs) -> dict[str, Any]:
+    """What the host says of itself, fresh. Raises WorkbenchError when it cannot be asked."""
+    command = [*stacks.ssh_command(facts), f"sudo {HEALTH} --json"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_HEALTH_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise WorkbenchError(f"{facts.address} did not say how it is within {_HEALTH_TIMEOUT} s.") from None
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise WorkbenchError(
+            f"{facts.address} could not be asked for its health: {said[-1] if said else 'no answer'}"
+        )
+    health: dict[str, Any] = json.loads(done.stdout)
+    return health
+
+
+def ssh(
+    command: Annotated[
+        list[str] | None, typer.Argument(help="what to run there; a shell where nothing is named")
+    ] = None,
+    stack: StackOption = None,
+) -> None:
+    """Log in to the server as its administrator, or run a command there (its exit status is the command's)."""
+    facts = cloud.running(stacks.outputs(common.enter(stack)))
+    remote = [shlex.join(command)] if command else []
+    sys.exit(subprocess.run([*stacks.ssh_command(facts), *remote], check=False).returncode)
+
+
+def open_(stack: StackOption = None) -> None:
+    """Open the workbench in the browser."""
+    facts = cloud.running(stacks.outputs(common.enter(stack)))
+    console.print(facts.url)
+    webbrowser.open(facts.url)
+
+
+def deploy(stack: StackOption = None) -> None:
+    """Bring the host to what the settings say, without asking AWS for anything."""
+    name = common.enter(stack)
+    common.require_stack_file(name)
+    facts = cloud.running(stacks.outputs(name))
+    with common.stage("Configure the host"):
+        configure.run(facts, {"PULUMI_STACK": name})
+
+
+def _all_up(report: dict[str, Any]) -> bool:
+    services = report["services"]
+    return bool(services) and all(service["state"] == "up" for service in services.values())
+
+
+def _show(report: dict[str, Any]) -> None:
+    server = report["instance"]
+    table = Table(title=f"Stack {report['stack']}", show_header=False, title_justify="left")
+    if report["url"]:
+        table.add_row("address", f"{report['url']} ({report['address']})")
+    table.add_row("server", f"{server['id']}, {server['type']}, {server['state']}")
+    for name, service in report["services"].items():
+        colour = _STATES.get(service["state"], "red")
+        table.add_row(name, f"[{colour}]{service['state']}[/{colour}] {service['detail']}")
+    for kind in ("disk", "memory"):
+        for name, value in report[kind].items():
+            table.add_row(f"{kind} {name}", _amount(value))
+    if "problem" in report:
+        table.add_row("host", f"[red]{escape(report['problem'])}[/red]")
+    if report["users"]:
+        table.add_row("logged in", ", ".join(report["users"]))
+    console.print(table)
+
+
+def _amount(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_amount(inner)}" for key, inner in value.items())
+    return f"{value:.1f}" if isinstance(value, float) else str(value)

@@ -1,0 +1,128 @@
+"""Runs the deploy: waits until the server answers, then pyinfra as a process of its own, its output live and logged."""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from workbench import stack
+from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+
+BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
+_LAST_LINES = 15
+TIMING = "configure.json"
+
+
+def from_context(context: str) -> None:
+    """Configures the host that `context` describes (JSON, as Configuration passes it). Raises WorkbenchError."""
+    data = json.loads(context)
+    facts = Outputs.model_validate(data["outputs"])
+    folder = stack.state_folder(facts.stack)
+    for leftover in folder.glob("context-*.json"):  # of a run that was killed
+        leftover.unlink(missing_ok=True)
+    path = folder / f"context-{os.getpid()}.json"
+    try:
+        stack.write_context(path, data["config"], facts)
+        run(facts, {stack.CONTEXT_VARIABLE: str(path)})
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def run(facts: Outputs, environment: Mapping[str, str]) -> None:
+    """Runs pyinfra against the server; raises WorkbenchError with the log's name and last lines if it fails."""
+    start = time.monotonic()
+    wait_for_ssh(facts.address)
+    log = stack.state_folder(facts.stack) / "configure.log"
+    command = [sys.executable, "-m", "pyinfra", "-y", "deploy/inventory.py", "deploy/main.py"]
+    last: list[str] = []
+    with (
+        _private(log) as file,
+        subprocess.Popen(
+            command,
+            cwd=stack.ROOT,
+            env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            file.write(line)
+            last = [*last[-_LAST_LINES + 1 :], line]
+    if process.returncode != 0:
+        raise WorkbenchError(
+            f"Configuring the host failed; the whole log is {log.relative_to(stack.ROOT)}, its end:\n"
+            f"{''.join(last).rstrip()}\nThe next run goes on from there."
+        )
+    seconds = time.monotonic() - start
+    (stack.state_folder(facts.stack) / TIMING).write_text(
+        json.dumps({"ended": time.time(), "seconds": seconds})
+    )
+
+
+def seconds_of_last_run(name: str, since: float) -> float | None:
+    """How long the last deploy of a stack took, waiting for the server included; None if it ended before `since`."""
+    path = stack.state_folder(name) / TIMING
+    if not path.exists():
+        return None
+    noted = json.loads(path.read_text())
+    return float(noted["seconds"]) if noted["ended"] >= since else None
+
+
+def wait_for_ssh(address: str, port: int = 22, timeout: float = BOOT_TIMEOUT) -> None:
+    """Returns once an SSH server greets at address:port. Raises WorkbenchError after `timeout` seconds."""
+    start = time.monotonic()
+    told = 0.0
+    while not _greets(address, port):
+        waited = time.monotonic() - start
+        if waited > timeout:
+            raise WorkbenchError(
+                f"{address} did not answer by SSH within {timeout:.0f} s; is this machine's address in "
+                "workbench:sshFrom, and did the server boot (its system log is in the EC2 console)?"
+            )
+        if waited - told > 15:
+            told = waited
+            print(f"waiting for {address} to answer by SSH ({waited:.0f} s)", flush=True)
+        time.sleep(0.5)
+
+
+def deploy_digest() -> str:
+    """sha256 of everything that decides what the deploy does, save settings and facts: its code and templates."""
+    digest = hashlib.sha256()
+    folders = (("deploy", "**/*"), ("templates", "**/*"), ("workbench", "*.py"))
+    for folder, pattern in folders:
+        for path in sorted((stack.ROOT / folder).glob(pattern)):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(f"{path.relative_to(stack.ROOT)}\0".encode())
+                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def remembered(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the state keeps of a configuration: digests of its inputs, never the settings themselves."""
+    context = hashlib.sha256(str(inputs["context"]).encode()).hexdigest()
+    return {"digest": inputs["digest"], "instanceId": inputs["instanceId"], "contextDigest": context}
+
+
+def _greets(address: str, port: int) -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=5) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _private(path: Path) -> TextIO:
+    """A file opened for writing that only its owner can read."""
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")

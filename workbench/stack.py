@@ -1,0 +1,129 @@
+"""A stack's settings and facts, as the deploy and the command need them: asked of `pulumi`, or handed over in a file.
+
+During `pulumi up` the outputs are not final yet, so the configuration resource writes a context file of mode 0600
+and names it in WORKBENCH_CONTEXT; everybody else asks the `pulumi` command, which decrypts what is secret.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from workbench import config
+from workbench.errors import WorkbenchError
+from workbench.outputs import ADMIN, Outputs
+from workbench.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent  # where Pulumi.yaml stands
+CONTEXT_VARIABLE = "WORKBENCH_CONTEXT"
+KEY_VARIABLE = "WORKBENCH_SSH_KEY"
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a deploy needs to know."""
+
+    settings: Settings
+    outputs: Outputs
+
+
+def pulumi(*arguments: str, stack: str | None = None) -> Any:
+    """What `pulumi ARGUMENTS --json` answers. Raises WorkbenchError with its last line where it fails."""
+    if shutil.which("pulumi") is None:
+        raise WorkbenchError(
+            "There is no `pulumi` command on the PATH; install the Pulumi CLI (https://www.pulumi.com/docs/install), "
+            'or, for the lab, run: eval "$(workbench lab env)".'
+        )
+    command = ["pulumi", *arguments, "--json", "--non-interactive", *(("--stack", stack) if stack else ())]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise WorkbenchError(
+            f"`pulumi {' '.join(arguments)}` failed: {said[-1] if said else 'it said nothing'}"
+        )
+    return json.loads(done.stdout)
+
+
+def settings(stack: str | None = None) -> Settings:
+    """The settings of a stack (of the selected one unless named). Raises SettingsError."""
+    entries = pulumi("config", "--show-secrets", stack=stack)
+    return config.parse({key: entry.get("objectValue", entry.get("value")) for key, entry in entries.items()})
+
+
+def region(stack: str | None = None) -> str | None:
+    """The stack's aws:region; None leaves the choice to AWS_REGION and the profile."""
+    entry = pulumi("config", stack=stack).get("aws:region")
+    return entry["value"] if entry else None
+
+
+def outputs(stack: str | None = None) -> Outputs:
+    """The outputs of a stack that is up. Raises WorkbenchError where there is no server."""
+    values = pulumi("stack", "output", "--show-secrets", stack=stack)
+    try:
+        return Outputs.model_validate(values)
+    except ValidationError:
+        raise WorkbenchError(
+            "This stack has no server at present; `workbench up` (or `pulumi up`) makes one."
+        ) from None
+
+
+def context(stack: str | None = None) -> Context:
+    """Settings and outputs: from the file that WORKBENCH_CONTEXT names, else from `pulumi`."""
+    handed = os.environ.get(CONTEXT_VARIABLE)
+    if handed:
+        data = json.loads(Path(handed).read_text())
+        return Context(config.parse(data["config"]), Outputs.model_validate(data["outputs"]))
+    return Context(settings(stack), outputs(stack))
+
+
+def write_context(path: Path, raw_config: Mapping[str, object], facts: Outputs) -> None:
+    """The file that WORKBENCH_CONTEXT names: mode 0600 from its first byte, since password hashes are in it."""
+    data = {"config": dict(raw_config), "outputs": facts.model_dump(mode="json", by_alias=True)}
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(data, file)
+
+
+def known_hosts(facts: Outputs) -> Path:
+    """Where this machine remembers the server's host keys: a file for each server, so that a rebuilt one is new."""
+    return state_folder(facts.stack) / f"known_hosts.{facts.instance_id}"
+
+
+def state_folder(stack: str) -> Path:
+    """This machine's own notes on a stack: known hosts and the last deploy's log. Nothing in it is needed again."""
+    folder = ROOT / ".workbench" / stack
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def forget(stack: str) -> None:
+    """Removes what this machine keeps of a stack that is no more: its stack file and our own notes."""
+    (ROOT / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
+    shutil.rmtree(ROOT / ".workbench" / stack, ignore_errors=True)
+    (ROOT / "pyinfra-debug.log").unlink(missing_ok=True)  # pyinfra's own, where it met what it did not expect
+    with contextlib.suppress(OSError):  # others may have their notes there
+        (ROOT / ".workbench").rmdir()
+
+
+def ssh_key() -> str | None:
+    """The private key to use, from WORKBENCH_SSH_KEY; None leaves the choice to the agent and ~/.ssh."""
+    return os.environ.get(KEY_VARIABLE)
+
+
+def ssh_command(facts: Outputs) -> list[str]:
+    """The ssh command line up to where a remote command may follow."""
+    key = ssh_key()
+    return [
+        "ssh",
+        *(("-i", key, "-o", "IdentitiesOnly=yes") if key else ()),
+        *("-o", f"UserKnownHostsFile={known_hosts(facts)}", "-o", "StrictHostKeyChecking=accept-new"),
+        *("-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR"),
+        f"{ADMIN}@{facts.address}",
+    ]
