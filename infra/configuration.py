@@ -1,0 +1,49 @@
+"""The last step of `pulumi up`: the host is configured by the deploy, as one resource.
+
+The provider's code is pickled and run by another process, so it is thin: it hands over to workbench.configure.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+
+@dataclass(frozen=True)
+class ConfigurationArgs:
+    """`context` is what workbench.stack.write_context takes, as JSON, secret; `digest` that of the deploy's code."""
+
+    context: pulumi.Input[str]
+    digest: str
+    instance_id: pulumi.Input[str]
+
+
+class _Deploy(ResourceProvider):
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        from workbench import configure
+
+        configure.from_context(props["context"])
+        return CreateResult(props["instanceId"], configure.remembered(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        from workbench import configure
+
+        configure.from_context(_news["context"])
+        return UpdateResult(configure.remembered(_news))
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        from workbench import configure
+
+        now = configure.remembered(_news)
+        return DiffResult(changes=any(value != _olds.get(key) for key, value in now.items()))
+
+
+class Configuration(Resource, name="Configuration"):
+    """The configured host. A deploy that fails raises, so that the next `up` runs it again."""
+
+    def __init__(
+        self, name: str, args: ConfigurationArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        inputs = {"context": args.context, "digest": args.digest, "instanceId": args.instance_id}
+        super().__init__(_Deploy(), name, inputs, opts)

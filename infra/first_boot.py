@@ -1,0 +1,30 @@
+"""User data: what cloud-init does on the first boot, so that the deploy can get in. No secret is in it."""
+
+import json
+
+from workbench.outputs import ADMIN
+
+# Not under /home, which the data volume's homes are mounted over: getting in must not need that volume.
+ADMIN_HOME = f"/var/lib/{ADMIN}"
+
+
+def user_data(stack: str, admin_keys: list[str]) -> str:
+    """A cloud-config document (JSON is YAML): host name, the administrator, and no root or password logins."""
+    document = {
+        "hostname": f"workbench-{stack}",
+        "manage_etc_hosts": True,  # a name that does not resolve makes every sudo wait for DNS
+        "users": [
+            {
+                "name": ADMIN,
+                "gecos": "Administrator of the workbench",
+                "homedir": ADMIN_HOME,
+                "shell": "/bin/bash",
+                "lock_passwd": True,
+                "sudo": "ALL=(ALL) NOPASSWD:ALL",
+                "ssh_authorized_keys": admin_keys,
+            }
+        ],
+        "disable_root": True,
+        "ssh_pwauth": False,
+    }
+    return "#cloud-config\n" + json.dumps(document, indent=2) + "\n"

@@ -1,0 +1,50 @@
+"""The instance type: what the API says of it, and whether it fits the settings and the server that runs."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.existing import architecture_of
+from workbench import instance_types
+from workbench.instance_types import Architecture
+from workbench.settings import Settings
+
+
+@dataclass(frozen=True)
+class MachineType:
+    """An instance type that fits: memory in MiB."""
+
+    name: str
+    vcpus: int
+    memory_mib: int
+    architecture: Architecture
+
+
+def choose(settings: Settings, running: Architecture | None) -> MachineType:
+    """The type of `size`, asked of the API. `running` is the architecture of the server that there is, if any.
+
+    Raises RunError where the type does not exist, is too small, or cannot run the server's system.
+    """
+    try:
+        kind = aws.ec2.get_instance_type(instance_type=settings.size)
+    except Exception as error:
+        if "InvalidInstanceType" not in str(error) and "not exist" not in str(error):
+            raise  # no credentials, no network: AWS's own words say more than ours
+        close = ", ".join(instance_types.similar(settings.size)) or "t3.large"
+        raise pulumi.RunError(
+            f"workbench:size is {settings.size!r}, which AWS does not offer here; takes a type such as {close}."
+        ) from None
+    chosen = MachineType(
+        settings.size, kind.default_vcpus, kind.memory_size, architecture_of(kind.supported_architectures)
+    )
+    try:
+        settings.judge_memory(chosen.memory_mib)
+    except ValueError as error:
+        raise pulumi.RunError(f"workbench:{str(error).lstrip('.')}.") from None
+    if running not in (None, chosen.architecture):
+        raise pulumi.RunError(
+            f"workbench:size is {settings.size!r}, which is {chosen.architecture}, but the server runs {running}; "
+            f"choose a {running} type, or `workbench destroy` first (the data volume stays) and then `workbench up`."
+        )
+    return chosen

@@ -1,0 +1,101 @@
+"""The server: Debian, its address, and the data volume attached to it."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import naming
+from infra.first_boot import user_data
+from infra.machine_type import MachineType
+from workbench.versions import DEBIAN_RELEASE
+
+_SSM_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
+
+
+@dataclass(frozen=True)
+class ServerArgs:
+    """What the server is made of: root disk in GiB, ids of what it stands in, keys of its administrator."""
+
+    stack: str
+    machine: MachineType
+    root_volume_gib: int
+    subnet_id: pulumi.Input[str]
+    group_id: pulumi.Input[str]
+    key_name: pulumi.Input[str]
+    profile_name: pulumi.Input[str]
+    volume_id: pulumi.Input[str]
+    admin_keys: list[str]
+    after: list[pulumi.Resource]  # the way out and the firewall's rules, which the first boot needs
+
+
+def image_of(architecture: str) -> str:
+    """The id of the current Debian image, from the public parameter that Debian keeps.
+
+    Source: https://wiki.debian.org/Cloud/AmazonEC2Image
+    """
+    name = f"/aws/service/debian/release/{DEBIAN_RELEASE}/latest/{_SSM_ARCHITECTURES[architecture]}"
+    return aws.ssm.get_parameter(name=name).value
+
+
+class Server(pulumi.ComponentResource):
+    """Instance, Elastic IP and attachment of the data volume. `ready` is what has to exist before configuring."""
+
+    def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("workbench:infra:Server", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        instance = self._instance(args)
+        address = aws.ec2.Eip("address", domain="vpc", tags=naming.tags(args.stack, "address"), opts=child)
+        association = aws.ec2.EipAssociation(
+            "address", instance_id=instance.id, allocation_id=address.allocation_id, opts=child
+        )
+        attachment = aws.ec2.VolumeAttachment(
+            "data",
+            instance_id=instance.id,
+            volume_id=args.volume_id,
+            device_name="/dev/sdf",
+            # a mounted volume does not detach: the server stops first
+            stop_instance_before_detaching=True,
+            # a volume in use cannot be attached a second time
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        self.instance_id = instance.id
+        self.address = address.public_ip
+        self.ready: list[pulumi.Resource] = [instance, association, attachment]
+        self.register_outputs({"instanceId": instance.id, "address": address.public_ip})
+
+    def _instance(self, args: ServerArgs) -> aws.ec2.Instance:
+        server_tags = naming.tags(args.stack, "server")
+        return aws.ec2.Instance(
+            "server",
+            ami=image_of(args.machine.architecture),
+            instance_type=args.machine.name,
+            subnet_id=args.subnet_id,
+            vpc_security_group_ids=[args.group_id],
+            key_name=args.key_name,
+            iam_instance_profile=args.profile_name,
+            user_data=user_data(args.stack, args.admin_keys),
+            metadata_options={
+                "http_endpoint": "enabled",
+                "http_tokens": "required",
+                "http_put_response_hop_limit": 1,
+            },
+            root_block_device={
+                "encrypted": True,
+                "volume_type": "gp3",
+                "volume_size": args.root_volume_gib,
+                "delete_on_termination": True,
+                "tags": naming.tags(args.stack, "root"),
+            },
+            tags=server_tags,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=args.after,
+                # What seeds only the first boot must never replace or restart a server: a newer image, another
+                # key and other user data wait for the next server.
+                ignore_changes=["ami", "userData", "keyName"],
+                # the data volume can be attached to one server at a time
+                delete_before_replace=True,
+                custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m", delete="20m"),
+            ),
+        )
