@@ -1,0 +1,131 @@
+"""Debian packages: where they come from, and all that the services need in as few calls as possible.
+
+Each service lists its packages in `PACKAGES`; main.py hands all lists over at once.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from shlex import join
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.deploy import deploy
+from pyinfra.api.facts import FactBase
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploy import files
+from workbench import versions
+from workbench.settings import Mirrors
+
+DEBIAN = "http://deb.debian.org/debian"
+DEBIAN_SECURITY = "http://deb.debian.org/debian-security"
+
+LOCK_SECONDS = 600  # how long another apt or dpkg is waited for: a host's first upgrade takes minutes
+LISTS_HOURS = 12  # how old the archive's lists may be when something is installed
+
+# Noninteractive, changed configuration files of packages stay as they are, and nothing that is merely recommended.
+APT_GET = (
+    "DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_MODE=l apt-get -q -y "
+    f"-o DPkg::Lock::Timeout={LOCK_SECONDS} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
+    "-o APT::Install-Recommends=false"
+)
+
+SOURCES = "/etc/apt/sources.list.d/debian.sources"
+
+
+@deploy("apt")
+def apt(mirrors: Mirrors, packages: Sequence[str]) -> None:
+    """Waits for the first boot, then sees to the archive's address and to all `packages`."""
+    first_boot(name="Wait for cloud-init")
+    files.template(
+        "base/debian.sources.j2",
+        SOURCES,
+        debian=mirrors.debian or DEBIAN,
+        security=mirrors.debian_security or DEBIAN_SECURITY,
+        codename=versions.DEBIAN_CODENAME,
+    )
+    files.template("base/sources.list.j2", "/etc/apt/sources.list")
+    install(packages=sorted(set(packages)), name="Install Debian packages")
+
+
+class CloudInit(FactBase[str]):
+    """What cloud-init says once it is through with this boot: done, error, disabled, or nothing where it is absent."""
+
+    def command(self) -> str:
+        return "timeout 600 cloud-init status --wait 2>/dev/null | sed -n 's/^status: //p'"
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+
+@operation()
+def first_boot() -> Generator[StringCommand, None, None]:
+    """Waits until cloud-init is through, which runs apt and writes files that we write too. It changes nothing.
+
+    Whether it succeeded is not judged here: what matters of its work, the steps that need it find out.
+    """
+    host.noop(f"cloud-init is through: {host.get_fact(CloudInit) or 'it is not installed'}")
+    yield from ()
+
+
+@dataclass(frozen=True)
+class PackageState:
+    """Names that dpkg has installed, and whether an interrupted dpkg has to be taken up again."""
+
+    installed: frozenset[str]
+    broken: bool
+
+
+class Packages(FactBase[PackageState]):
+    """The PackageState of the host, for the packages named."""
+
+    def command(self, packages: Sequence[str]) -> str:
+        return (
+            f"dpkg-query -W -f '${{db:Status-Status}} ${{Package}}\\n' {join(packages)} 2>/dev/null; "
+            '[ -z "$(dpkg --audit; ls /var/lib/dpkg/updates)" ] || echo broken'
+        )
+
+    def process(self, output: list[str]) -> PackageState:
+        words = [line.split() for line in output]
+        installed = frozenset(pair[1] for pair in words if pair[0] == "installed")
+        return PackageState(installed, broken=["broken"] in words)
+
+    @staticmethod
+    def default() -> PackageState:
+        return PackageState(frozenset(), broken=False)
+
+
+@operation()
+def install(packages: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Installs what is missing of `packages` in one call, after taking up a dpkg that was interrupted."""
+    state = host.get_fact(Packages, packages=packages)
+    if state.broken:
+        yield StringCommand(f"{wait_for_dpkg()} && dpkg --configure -a --force-confdef --force-confold")
+        yield StringCommand(f"{APT_GET} --fix-broken install")
+    missing = [package for package in packages if package not in state.installed]
+    if missing:
+        yield StringCommand(update_script())
+        yield StringCommand(f"{APT_GET} install {join(missing)}")
+
+
+def wait_for_dpkg() -> str:
+    """Shell that waits while another dpkg or apt is at work; `dpkg --configure` itself does not wait."""
+    return f"timeout {LOCK_SECONDS} sh -c 'while pgrep -x \"apt-get|dpkg\" > /dev/null; do sleep 1; done'"
+
+
+def update_script() -> str:
+    """Shell that fetches the archive's lists where they are old or older than the file that says where they are.
+
+    `apt-get update` does not wait for another one that holds the lists, so it is tried again while that lasts.
+    """
+    stamp = "/var/lib/workbench/apt-updated"
+    hours = LISTS_HOURS * 60
+    return (
+        f'if [ -z "$(find {stamp} -mmin -{hours} -newer {SOURCES} 2>/dev/null)" ]; then '
+        f"mkdir -p /var/lib/workbench && tries=0; "
+        f"until said=$({APT_GET} -o APT::Update::Error-Mode=any update 2>&1); do "
+        f'case "$said" in *"/var/lib/apt/lists/lock"*) [ $tries -lt {LOCK_SECONDS // 5} ] || break;; '
+        f"*) [ $tries -lt 2 ] || break;; esac; tries=$((tries+1)); sleep 5; done; "
+        f'case "$said" in *"E: "*) echo "$said" >&2; exit 1;; esac; touch {stamp}; fi'
+    )

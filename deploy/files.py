@@ -1,0 +1,160 @@
+"""Files on the host that come from templates: rendered here, checked there, and replaced in one step.
+
+A file's content travels over the SSH channel's standard input, never through a file that others may read, a command
+line, or a message; so `--diff` and `-vvv` show no secret either.
+"""
+
+import base64
+import hashlib
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pyinfra.api.command import StringCommand
+from pyinfra.api.facts import FactBase
+from pyinfra.api.operation import OperationMeta, operation
+from pyinfra.context import host
+
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - these are configuration files; an HTML page uses the filter `e`
+    )
+
+
+def render(name: str, **variables: object) -> str:
+    """The text of templates/`name`, such as "base/journald.conf.j2". A variable it lacks raises UndefinedError."""
+    return _environment().get_template(name).render(**variables)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A file's bytes, kept out of every representation that pyinfra may print."""
+
+    data: bytes = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+    def lines(self) -> list[str]:
+        """Base64 in lines, as `base64 -d` takes them."""
+        return base64.encodebytes(self.data).decode().splitlines()
+
+
+@dataclass(frozen=True)
+class State:
+    """What stands at a path: its kind as `stat %F` says it, octal mode without leading zeros, owners, digest."""
+
+    kind: str
+    mode: str
+    user: str
+    group: str
+    sha256: str
+
+
+class FileState(FactBase[State | None]):
+    """The State of a path on the host, None where nothing is. A link is not followed."""
+
+    def command(self, path: str) -> str:
+        at = quote(path)
+        return (
+            f"if [ -e {at} ] || [ -L {at} ]; then stat -c '%F|%a|%U|%G' {at}; "
+            f"if [ -f {at} ]; then sha256sum < {at} | cut -d' ' -f1; fi; fi"
+        )
+
+    def process(self, output: list[str]) -> State | None:
+        kind, mode, user, group = output[0].split("|")
+        return State(kind, mode, user, group, output[1] if len(output) > 1 else "")
+
+
+def template(
+    source: str,
+    dest: str,
+    *,
+    mode: str = "644",
+    user: str = "root",
+    group: str = "root",
+    validate: str | None = None,
+    **variables: Any,
+) -> OperationMeta:
+    """An operation that puts the rendered templates/`source` at `dest` where content, mode or owner differ.
+
+    `validate` is a shell command in which `{}` stands for the new file; where it fails, the file in use stays and the
+    operation fails with what the command said. Variables whose names begin with an underscore, and `name`, are
+    pyinfra's own arguments (`_if`), all others are the template's.
+    """
+    own = {key: variables.pop(key) for key in list(variables) if key.startswith("_") or key == "name"}
+    own.setdefault("name", dest)
+    content = Content(render(source, **variables).encode())
+    return put(content=content, dest=dest, mode=mode, user=user, group=group, validate=validate, **own)
+
+
+@operation()
+def put(
+    content: Content,
+    dest: str,
+    mode: str = "644",
+    user: str = "root",
+    group: str = "root",
+    validate: str | None = None,
+) -> Generator[StringCommand, None, None]:
+    """Puts `content` at `dest`. Give it a `name`, since pyinfra shows the arguments of operations without one."""
+    mode = mode.lstrip("0")
+    there = host.get_fact(FileState, path=dest)
+    same_content = there is not None and there.kind != "symbolic link" and there.sha256 == content.sha256
+    if there is not None and same_content:
+        if (there.mode, there.user, there.group) == (mode, user, group):
+            host.noop(f"{dest} is as it should be")
+        else:
+            yield StringCommand(f"chown {user}:{group} {quote(dest)} && chmod {mode} {quote(dest)}")
+        return
+    yield replacing(content, dest, mode=mode, user=user, group=group, validate=validate)
+
+
+def replacing(
+    content: Content,
+    dest: str,
+    *,
+    mode: str = "644",
+    user: str = "root",
+    group: str = "root",
+    validate: str | None = None,
+    then: str = "true",
+) -> StringCommand:
+    """The command that replaces `dest` by `content`, and runs the shell command `then` afterwards."""
+    script = replace_script(dest, len(content.data), mode=mode, user=user, group=group, validate=validate)
+    return StringCommand(f"{script} && {then}", _stdin=content.lines())
+
+
+def replace_script(
+    dest: str, size: int, *, mode: str, user: str, group: str, validate: str | None = None
+) -> str:
+    """Shell that reads base64 of `size` bytes and replaces `dest` by them: all of them or nothing, killed or not.
+
+    Where this machine dies half-way through, the host sees the end of its input: hence the size. The new file is made
+    beside the old one, readable by root alone, and hidden, so that programs that read all files of a folder pass it by.
+    A `dest` that is a mount point of its own cannot be renamed over, and is written in place.
+    """
+    at, folder, name = quote(dest), quote(str(Path(dest).parent)), quote(Path(dest).name)
+    check = validate.replace("{}", '"$new"') if validate else "true"
+    return (
+        f"umask 022 && mkdir -p {folder} && umask 077 && rm -f {folder}/.{name}.?????? && "
+        f"new=$(mktemp {folder}/.{name}.XXXXXX) && trap 'rm -f \"$new\"' EXIT && "
+        f'base64 -d > "$new" && [ "$(stat -c %s "$new")" -eq {size} ] && '
+        f'chown {user}:{group} "$new" && chmod {mode} "$new" && {{ {check}; }} && sync "$new" && '
+        f'if findmnt -rn -M {at} > /dev/null; then cat "$new" > {at} && chmod {mode} {at}; '
+        f'else mv -fT "$new" {at}; fi'
+    )

@@ -1,0 +1,62 @@
+"""How the services are: asked every 15 s for the landing page, and at once for `workbench status`.
+
+/usr/local/lib/workbench/health --json prints it all. What runs writes two files:
+- /run/workbench/health.json (0600): {"services": {name: {"title", "path", "state": "up|starting|down", "detail"}},
+  "disk": {mount: {"used_gib", "total_gib"}}, "memory": {"used_mib", "total_mib"}, "users": [name, ...],
+  "checked": ISO time};
+- /run/workbench/status.json (0644), for the landing page: "services" and "checked" alone.
+"""
+
+import json
+from typing import Any
+
+from pyinfra.api.deploy import deploy
+
+from deploy import files, programs, units
+from workbench.settings import Proxy, Service
+from workbench.stack import Context
+
+PROGRAM = "health"
+CONFIG = f"{programs.CONFIG}/health.json"
+UNIT = "workbench-health.service"
+SECONDS = 15
+DISKS = ("/", "/srv/workbench")
+
+
+@deploy("health")
+def health(context: Context) -> None:
+    """The program, what it is to ask, and its unit."""
+    programs.install("health/health.j2", PROGRAM)
+    text = json.dumps(questions(context), indent=2) + "\n"
+    files.put(content=files.Content(text.encode()), dest=CONFIG, name=CONFIG)
+    files.template(
+        f"health/{UNIT}.j2", f"{units.UNITS}/{UNIT}", program=programs.path(PROGRAM), seconds=SECONDS
+    )
+    units.service(unit=UNIT, reads=[CONFIG, programs.path(PROGRAM)], name=f"Run {UNIT}")
+
+
+def questions(context: Context) -> dict[str, Any]:
+    """What the program is to ask: for each service its units and address, and which disks to measure."""
+    services = context.settings.services
+    asked = {name: question(service) for name, service in services.enabled() if service.units}
+    proxy = {
+        "title": Proxy.title,
+        "path": None,
+        "units": list(Proxy.units),
+        "url": f"https://127.0.0.1:{Proxy.https_port}{Proxy.health}",
+        "host": context.outputs.host_name,
+    }
+    return {"services": {**asked, "proxy": proxy}, "disks": list(DISKS)}
+
+
+def question(service: Service) -> dict[str, Any]:
+    """What to ask about one service: its units, and the address on loopback that has to answer with success."""
+    port = getattr(service, "port", None)
+    url = f"http://127.0.0.1:{port}{service.health}" if service.health else None
+    return {
+        "title": service.title,
+        "path": service.path,
+        "units": list(service.units),
+        "url": url,
+        "host": None,
+    }

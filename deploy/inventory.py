@@ -1,0 +1,36 @@
+"""The server of the selected stack as pyinfra's inventory: `pyinfra deploy/inventory.py deploy/main.py`."""
+
+import sys as _sys
+
+from deploy import knownhosts as _knownhosts
+from workbench import stack as _stack
+from workbench.errors import WorkbenchError as _WorkbenchError
+from workbench.outputs import ADMIN as _ADMIN
+
+
+def _host() -> tuple[str, dict[str, object]]:
+    facts = _stack.context().outputs
+    known_hosts = _stack.known_hosts(facts)
+    known_hosts.touch()  # paramiko warns of a file that is not there
+    _knownhosts.settle(known_hosts, facts.address)
+    data: dict[str, object] = {
+        "ssh_hostname": facts.address,
+        "ssh_user": _ADMIN,
+        "ssh_known_hosts_file": str(known_hosts),
+        "ssh_strict_host_key_checking": "accept-new",
+        "ssh_connect_retries": 10,
+        "ssh_connect_retry_min_delay": 0.5,
+        "ssh_connect_retry_max_delay": 3,
+        "_sudo": True,
+    }
+    key = _stack.ssh_key()
+    if key is not None:
+        data["ssh_key"] = key
+    return facts.host_name, data
+
+
+try:
+    hosts = [_host()]  # the one public name: pyinfra takes every public list for a group
+except _WorkbenchError as _error:
+    print(_error, file=_sys.stderr)
+    _sys.exit(1)

@@ -1,0 +1,89 @@
+"""JupyterHub: its proxy, the hub, and a JupyterLab for each user as a transient unit in that user's own slice.
+
+The hub's own proxy is a unit by itself, so that a restart of the hub cuts no open notebook. State is on the data
+volume, in /srv/workbench/jupyterhub (root, 0700): the database, the cookie secret, the proxy's token.
+"""
+
+from pyinfra.api.deploy import deploy
+from pyinfra.operations import server, systemd
+
+from deploy import files, python, units, uv
+from workbench import versions
+from workbench.stack import Context
+
+PACKAGES = ("curl",)  # the unit asks with it whether the hub answers
+
+CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
+LAB_SETTINGS = "/etc/workbench/jupyterlab"
+STATE = "/srv/workbench/jupyterhub"
+STATE_PROGRAM = "/usr/local/lib/workbench/jupyterhub-state"
+PAM = "/etc/pam.d/jupyterhub"
+PROXY_UNIT, HUB_UNIT = "jupyterhub-proxy.service", "jupyterhub.service"
+USER_UNITS = "jupyter-*-singleuser.service"
+
+
+@deploy("jupyterhub")
+def jupyterhub(context: Context) -> None:
+    """The hub's environment, its configuration, its two units; with the service off, stopped units."""
+    if not context.settings.services.jupyterhub.enabled:
+        _stop()
+        return
+    uv.environment("jupyterhub", context.settings.mirrors)
+    _configure(context)
+    _run(context)
+
+
+def _stop() -> None:
+    stopped = systemd.service(service=HUB_UNIT, running=False, enabled=False, name=f"Stop {HUB_UNIT}")
+    systemd.service(service=PROXY_UNIT, running=False, enabled=False, name=f"Stop {PROXY_UNIT}")
+    server.shell(
+        commands=[f"systemctl stop '{USER_UNITS}'"], name="Stop the users' servers", _if=stopped.did_change
+    )
+
+
+def _configure(context: Context) -> None:
+    users = context.settings.users
+    files.template("jupyterhub/pam.j2", PAM)
+    files.template(
+        "jupyterhub/overrides.json.j2",
+        f"{LAB_SETTINGS}/overrides.json",
+        validate="python3 -m json.tool {} > /dev/null",
+    )
+    files.template(
+        "jupyterhub/jupyterhub_config.py.j2",
+        CONFIG,
+        validate="python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}",
+        service=context.settings.services.jupyterhub,
+        host_name=context.outputs.host_name,
+        users=sorted(user.name for user in users),
+        admins=sorted(user.name for user in users if user.admin),
+        environment=uv.folder("jupyterhub"),
+        state=STATE,
+        lab_settings=LAB_SETTINGS,
+        python_bin=python.BIN,
+    )
+    files.template(
+        "jupyterhub/jupyterhub-state.j2",
+        STATE_PROGRAM,
+        mode="755",
+        validate="sh -n {}",
+        state=STATE,
+        run="/run/workbench",
+        hub_port=context.settings.services.jupyterhub.hub_port,
+    )
+
+
+def _run(context: Context) -> None:
+    for unit in (PROXY_UNIT, HUB_UNIT):
+        files.template(
+            f"jupyterhub/{unit}.j2",
+            f"{units.UNITS}/{unit}",
+            service=context.settings.services.jupyterhub,
+            environment=uv.folder("jupyterhub"),
+            config=CONFIG,
+            state=STATE,
+            state_program=STATE_PROGRAM,
+            python=versions.PYTHON,
+        )
+    units.service(unit=PROXY_UNIT, name=f"Run {PROXY_UNIT}")
+    units.service(unit=HUB_UNIT, reads=[CONFIG, PAM], name=f"Run {HUB_UNIT}")

@@ -1,0 +1,29 @@
+"""Everything that the host runs, in order: `pyinfra deploy/inventory.py deploy/main.py`.
+
+One line a service. pyinfra orders operations by the lines that they come from: no loop here.
+"""
+
+from deploy import apt, base, health, jupyterhub, proxy, python, ssh, storage, users, uv
+from workbench import stack
+
+context = stack.context()
+
+packages = (
+    *base.PACKAGES,
+    *storage.PACKAGES,
+    *ssh.PACKAGES,
+    *users.PACKAGES,
+    *uv.PACKAGES,
+    *jupyterhub.PACKAGES,
+)
+apt.apt(mirrors=context.settings.mirrors, packages=packages)
+
+base.base(context=context)
+storage.storage(context=context)
+ssh.ssh(context=context)
+users.users(context=context)
+uv.uv(context=context)
+python.python(context=context)
+jupyterhub.jupyterhub(context=context)
+health.health(context=context)
+proxy.proxy(context=context)

@@ -1,0 +1,51 @@
+"""Programs of ours that decide on the host, at the time they run: what is on the data volume is not known before.
+
+Each lies in /usr/local/lib/workbench and knows two ways to be called: with `--check` it changes nothing and exits with
+0 (all is as it should be) or 3 (something would change); without, it does what is to be done, and may be killed at any
+point: the next call goes on from there.
+"""
+
+from collections.abc import Generator, Sequence
+from shlex import join, quote
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.facts import FactBase
+from pyinfra.api.operation import OperationMeta, operation
+from pyinfra.context import host
+
+from deploy import files
+
+FOLDER = "/usr/local/lib/workbench"
+CONFIG = "/etc/workbench"
+CLEAN = 0  # exit status of `--check`
+
+
+def path(name: str) -> str:
+    """Where the program `name` lies on the host."""
+    return f"{FOLDER}/{name}"
+
+
+def install(source: str, name: str) -> OperationMeta:
+    """The program from templates/`source`, judged by Python's own compiler before it is used."""
+    judge = "python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}"
+    return files.template(source, path(name), mode="755", validate=judge, name=f"Install the program {name}")
+
+
+class CheckStatus(FactBase[int]):
+    """The exit status of a program's `--check`."""
+
+    def command(self, line: str) -> str:
+        return f"{line} --check > /dev/null 2>&1; echo $?"
+
+    def process(self, output: list[str]) -> int:
+        return int(output[-1])
+
+
+@operation()
+def run(program: str, arguments: Sequence[str] = ()) -> Generator[StringCommand, None, None]:
+    """Runs a program where its `--check` says that something would change, or cannot say."""
+    line = join([path(program), *arguments])
+    if host.get_fact(CheckStatus, line=line) == CLEAN:
+        host.noop(f"{quote(program)} finds nothing to do")
+        return
+    yield StringCommand(line)

@@ -1,0 +1,100 @@
+"""Getting in: sshd takes keys only, shows the same host keys on every server, and knows the administrator's keys.
+
+Host keys live on the data volume (/srv/workbench/ssh) and are copied to their usual place, so that getting in does not
+need the volume. deploy/knownhosts.py says how this machine follows when a rebuilt server is given them back.
+"""
+
+import json
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from pyinfra.api.command import FunctionCommand
+from pyinfra.api.deploy import deploy
+from pyinfra.api.exceptions import DeployError
+from pyinfra.api.facts import FactBase
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+from pyinfra.operations import files as pyinfra_files
+
+from deploy import files, knownhosts, programs, units
+from workbench import stack
+from workbench.outputs import ADMIN
+from workbench.stack import Context
+
+PACKAGES = ("openssh-server",)
+
+ADMIN_HOME = f"/var/lib/{ADMIN}"  # made by user data, outside the homes that the data volume is mounted over
+SSHD = "/etc/ssh/sshd_config.d/00-workbench.conf"
+HOST_KEYS = [f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ecdsa", "ed25519", "rsa")]
+
+
+@deploy("ssh")
+def ssh(context: Context) -> None:
+    """The data volume is mounted (deploy/storage.py)."""
+    keys = context.settings.admin_ssh_keys
+    refuse_lockout(keys, stack.ssh_key())
+    administrator(keys)
+    files.template("ssh/sshd.conf.j2", SSHD, validate="sshd -t -f {}")
+    programs.install("ssh/hostkeys.j2", "hostkeys")
+    path, address = stack.known_hosts(context.outputs), context.outputs.address
+    know(path=path, address=address, exchange=True, name="Expect the host keys to come")
+    programs.run(program="hostkeys", name="Show the data volume's host keys")
+    units.service(unit="ssh.service", reads=[SSHD, *HOST_KEYS], reload=True, name="sshd with these settings")
+    know(path=path, address=address, exchange=False, name="Know the host keys")
+
+
+def administrator(keys: Sequence[str]) -> None:
+    """The administrator's keys are those of the settings, exactly."""
+    folder = f"{ADMIN_HOME}/.ssh"
+    pyinfra_files.directory(path=folder, user=ADMIN, group=ADMIN, mode="700", name=folder)
+    content = files.Content("".join(f"{key}\n" for key in keys).encode())
+    dest = f"{folder}/authorized_keys"
+    files.put(content=content, dest=dest, mode="600", user=ADMIN, group=ADMIN, name=dest)
+
+
+def refuse_lockout(keys: Sequence[str], private_key: str | None) -> None:
+    """Raises DeployError where the administrator's keys lack the one that this deploy itself comes in with."""
+    if not keys:
+        raise DeployError(
+            "adminSshKeys is empty, and nobody could log in any more; it takes at least one key."
+        )
+    if private_key is None:
+        return
+    public = Path(f"{private_key}.pub").expanduser()
+    if not public.exists():
+        return
+    own = public.read_text().split()[:2]
+    if own not in [key.split()[:2] for key in keys]:
+        raise DeployError(
+            f"adminSshKeys lacks {public}, the key that this deploy logs in with, which would lock it out; add that "
+            "key, or use another one first (WORKBENCH_SSH_KEY)."
+        )
+
+
+class HostKeys(FactBase[dict[str, list[str]]]):
+    """Public host keys (type and base64): those `present`, and those `coming` once the volume's are in use."""
+
+    def command(self) -> str:
+        return f"{programs.path('hostkeys')} --list 2>/dev/null || true"
+
+    def process(self, output: list[str]) -> dict[str, list[str]]:
+        return dict(json.loads("".join(output)))
+
+    @staticmethod
+    def default() -> dict[str, list[str]]:
+        return {"present": [], "coming": []}
+
+
+@operation()
+def know(path: Path, address: str, exchange: bool) -> Generator[FunctionCommand, None, None]:
+    """This machine's known_hosts file `path` has the server's keys, learnt over the connection that it trusts already.
+
+    With `exchange`, before keys change: the present ones first, then those to come. Without, after it: just these.
+    """
+    keys = host.get_fact(HostKeys)
+    present = [key for key in keys["present"] if key not in keys["coming"]] if exchange else []
+    entries = knownhosts.lines(address, [*present, *keys["coming"]])
+    if (exchange and not present) or not entries or knownhosts.read(path) == entries:
+        host.noop(f"the host keys of {address} are known")
+        return
+    yield FunctionCommand(knownhosts.write, (path, entries), {})

@@ -1,0 +1,156 @@
+"""systemd units: started, enabled, and restarted when what they read is no longer what they were started with.
+
+A run can die between the writing of a file and the restart of its reader. So every service records at its start, in
+/run/workbench/started/<unit>, the digest of the files that it reads (a drop-in does it, whoever starts or reloads it);
+this module compares that with the files as they are now.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from shlex import join, quote
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.facts import FactBase
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+
+from deploy.files import Content, replacing
+
+UNITS = "/etc/systemd/system"
+STARTED = "/run/workbench/started"
+RECORDED_KIND = ".service"  # the only kind of unit that may have an ExecStartPre
+
+
+def drop_in(unit: str) -> str:
+    """Where our drop-in of a unit stands."""
+    return f"{UNITS}/{unit}.d/50-workbench-started.conf"
+
+
+def digest_script(paths: Sequence[str]) -> str:
+    """Shell that prints one digest of all `paths`, in their order; one that is missing counts as such."""
+    each = " ".join(quote(path) for path in paths)
+    return (
+        f'for path in {each}; do sha256sum "$path" 2>/dev/null || echo "absent $path"; done '
+        "| sha256sum | cut -d' ' -f1"
+    )
+
+
+def record_script(unit: str, paths: Sequence[str]) -> str:
+    """Shell that records the digest of `paths` as what `unit` was started with."""
+    return (
+        f"mkdir -p -m 755 /run/workbench {STARTED} && {{ {digest_script(paths)}; }} > {STARTED}/{quote(unit)}"
+    )
+
+
+def drop_in_text(unit: str, paths: Sequence[str], reload: bool) -> str:
+    """The drop-in: `-` since a record that fails must not keep a service down, `+` to stand outside its sandbox.
+
+    With `reload` a reload is recorded too, whoever asks for it; systemd comes to that line when the unit's own
+    ExecReload lines have succeeded.
+    """
+    script = record_script(unit, paths).replace("\\", "\\\\").replace('"', '\\"')
+    command = f'-+/bin/sh -c "{script.replace("%", "%%").replace("$", "$$")}"'
+    verbs = ["ExecStartPre", "ExecReload"] if reload else ["ExecStartPre"]
+    lines = [f"{verb}={command}\n" for verb in verbs]
+    about = "# From the workbench's deploy: records what the service was started with (deploy/units.py).\n"
+    return f"{about}[Service]\n{''.join(lines)}"
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """What systemd says of a unit, and the digests of what it reads: `now`, and as `recorded` at its start."""
+
+    loaded: bool
+    enabled: bool
+    active: bool
+    unwanted: bool  # a Condition of the unit says no: it is not to run on this kind of machine
+    stale: bool  # its unit file changed since systemd read it
+    now: str = ""
+    recorded: str = ""
+    drop_in: str = ""  # digest of our drop-in
+
+
+class Unit(FactBase[UnitState]):
+    """The UnitState of one unit."""
+
+    def command(self, unit: str, paths: Sequence[str]) -> str:
+        show = (
+            "LoadState,UnitFileState,ActiveState,ConditionResult,ConditionTimestampMonotonic,NeedDaemonReload"
+        )
+        # A timer or a path starts the service of its name, whose file is then read with it.
+        started = (
+            [unit] if unit.endswith(RECORDED_KIND) else [unit, f"{PurePosixPath(unit).stem}{RECORDED_KIND}"]
+        )
+        return (
+            f"systemctl show -p {show} {join(started)}; echo Now=$({digest_script(paths)}); "
+            f"echo Recorded=$(cat {STARTED}/{quote(unit)} 2>/dev/null); "
+            f"echo DropIn=$(sha256sum {quote(drop_in(unit))} 2>/dev/null | cut -d' ' -f1)"
+        )
+
+    def process(self, output: list[str]) -> UnitState:
+        said = dict(line.split("=", 1) for line in reversed(output) if "=" in line)
+        return UnitState(
+            loaded=said.get("LoadState") == "loaded",
+            enabled=said.get("UnitFileState") in {"enabled", "static", "alias", "generated", "indirect"},
+            active=said.get("ActiveState") in {"active", "reloading"},
+            unwanted=said.get("ConditionResult") == "no" and said.get("ConditionTimestampMonotonic") != "0",
+            stale="NeedDaemonReload=yes" in output,
+            now=said.get("Now", ""),
+            recorded=said.get("Recorded", ""),
+            drop_in=said.get("DropIn", ""),
+        )
+
+
+def unit_paths(unit: str, reads: Sequence[str]) -> list[str]:
+    """All that a unit depends on: what it reads, and its own unit file where that is ours."""
+    return [f"{UNITS}/{unit}", *reads]
+
+
+@operation()
+def service(
+    unit: str, reads: Sequence[str] = (), reload: bool = False
+) -> Generator[StringCommand, None, None]:
+    """Enables and starts `unit`, restarts it (or reloads, with `reload`) where a file that it reads changed.
+
+    `reads` are paths on the host; the unit's own file in /etc/systemd/system is always among them. A unit that one of
+    its own Conditions keeps from running is left alone. Units that are no services (timers, paths) are stopped before
+    systemd reads their file again, so that one which runs is never an old one.
+    """
+    paths = unit_paths(unit, reads)
+    state = host.get_fact(Unit, unit=unit, paths=paths)
+    if PurePosixPath(unit).suffix == RECORDED_KIND:
+        yield from _service(unit, paths, state, reload)
+        return
+    if state.stale or not state.loaded:
+        yield StringCommand(f"systemctl stop {quote(unit)} 2>/dev/null; systemctl daemon-reload")
+    if not state.enabled:
+        yield StringCommand(f"systemctl enable {quote(unit)}")
+    if state.stale or not (state.active or state.unwanted):
+        yield _started("start", unit)
+
+
+def _service(
+    unit: str, paths: Sequence[str], state: UnitState, reload: bool
+) -> Generator[StringCommand, None, None]:
+    content = Content(drop_in_text(unit, paths, reload).encode())
+    new_drop_in = state.drop_in != content.sha256
+    if new_drop_in:
+        yield replacing(content, drop_in(unit))
+    if new_drop_in or state.stale or not state.loaded:
+        yield StringCommand("systemctl daemon-reload")
+    if not state.enabled:
+        yield StringCommand(f"systemctl enable {quote(unit)}")
+    if not state.active:
+        if not state.unwanted or state.stale:
+            yield _started("start", unit)
+    elif state.now != state.recorded:
+        yield _started("reload" if reload else "restart", unit)
+
+
+def _started(verb: str, unit: str) -> StringCommand:
+    """`systemctl start` and the like; where it fails, with the last that the unit said."""
+    at = quote(unit)
+    return StringCommand(
+        f"systemctl {verb} {at} || {{ systemctl --no-pager --full -n 20 status {at} >&2; exit 1; }}"
+    )
