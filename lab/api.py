@@ -1,0 +1,225 @@
+"""The AWS look-alike: refuses what AWS refuses, lets moto do the rest, acts on it, and keeps what moto knows."""
+
+import base64
+import json
+import logging
+import platform
+import re
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from werkzeug.test import run_wsgi_app
+from werkzeug.wrappers import Response
+
+from lab import calls, rules
+from lab.amendments import AMENDMENTS, complete
+from lab.calls import Call
+from lab.memory import REGION, Memory
+from lab.records import Plan
+from lab.rules import Facts, Refusal
+from lab.shell import CommandFailed
+from lab.world import World
+
+SERVICES = frozenset({"ec2", "iam", "route53", "ssm", "sts"})
+REGIONAL = frozenset({"ec2", "ssm"})
+ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+BOOTS = frozenset({"RunInstances", "StartInstances", "RebootInstances"})
+# What the kernel answers a container's first process with: reboot(2)'s signals inside a process namespace.
+REBOOTED, POWERED_OFF = 128 + 1, (0, 128 + 2)
+CRASHES_ALLOWED, CRASH_SECONDS = 3, 60
+
+log = logging.getLogger(__name__)
+
+
+class Api:
+    """A WSGI application in front of moto's; one call at a time, so that each sees and leaves a whole world."""
+
+    def __init__(self, moto: Any, memory: Memory, world: World) -> None:
+        self._moto = moto
+        self._memory = memory
+        self._world = world
+        self._lock = threading.RLock()
+        self._crashes: dict[str, list[float]] = {}
+        machine = ARCHITECTURES.get(platform.machine(), platform.machine())
+        self._architectures = frozenset({machine})
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        call = calls.read(environ)
+        with self._lock:
+            try:
+                response = self._answer(call, environ)
+            except Refusal as refusal:
+                log.info("%s %s: %s", call.service, call.action, refusal)
+                response = error(call, refusal)
+        return response(environ, start_response)
+
+    def _answer(self, call: Call, environ: dict[str, Any]) -> Response:
+        self._belongs_here(call)
+        facts = Facts(call, self._memory.ec2, self._world.mounted, self._architectures)
+        rules.check(facts)
+        if not call.changes:
+            response = self._pass_on(environ)
+            return self._with_console(call, response) if call.action == "GetConsoleOutput" else response
+        if complete(self._memory.ec2, call):
+            calls.write(call, environ)
+        before = self._memory.plan()
+        response = self._pass_on(environ)
+        if response.status_code >= 400:
+            self._memory.forget_change()  # moto can fail half-way through its own work
+            return response
+        self._keep(call, before)
+        self._act(call, before)
+        log.info("%s %s: done", call.service, call.action)
+        return response
+
+    def _belongs_here(self, call: Call) -> None:
+        if call.service not in SERVICES:
+            raise Refusal(
+                "UnsupportedOperation",
+                f"The lab has {', '.join(sorted(SERVICES))}, and no {call.service or 'unsigned requests'}.",
+            )
+        if call.service in REGIONAL and call.region != REGION:
+            raise Refusal(
+                "UnsupportedOperation",
+                f"The lab has one region, {REGION}; this call was signed for {call.region}.",
+            )
+
+    def _pass_on(self, environ: dict[str, Any]) -> Response:
+        try:
+            body, status, headers = run_wsgi_app(self._moto, environ, buffered=True)
+        except Exception as failure:  # moto's own bug, or something it has not
+            log.exception("moto failed")
+            self._memory.forget_change()
+            raise Refusal("InternalError", f"The lab's moto failed at this call: {failure!r}") from None
+        return Response(b"".join(body), status=status, headers=headers)
+
+    def _keep(self, call: Call, before: Plan) -> None:
+        """Finish moto's part and write it down, before anything is done about it."""
+        if call.service == "ec2" and call.action in AMENDMENTS:
+            AMENDMENTS[call.action](self._memory.ec2, call)
+        self._memory.note_deletions(before)
+        self._memory.save()
+
+    def _act(self, call: Call, before: Plan) -> None:
+        """Do what was written down. What cannot be done is taken back, and the call fails with the reason."""
+        plan = self._memory.plan()
+        if plan == before and call.action != "RebootInstances":
+            return
+        try:
+            if call.action == "RebootInstances":
+                for instance_id in call.all("InstanceId"):
+                    self._world.reboot(instance_id)
+            self._world.settle(plan)
+            self._memory.deletions_done()
+        except (CommandFailed, OSError) as failure:
+            log.exception("%s failed", call.action)
+            self._take_back(call)
+            code = "InsufficientInstanceCapacity" if call.action in BOOTS else "InternalError"
+            # 400, not 500: what failed here fails again, and SDKs repeat a 500 for minutes.
+            raise Refusal(code, f"The lab could not do it: {failure}") from None
+
+    def _take_back(self, call: Call) -> None:
+        """Undo in memory, then make the world agree; deletions cannot be undone and stand."""
+        if call.action.startswith(("Terminate", "Delete")):
+            return
+        self._memory.go_back()
+        try:
+            self._world.settle(self._memory.plan())
+        except (CommandFailed, OSError):
+            log.exception("after taking %s back; the next call tries again", call.action)
+
+    def _with_console(self, call: Call, response: Response) -> Response:
+        """moto's answer with the machine's real console in it."""
+        if response.status_code == 200:
+            text = base64.b64encode(self._world.console(call.get("InstanceId")).encode()).decode()
+            sample = re.compile(r"<output>.*?</output>", re.DOTALL)
+            response.set_data(sample.sub(f"<output>{text}</output>", response.get_data(as_text=True)))
+        return response
+
+    # Outside of calls.
+
+    def recover(self) -> None:
+        """At a start: make the world what the memory says, whatever happened since."""
+        with self._lock:
+            self._world.settle(self._memory.plan())
+            self._memory.deletions_done()
+
+    def look_after(self) -> None:
+        """Notice machines that ended on their own: rebooted from inside, powered off, or killed."""
+        with self._lock:
+            for instance_id, container in list(self._world.running.items()):
+                if container.pid and not _alive(container.pid):
+                    self._after_exit(instance_id)
+
+    def _after_exit(self, instance_id: str) -> None:
+        ended = self._world.exit_of(instance_id)
+        if ended.running:
+            return
+        if ended.exit_code in POWERED_OFF or (
+            ended.exit_code != REBOOTED and self._crashes_too_often(instance_id)
+        ):
+            log.info("%s has powered off (%s)", instance_id, ended.exit_code)
+            self._memory.ec2.stop_instances([instance_id])
+            self._memory.save()
+        else:
+            log.info("%s ended with %s: booting it again", instance_id, ended.exit_code)
+        self._world.settle(self._memory.plan())
+
+    def _crashes_too_often(self, instance_id: str) -> bool:
+        now = time.monotonic()
+        recent = [when for when in self._crashes.get(instance_id, []) if now - when < CRASH_SECONDS] + [now]
+        self._crashes[instance_id] = recent
+        return len(recent) > CRASHES_ALLOWED
+
+    def describe(self) -> dict[str, Any]:
+        """What runs, for `workbench lab status`."""
+        with self._lock:
+            plan = self._memory.plan()
+            at = {address.machine_id: address.ip for address in plan.addresses}
+            users = {volume: machine.id for machine in plan.machines.values() for volume in machine.volumes}
+            return {
+                "instances": [
+                    {"id": m.id, "type": m.type, "state": m.state, "address": at.get(m.id, "")}
+                    for m in plan.machines.values()
+                ],
+                "volumes": [
+                    {"id": v.id, "size_gib": v.size_gib, "attached_to": users.get(v.id, "")}
+                    for v in plan.volumes.values()
+                ],
+                "problems": self._world.problems(),
+            }
+
+    def stop(self) -> None:
+        """Let the call that runs finish, take no more, shut the machines down."""
+        self._lock.acquire()
+        self._world.stop()
+
+
+def _alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def error(call: Call, refusal: Refusal) -> Response:
+    """The error as the service's protocol writes it."""
+    code, message = escape(refusal.code), escape(refusal.message)
+    if call.json:
+        body = json.dumps({"__type": refusal.code, "message": refusal.message})
+        return Response(body, refusal.status, content_type="application/x-amz-json-1.1")
+    request = "<RequestID>00000000-0000-0000-0000-000000000000</RequestID>"
+    inner = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    if call.service == "ec2":
+        body = f"<Response><Errors>{inner}</Errors>{request}</Response>"
+    else:
+        body = f"<ErrorResponse>{inner}{request}</ErrorResponse>"
+    return Response(
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{body}', refusal.status, content_type="text/xml"
+    )

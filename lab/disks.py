@@ -1,0 +1,154 @@
+"""Volumes and snapshots on this machine: sparse files, and loop devices while an instance uses them."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.records import Plan, Snapshot, Volume
+from lab.shell import attempt, run
+
+GIB = 1024**3
+LOOP_MAJOR = 7
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop device of ours, and the file behind it."""
+
+    device: str
+    file: Path
+
+    @property
+    def minor(self) -> int:
+        return os.minor(Path(self.device).stat().st_rdev)
+
+
+class Disks:
+    """The files of one lab's volumes and snapshots, and their loop devices."""
+
+    def __init__(self, volumes: Path, snapshots: Path) -> None:
+        self.volumes = volumes
+        self.snapshots = snapshots
+
+    def file(self, volume_id: str) -> Path:
+        return self.volumes / f"{volume_id}.img"
+
+    def snapshot_file(self, snapshot_id: str) -> Path:
+        return self.snapshots / f"{snapshot_id}.img"
+
+    def settle(self, plan: Plan) -> None:
+        """Make every file that should be, at its size; take away those of what was deleted.
+
+        Snapshots first: a snapshot whose call was cut off is taken now, before its volume may go. A volume's
+        file is only ever removed by name (plan.doomed): a lost memory must not cost anybody a volume.
+        """
+        self._clear_partial()
+        for snapshot in plan.snapshots.values():
+            self._take(snapshot)
+        for volume in plan.volumes.values():
+            self._make(volume)
+        for gone in plan.doomed:
+            self._remove(gone)
+
+    def _clear_partial(self) -> None:
+        for folder in (self.volumes, self.snapshots):
+            for left in folder.glob("*.partial"):
+                left.unlink()
+
+    def _take(self, snapshot: Snapshot) -> None:
+        target = self.snapshot_file(snapshot.id)
+        if target.exists():
+            return
+        source = self.snapshot_file(snapshot.volume_id)
+        if snapshot.volume_id.startswith("vol-"):
+            source = self.file(snapshot.volume_id)
+            for loop in self.loops():
+                if loop.file == source:  # what the guest's file system has handed to its disk
+                    run(["blockdev", "--flushbufs", loop.device])
+        if source.exists():
+            _copy(source, target)
+
+    def _make(self, volume: Volume) -> None:
+        target, size = self.file(volume.id), volume.size_gib * GIB
+        if not target.exists():
+            partial = target.with_name(target.name + ".partial")
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+            source = self.snapshot_file(volume.snapshot_id)
+            if volume.snapshot_id and source.exists():
+                _copy(source, partial)
+            os.truncate(partial, size)
+            partial.replace(target)
+        elif target.stat().st_size < size:
+            os.truncate(target, size)
+            for loop in self.loops():
+                if loop.file == target:
+                    run(["losetup", "--set-capacity", loop.device])
+
+    def _remove(self, resource_id: str) -> None:
+        if resource_id.startswith("vol-"):
+            self.detach(resource_id)
+            self.file(resource_id).unlink(missing_ok=True)
+        else:
+            self.snapshot_file(resource_id).unlink(missing_ok=True)
+
+    # Loop devices.
+
+    def attach(self, volume_id: str) -> Loop:
+        """The volume's loop device, made if there is none."""
+        file = self.file(volume_id)
+        for loop in self.loops():
+            if loop.file == file:
+                return loop
+        return Loop(run(["losetup", "--find", "--show", str(file)]).strip(), file)
+
+    def detach(self, volume_id: str) -> None:
+        for loop in self.loops():
+            if loop.file == self.file(volume_id):
+                run(["losetup", "--detach", loop.device])
+
+    def release_unused(self, used: set[str]) -> None:
+        """Free every loop device of ours but those of these volumes; also of files that are gone."""
+        keep = {self.file(volume_id) for volume_id in used}
+        for loop in self.loops():
+            if loop.file not in keep:
+                # Busy is no failure: the kernel lets go of it when its last user does.
+                attempt(["losetup", "--detach", loop.device])
+
+    def loops(self) -> list[Loop]:
+        """The loop devices of files in our folder.
+
+        Told by the file itself (device and inode), not its path: a chroot's lab may have the same path. A
+        file that was deleted under its device has only the path left to be told by.
+        """
+        listed = run(["losetup", "--json", "--list", "--output", "NAME,BACK-FILE,BACK-INO"]).strip()
+        found = []
+        for device in json.loads(listed or '{"loopdevices": []}')["loopdevices"]:
+            name = str(device["back-file"] or "")
+            file = Path(name.removesuffix(" (deleted)"))
+            if file.parent != self.volumes:
+                continue
+            if name.endswith(" (deleted)") or _inode(file) == int(device["back-ino"]):
+                found.append(Loop(device["name"], file))
+        return found
+
+
+def _inode(file: Path) -> int:
+    return file.stat().st_ino if file.exists() else -1
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy with its holes, beside and then into place; a snapshot half copied is none."""
+    partial = target if target.name.endswith(".partial") else target.with_name(target.name + ".partial")
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    run(["cp", "--sparse=always", "--reflink=auto", str(source), str(partial)], timeout=1800)
+    if partial != target:
+        partial.replace(target)
+
+
+def free_gib(folder: Path) -> float:
+    """GiB free where the folder is, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free / GIB

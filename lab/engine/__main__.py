@@ -1,0 +1,5 @@
+import sys
+
+from lab.engine.main import main
+
+sys.exit(main())

@@ -1,0 +1,226 @@
+"""A visitor of a workbench: logs in, starts a server, computes, over real HTTP and websockets, as a browser would.
+
+It knows the workbench only from outside: its address, the certificate of its CA, and the pages' and Jupyter's APIs.
+"""
+
+import asyncio
+import base64
+import json
+import ssl
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+from workbench.errors import WorkbenchError
+
+REQUEST_SECONDS = 30.0
+XSRF = "_xsrf"  # the cookie whose value a form or a request has to repeat, to show that it comes from our own pages
+KERNEL = "python3"
+POLL_SECONDS = 0.3
+
+
+class Visitor:
+    """One person's visit; a context manager that logs out. What goes wrong is a WorkbenchError."""
+
+    def __init__(self, url: str, ca: Path) -> None:
+        """`url` is the workbench's root, such as https://192.0.2.7/; `ca` the one certificate (PEM) to trust."""
+        self.url = url.rstrip("/")
+        self.user = ""
+        self._kernel = ""
+        try:
+            self.tls = ssl.create_default_context(cafile=str(ca))
+        except (OSError, ssl.SSLError) as error:
+            raise WorkbenchError(f"{ca} is no certificate that can be used: {error}.") from None
+        self.client = httpx.Client(
+            verify=self.tls, timeout=REQUEST_SECONDS, follow_redirects=True, trust_env=False
+        )
+
+    def __enter__(self) -> "Visitor":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self.user:
+                self.logout()
+        except WorkbenchError:
+            if error is None:  # else that error is the one to hear of
+                raise
+        finally:
+            self.client.close()
+
+    def login(self, user: str, password: str) -> None:
+        """Logs in by the hub's form. Raises WorkbenchError where it says no."""
+        self._ask("GET", "/jupyter/hub/login")
+        form = {"username": user, "password": password, XSRF: self._xsrf("/jupyter/hub/")}
+        answer = self._ask("POST", "/jupyter/hub/login", data=form, follow_redirects=False, accept=(302, 403))
+        if answer.status_code != httpx.codes.FOUND:
+            raise WorkbenchError(f"{user} cannot log in to {self.url}: user name or password was refused.")
+        self.user = user
+
+    def spawn(self, timeout: float = 120.0) -> None:
+        """Starts the user's server, unless it runs, and waits up to `timeout` seconds until it can be used."""
+        place = f"/jupyter/hub/api/users/{quote(self.user)}"
+        self._ask("POST", f"{place}/server", accept=(201, 202, 400))  # 400: it is running or starting
+        until = time.monotonic() + timeout
+        while not self._is_ready(place):
+            if time.monotonic() > until:
+                raise WorkbenchError(f"The server of {self.user} was not ready after {timeout:.0f} s.")
+            time.sleep(POLL_SECONDS)
+        self._ask("GET", f"{self._home()}/lab")  # by way of the hub, which gives us the server's cookie
+
+    def run_code(self, code: str, timeout: float = 60.0) -> str:
+        """What `code` prints and then its last value, as text, from this visit's kernel, which is started first.
+
+        Raises WorkbenchError where the code fails, or no answer has come after `timeout` seconds.
+        """
+        with ThreadPoolExecutor(
+            1
+        ) as worker:  # an event loop of its own, also where the caller's thread runs one
+            return worker.submit(asyncio.run, self._run(self._kernel_path(), code, timeout)).result()
+
+    def write_file(self, path: str, content: bytes) -> None:
+        """Puts a file into the user's home, by Jupyter's contents API. `path` is relative to the home."""
+        body = {"type": "file", "format": "base64", "content": base64.b64encode(content).decode()}
+        self._ask("PUT", f"{self._home()}/api/contents/{quote(path)}", json=body, accept=(200, 201))
+
+    def read_file(self, path: str) -> bytes:
+        """A file of the user's home. Raises WorkbenchError where there is none."""
+        query = "?type=file&format=base64&content=1"
+        answer = self._ask("GET", f"{self._home()}/api/contents/{quote(path)}{query}")
+        return base64.b64decode(answer.json()["content"])
+
+    def logout(self) -> None:
+        """Ends the kernel of this visit and the session; the user's server runs on."""
+        if self._kernel:
+            self._ask("DELETE", f"{self._home()}/api/kernels/{self._kernel}", accept=(204, 404))
+            self._kernel = ""
+        self._ask("GET", "/jupyter/hub/logout")
+        self.client.cookies.clear()
+        self.user = ""
+
+    def _kernel_path(self) -> str:
+        if not self._kernel:
+            answer = self._ask("POST", f"{self._home()}/api/kernels", json={"name": KERNEL}, accept=(201,))
+            self._kernel = answer.json()["id"]
+        return f"{self._home()}/api/kernels/{self._kernel}/channels"
+
+    async def _run(self, path: str, code: str, timeout: float) -> str:
+        """One execution over a websocket of its own; websockets' threaded client may hang where TLS is refused."""
+        address = f"wss{self.url.removeprefix('https')}{path}"
+        headers = {"Cookie": self._cookies(path)}
+        try:
+            async with asyncio.timeout(timeout):
+                async with connect(
+                    address, ssl=self.tls, additional_headers=headers, max_size=None, proxy=None
+                ) as channel:
+                    return await _execute(channel, code)
+        except TimeoutError:
+            raise WorkbenchError(f"The kernel had not finished after {timeout:.0f} s.") from None
+        except (OSError, WebSocketException) as error:
+            raise WorkbenchError(f"The kernel at {self.url}{path} cannot be talked to: {error}.") from None
+
+    def _home(self) -> str:
+        return f"/jupyter/user/{quote(self.user)}"
+
+    def _is_ready(self, place: str) -> bool:
+        found = self._ask("GET", place).json()
+        server = found["servers"].get("")
+        if server is None:
+            raise WorkbenchError(f"The server of {self.user} could not be started; its journal says why.")
+        return bool(server["ready"])
+
+    def _ask(self, method: str, path: str, accept: tuple[int, ...] = (200,), **more: Any) -> httpx.Response:
+        """One request, with the XSRF token that belongs to its path. Other answers than `accept` are errors."""
+        headers = {
+            "Sec-Fetch-Site": "same-origin",
+            "Sec-Fetch-Mode": "cors" if "/api/" in path else "navigate",
+        }
+        if token := self._xsrf(path):
+            headers["X-XSRFToken"] = token
+        try:
+            answer = self.client.request(method, f"{self.url}{path}", headers=headers, **more)
+        except httpx.HTTPError as error:
+            raise WorkbenchError(f"{self.url}{path} does not answer: {error}.") from None
+        if answer.status_code not in accept:
+            raise WorkbenchError(
+                f"{method} {self.url}{path} was answered with status {answer.status_code}: {_reason(answer)}."
+            )
+        return answer
+
+    def _xsrf(self, path: str) -> str:
+        return self._jar(path).get(XSRF, "")
+
+    def _jar(self, path: str) -> dict[str, str]:
+        """The cookies that a browser sends to `path`; of two with one name, the one with the longer path."""
+        ours = [cookie for cookie in self.client.cookies.jar if path.startswith(cookie.path)]
+        return {cookie.name: cookie.value or "" for cookie in sorted(ours, key=lambda one: len(one.path))}
+
+    def _cookies(self, path: str) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self._jar(path).items())
+
+
+def _reason(answer: httpx.Response) -> str:
+    """What a JSON answer gives as its message, else the status in words."""
+    try:
+        return str(answer.json()["message"]).rstrip(".")
+    except (ValueError, KeyError, TypeError):
+        return answer.reason_phrase or urlsplit(str(answer.url)).path
+
+
+def _request(code: str) -> dict[str, Any]:
+    """An execute_request of the Jupyter messaging protocol 5.3."""
+    return {
+        "header": {
+            "msg_id": uuid.uuid4().hex,
+            "msg_type": "execute_request",
+            "session": uuid.uuid4().hex,
+            "username": "",
+            "version": "5.3",
+        },
+        "parent_header": {},
+        "metadata": {},
+        "channel": "shell",
+        "content": {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+        },
+    }
+
+
+async def _execute(channel: ClientConnection, code: str) -> str:
+    """Sends `code` and collects its output until the kernel is idle again."""
+    request = _request(code)
+    await channel.send(json.dumps(request))
+    said: list[str] = []
+    while True:
+        message = json.loads(await channel.recv())
+        if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
+            continue
+        kind, content = message["msg_type"], message["content"]
+        if kind == "error":
+            raise WorkbenchError(f"The code failed with {content['ename']}: {content['evalue']}.")
+        if kind == "status" and content["execution_state"] == "idle":
+            return "".join(said)
+        said.append(_text(kind, content))
+
+
+def _text(kind: str, content: dict[str, Any]) -> str:
+    """The text of a message that carries output; nothing of any other."""
+    if kind == "stream" and content["name"] == "stdout":
+        return str(content["text"])
+    if kind == "execute_result":
+        return str(content["data"].get("text/plain", ""))
+    return ""
