@@ -1,0 +1,102 @@
+"""The host itself, looked at from inside, as an administrator would."""
+
+import re
+
+import pytest
+
+from tests.workbench_in_lab import Workbench
+
+pytestmark = pytest.mark.lab
+
+METADATA = "169.254.169.254"
+
+
+def test_the_hosts_name_resolves_at_once(workbench: Workbench) -> None:
+    name = workbench.ssh("hostname").stdout.strip()
+    assert name == "workbench-test"
+    assert workbench.ssh(f"timeout 2 getent hosts {name}").returncode == 0
+
+
+def test_clock_and_language_are_those_of_the_settings(workbench: Workbench) -> None:
+    assert workbench.ssh("readlink -f /etc/localtime").stdout.strip() == "/usr/share/zoneinfo/Etc/UTC"
+    said = workbench.ssh(". /etc/default/locale && LC_ALL=$LANG locale -k charmap && echo $LANG").stdout
+    assert 'charmap="UTF-8"' in said
+    assert "en_US.UTF-8" in said
+
+
+def test_another_time_zone_is_one_setting(workbench: Workbench) -> None:
+    with workbench.settings(services={"base": {"timezone": "Pacific/Kiritimati"}}) as applied:
+        assert applied.status == 0, applied.output
+        assert applied.changed == ["base | Set the time zone"]
+        assert workbench.ssh("date +%z").stdout.strip() == "+1400"
+
+
+def test_a_time_zone_that_does_not_exist_is_refused_in_a_sentence(workbench: Workbench) -> None:
+    with workbench.settings(services={"base": {"timezone": "Mars/Olympus"}}) as applied:
+        assert applied.status != 0
+        assert "services.base.timezone is 'Mars/Olympus'" in applied.output
+        assert "Traceback" not in applied.output
+        assert workbench.ssh("date +%z").stdout.strip() == "+0000"
+
+
+def test_upgrades_are_for_security_only_and_never_restart_the_host(workbench: Workbench) -> None:
+    said = workbench.ssh("apt-config dump").stdout
+    patterns = re.findall(r'Unattended-Upgrade::Origins-Pattern:: "(.+)";', said)
+    assert patterns
+    assert all("Debian-Security" in pattern for pattern in patterns)
+    assert 'Unattended-Upgrade::Automatic-Reboot "false";' in said
+    assert workbench.ssh("systemctl is-enabled apt-daily-upgrade.timer").stdout.strip() == "enabled"
+
+
+def test_the_journal_has_its_limit(workbench: Workbench) -> None:
+    said = workbench.ssh("systemd-analyze cat-config systemd/journald.conf").stdout
+    assert "SystemMaxUse=500M" in said
+
+
+def test_the_firewall_is_up_and_drops_what_it_does_not_know(workbench: Workbench) -> None:
+    rules = workbench.ssh("nft list table inet workbench").stdout
+    assert "hook input priority filter; policy drop;" in rules
+    assert "tcp dport { 22, 80, 443 } accept" in rules
+
+
+def test_a_port_that_no_setting_opens_is_closed_although_somebody_listens(workbench: Workbench) -> None:
+    """Tried from another network namespace of the host, so that neither loopback nor the lab's forwarder takes part."""
+    script = """
+        set -e
+        ip netns add outside
+        ip link add inner type veth peer name outer netns outside
+        trap 'ip netns delete outside; kill $server' EXIT
+        ip address add 192.0.2.1/30 dev inner; ip link set inner up
+        ip -n outside address add 192.0.2.2/30 dev outer; ip -n outside link set outer up
+        python3 -m http.server 4567 --bind 192.0.2.1 > /dev/null 2>&1 & server=$!
+        sleep 1
+        reach() { ip netns exec outside timeout 3 python3 -c \
+            "import socket; socket.create_connection(('192.0.2.1', $1), 2)" 2> /dev/null; }
+        reach 22 && echo ssh open
+        reach 4567 || echo other closed
+    """
+    assert workbench.ssh(script).stdout.split("\n")[:2] == ["ssh open", "other closed"]
+
+
+def test_the_metadata_service_is_for_root_only(workbench: Workbench) -> None:
+    """Counted by the rules themselves: the lab has no metadata service that could answer."""
+    refused = workbench.ssh(
+        f"runuser -u grace -- timeout 3 python3 -c "
+        f"\"import socket; socket.create_connection(('{METADATA}', 80), 2)\"",
+        check=False,
+    )
+    assert refused.returncode != 0
+    assert "No route to host" in refused.stderr, refused.stderr
+    root = workbench.ssh(
+        f"timeout 3 python3 -c \"import socket; socket.create_connection(('{METADATA}', 80), 2)\"",
+        check=False,
+    )
+    assert "No route to host" not in root.stderr
+
+
+def test_swap_of_the_machine_below_is_left_alone(workbench: Workbench) -> None:
+    said = workbench.ssh(
+        "systemctl show -p ActiveState,ConditionResult swapfile.swap workbench-swapfile.service"
+    ).stdout
+    assert said.count("ConditionResult=no") == 2
+    assert "ActiveState=active" not in said

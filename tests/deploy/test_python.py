@@ -1,0 +1,87 @@
+"""The data science environment on a real host: which Python people get, and what they can and cannot do to it."""
+
+import json
+
+import pytest
+
+from deploy import locks, uv
+from lab.visitor import Visitor
+from tests.workbench_in_lab import Workbench
+
+pytestmark = pytest.mark.lab
+
+PROGRAM = "/usr/local/lib/workbench/environment"
+PACKAGES = "numpy, pandas, polars, pyarrow, duckdb, scipy, sklearn, statsmodels.api, seaborn, plotly, altair"
+
+
+def test_the_only_kernel_is_the_data_science_one(workbench: Workbench) -> None:
+    with Visitor(workbench.url, workbench.ca) as visitor:
+        visitor.login("ada", workbench.password("ada"))
+        visitor.spawn()
+        found = visitor.client.get(f"{workbench.url}jupyter/user/ada/api/kernelspecs").json()
+        assert list(found["kernelspecs"]) == [found["default"]] == ["python3"]
+        assert found["kernelspecs"]["python3"]["spec"]["display_name"] == "Python 3 (data science)"
+        assert visitor.run_code("import sys; print(sys.prefix)").strip() == uv.folder("python")
+
+
+def test_all_that_is_promised_can_be_imported(workbench: Workbench) -> None:
+    said = workbench.ssh(f"runuser -l grace -c 'python -c \"import {PACKAGES}; print(1)\"'").stdout
+    assert said.strip() == "1"
+
+
+def test_a_login_shell_finds_the_data_science_python_but_root_the_systems(workbench: Workbench) -> None:
+    assert (
+        workbench.ssh("runuser -l ada -c 'command -v python'").stdout.strip()
+        == "/opt/workbench/python/bin/python"
+    )
+    assert workbench.ssh("bash -lc 'command -v python3'").stdout.strip() == "/usr/bin/python3"
+
+
+def test_users_add_packages_of_their_own_which_never_hide_the_locked_ones(workbench: Workbench) -> None:
+    code = "import json, site, sys; print(json.dumps([site.ENABLE_USER_SITE, site.getusersitepackages(), sys.path]))"
+    workbench.ssh("runuser -l ada -c 'mkdir -p ~/.local/lib/python3.13/site-packages'")
+    enabled, own, path = json.loads(workbench.ssh(f"runuser -l ada -c 'python -c \"{code}\"'").stdout)
+    assert enabled
+    assert own.startswith("/home/ada/.local/")
+    locked = next(entry for entry in path if entry.startswith("/opt/workbench/python/"))
+    shared = next(entry for entry in path if entry.endswith("/site-packages") and entry.startswith(locked))
+    assert path.index(shared) < path.index(own)
+
+
+def test_nobody_but_root_can_write_to_the_environments(workbench: Workbench) -> None:
+    found = workbench.ssh(
+        r"find /opt/workbench \( -not -user root -o -perm /022 \) -not -type l | head"
+    ).stdout
+    assert found == ""
+
+
+def test_the_check_sees_a_missing_a_changed_and_a_half_made_environment(workbench: Workbench) -> None:
+    def status(digest: str) -> int:
+        return workbench.ssh(f"{PROGRAM} uv {digest} --check", check=False).returncode
+
+    now = locks.digest("uv")
+    marker = f"{uv.folder('uv')}/.complete"
+    assert status(now) == 0
+    assert status("0123456789ab") == 3
+    workbench.ssh(f"mv {marker} {marker}.away")
+    try:
+        assert status(now) == 3
+    finally:
+        workbench.ssh(f"mv {marker}.away {marker}")
+
+
+def test_an_install_that_was_killed_is_made_whole_by_the_next(workbench: Workbench) -> None:
+    index = workbench.context.settings.mirrors.pypi
+    call = f"{PROGRAM} probe 0123456789ab" + (f" --index {index}" if index else "")
+    workbench.ssh(
+        "mkdir -p /etc/workbench/locks/probe && cp /etc/workbench/locks/{caddy,probe}/requirements.txt"
+    )
+    try:
+        workbench.ssh(f"timeout -s KILL 0.5 {call}", check=False)
+        assert workbench.ssh("test -e /opt/workbench/probe", check=False).returncode != 0
+        workbench.ssh(call)
+        assert workbench.ssh("/opt/workbench/probe/bin/caddy version").stdout.startswith("v2.")
+        assert workbench.ssh(f"{call} --check", check=False).returncode == 0
+        assert workbench.ssh("ls -A /opt/workbench | grep -c cache", check=False).stdout.strip() == "0"
+    finally:
+        workbench.ssh("rm -rf /opt/workbench/probe* /etc/workbench/locks/probe")

@@ -1,0 +1,111 @@
+"""Accounts on a host that runs: declared, closed, opened again, and passwords that their owners change."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.workbench_in_lab import Workbench
+from workbench import config
+
+pytestmark = pytest.mark.lab
+
+
+def declared(workbench: Workbench) -> list[dict[str, Any]]:
+    users: Any = config.dump(workbench.context.settings)["workbench:users"]
+    return [dict(user) for user in users]
+
+
+def shadow(workbench: Workbench, name: str) -> str:
+    return workbench.ssh(f"getent shadow {name}").stdout.split(":")[1]
+
+
+def registry(workbench: Workbench) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(workbench.ssh("cat /srv/workbench/users/registry.json").stdout)[
+        "users"
+    ]
+    return found
+
+
+def test_accounts_are_as_declared(workbench: Workbench) -> None:
+    assert workbench.ssh("id -u ada; id -u grace").stdout.split() == ["2000", "2001"]
+    assert set(workbench.ssh("id -Gn ada").stdout.split()) == {"ada", "sudo", "workbench-admins"}
+    assert workbench.ssh("id -Gn grace").stdout.split() == ["grace"]
+    homes = workbench.ssh("stat -c '%n %a %U %G' /home/ada /home/grace").stdout.splitlines()
+    assert homes == ["/home/ada 700 ada ada", "/home/grace 700 grace grace"]
+
+
+def test_one_user_sees_nothing_of_another_nor_of_what_is_remembered(workbench: Workbench) -> None:
+    for path in ("/home/ada", "/srv/workbench/users", "/srv/workbench/ssh", "/etc/workbench/users.json"):
+        look = f"[ -d {path} ] && ls {path} || cat {path}"
+        refused = workbench.ssh(f"runuser -u grace -- sh -c '{look}'", check=False)
+        assert "Permission denied" in refused.stderr, path
+        assert refused.stdout == ""
+
+
+def test_an_administrator_is_asked_for_the_password_by_sudo_and_others_are_refused(
+    workbench: Workbench,
+) -> None:
+    asked = workbench.ssh("runuser -u ada -- sudo -n true", check=False)
+    assert "a password is required" in asked.stderr
+    password = workbench.password("ada")
+    assert (
+        workbench.ssh(f"echo '{password}' | runuser -u ada -- sudo -S -p '' id -un").stdout.strip() == "root"
+    )
+    password = workbench.password("grace")
+    refused = workbench.ssh(f"echo '{password}' | runuser -u grace -- sudo -S -p '' id -un", check=False)
+    assert refused.returncode != 0
+
+
+def test_a_password_changed_by_its_owner_stays_and_is_remembered_on_the_volume(workbench: Workbench) -> None:
+    old, new = workbench.password("grace"), "another pass phrase 7"
+    change = "printf '%s\\n%s\\n%s\\n' '{}' '{}' '{}' | runuser -u grace -- passwd"
+    workbench.ssh(change.format(old, new, new))
+    try:
+        workbench.ssh("sleep 2")  # the path unit sees the change and saves it
+        changed = shadow(workbench, "grace")
+        assert registry(workbench)["grace"]["shadow"] == changed
+        assert workbench.apply().changed == []
+        assert shadow(workbench, "grace") == changed
+    finally:
+        before = declared(workbench)[1]["passwordHash"]
+        workbench.ssh(f"echo 'grace:{before}' | chpasswd -e; sleep 2")
+
+
+def test_a_user_who_is_taken_out_is_shut_out_at_once_and_comes_back_as_before(workbench: Workbench) -> None:
+    users = declared(workbench)
+    hash_before, uid = shadow(workbench, "grace"), workbench.ssh("id -u grace").stdout
+    workbench.ssh("runuser -u grace -- sh -c 'echo kept > ~/note; nohup sleep 900 > /dev/null 2>&1 &'")
+    with workbench.settings(users=users[:1]) as applied:
+        assert applied.status == 0, applied.output
+        assert shadow(workbench, "grace").startswith("!")
+        assert workbench.ssh("getent passwd grace").stdout.strip().endswith("/usr/sbin/nologin")
+        assert workbench.ssh("pgrep -u grace", check=False).stdout == ""
+        assert workbench.ssh("test -e /etc/ssh/authorized_keys.d/grace", check=False).returncode == 1
+        assert workbench.ssh("cat /home/grace/note").stdout.strip() == "kept"
+        assert workbench.apply().changed == []
+    assert shadow(workbench, "grace") == hash_before
+    assert workbench.ssh("id -u grace").stdout == uid
+    assert workbench.ssh("runuser -u grace -- cat /home/grace/note").stdout.strip() == "kept"
+
+
+def test_two_hundred_users_are_as_many_operations_as_one(workbench: Workbench) -> None:
+    users = declared(workbench)
+    many = [{"name": f"many{number:03}"} for number in range(200)]
+    with workbench.settings(users=[*users, users[0] | {"name": "one"}]) as applied:
+        one = applied.changed
+    with workbench.settings(users=[*users, *many]) as applied:
+        assert applied.status == 0, applied.output
+        assert applied.changed == one
+        uids = workbench.ssh("getent passwd | grep ^many | cut -d: -f3").stdout.split()
+        assert len(set(uids)) == 200
+
+
+def test_a_uid_that_is_somebody_elses_is_refused_and_nothing_is_done(workbench: Workbench) -> None:
+    users = declared(workbench)
+    before = registry(workbench)
+    with workbench.settings(users=[*users, {"name": "mallory", "uid": 2000}]) as applied:
+        assert applied.status != 0
+        assert "user mallory is to have uid 2000, which ada has or had" in applied.output
+        assert registry(workbench) == before
+        assert workbench.ssh("getent passwd mallory", check=False).returncode == 2

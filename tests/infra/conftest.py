@@ -1,0 +1,122 @@
+"""Runs the program under the SDK's mocks: what it asks the engine for, without an engine."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks, set_all_config
+from pulumi.runtime.stack import run_pulumi_func
+from pulumi.runtime.sync_await import _sync_await
+
+ZONES = {
+    "Z1": {"name": "example.org", "privateZone": False, "tags": {}},
+    "Z2": {"name": "other.org", "privateZone": False, "tags": {}},
+}
+
+
+@dataclass
+class Cloud(mocks.Mocks):
+    """An AWS of plain data: what the data sources answer, and every resource that was asked for."""
+
+    volumes: list[dict[str, Any]] = field(default_factory=list)
+    servers: list[str] = field(default_factory=list)
+    zones: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ZONES))
+    region: str = "eu-west-1"
+    resources: list[mocks.MockResourceArgs] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.resources.append(args)
+        made = {**args.inputs, "arn": f"arn:aws:{args.name}"}
+        if args.typ == "aws:ec2/eip:Eip":
+            made |= {"publicIp": "198.51.100.7", "allocationId": "eipalloc-1"}
+        if args.typ == "aws:route53/zone:Zone":
+            made |= {"zoneId": "Znew", "nameServers": ["ns-1.example"]}
+        return args.resource_id or f"{args.name}-id", made
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        return {
+            "aws:index/getRegion:getRegion": self._region,
+            "aws:ebs/getEbsVolumes:getEbsVolumes": self._volumes,
+            "aws:ebs/getVolume:getVolume": self._volume,
+            "aws:ec2/getInstances:getInstances": self._servers,
+            "aws:ec2/getInstance:getInstance": lambda _: {"instanceType": self.servers[0]},
+            "aws:ec2/getInstanceType:getInstanceType": self._type,
+            "aws:ssm/getParameter:getParameter": lambda args: {
+                "value": f"ami-{args['name'].rsplit('/', 1)[1]}"
+            },
+            "aws:route53/getZones:getZones": lambda _: {"ids": list(self.zones)},
+            "aws:route53/getZone:getZone": lambda args: {
+                **self.zones[args["zoneId"]],
+                "zoneId": args["zoneId"],
+            },
+        }[args.token](args.args)
+
+    def _region(self, _: Any) -> dict[str, Any]:
+        return {"region": self.region}
+
+    def _volumes(self, args: Any) -> dict[str, Any]:
+        assert args["tags"]["Role"] == "data"
+        return {"ids": [volume["volumeId"] for volume in self.volumes]}
+
+    def _volume(self, args: Any) -> dict[str, Any]:
+        (wanted,) = args["filters"][0]["values"]
+        return next(volume for volume in self.volumes if volume["volumeId"] == wanted)
+
+    def _servers(self, _: Any) -> dict[str, Any]:
+        return {"ids": [f"i-{number}" for number in range(len(self.servers))]}
+
+    def _type(self, args: Any) -> Any:
+        name = args["instanceType"]
+        if name == "t3.gigantic":
+            return {}, [("instanceType", f"InvalidInstanceType: the following do not exist: [{name}]")]
+        arm = name.split(".")[0].endswith("g")
+        small = name.endswith("nano")
+        return {
+            "defaultVcpus": 2,
+            "memorySize": 512 if small else 8192,
+            "supportedArchitectures": ["arm64"] if arm else ["x86_64"],
+        }
+
+    def of(self, kind: str) -> list[mocks.MockResourceArgs]:
+        """The resources of one type, by the last part of its token."""
+        return [resource for resource in self.resources if resource.typ.endswith(f":{kind}")]
+
+
+class Monitor(mocks.MockMonitor):
+    """Also notes the requests themselves, where the options are."""
+
+    def RegisterResource(self, request: Any) -> Any:
+        self.mocks.requests.append(request)
+        return super().RegisterResource(request)
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture
+def declare(cloud: Cloud, config: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+    """Runs the program with `config` and what is given on top; answers the stack's outputs."""
+
+    def run(**changes: Any) -> dict[str, Any]:
+        from infra.program import main
+
+        asyncio.set_event_loop(asyncio.new_event_loop())
+        mocks.set_mocks(cloud, project="workbench", stack="dev", monitor=Monitor(cloud))
+        given = {**config, **{f"workbench:{key}": value for key, value in changes.items()}}
+        set_all_config({k: v if isinstance(v, str) else json.dumps(v) for k, v in given.items()})
+
+        async def resolved() -> dict[str, Any]:
+            exports = pulumi.runtime.settings.get_root_resource().outputs
+            return {key: await pulumi.Output.from_input(value).future() for key, value in exports.items()}
+
+        _sync_await(run_pulumi_func(main))
+        return _sync_await(resolved())
+
+    return run

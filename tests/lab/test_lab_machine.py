@@ -1,0 +1,330 @@
+"""The lab with everything real: instances boot, volumes hold, addresses lead to them, kills cost nothing."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lab import control, daemon
+from lab.paths import Layout, home
+
+pytestmark = pytest.mark.lab
+
+ZONE = "eu-west-1a"
+USER_DATA = "#!/bin/sh\necho 'from user data' > /root/ran\n"
+
+
+def output(*argv: str) -> str:
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+
+
+def traces() -> dict[str, str]:
+    """What of the lab can be seen on this machine from outside its home."""
+    mine = Layout(home())
+    return {
+        "containers": output("podman", "ps", "-aq", f"--filter=label=workbench.lab={mine.id}"),
+        "images": output("podman", "images", "-q", f"--filter=reference=localhost/{mine.prefix}"),
+        "network": output("podman", "network", "ls", "-q", f"--filter=name=^{mine.prefix}$"),
+        "loops": "\n".join(line for line in output("losetup", "-a").splitlines() if str(mine.root) in line),
+        "rules": "\n".join(line for line in output("iptables-save").splitlines() if mine.id in line),
+        "processes": "" if not daemon.holder_of(mine) else "daemon",
+        "home": str(mine.root) if mine.root.exists() else "",
+    }
+
+
+class World:
+    """One instance with a data volume and an address, over the lab's API as a program sees it."""
+
+    def __init__(self) -> None:
+        told = control.environment()
+        self.key = told["WORKBENCH_SSH_KEY"]
+        self.endpoint = told["AWS_ENDPOINT_URL"]
+        ec2, ssm = self.ec2, self.client("ssm")
+        image = ssm.get_parameter(Name="/aws/service/debian/release/13/latest/amd64")["Parameter"]["Value"]
+        vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.1.0/24", AvailabilityZone=ZONE)
+        group = ec2.create_security_group(GroupName="test", Description="test", VpcId=vpc)["GroupId"]
+        self.group = group
+        self.open(22, "127.0.0.1/32")
+        ec2.import_key_pair(KeyName="test", PublicKeyMaterial=Path(self.key + ".pub").read_bytes())
+        self.volume = ec2.create_volume(AvailabilityZone=ZONE, Size=1, VolumeType="gp3")["VolumeId"]
+        run = ec2.run_instances(
+            ImageId=image, InstanceType="t3.micro", MinCount=1, MaxCount=1, KeyName="test",
+            SubnetId=subnet["Subnet"]["SubnetId"], SecurityGroupIds=[group], UserData=USER_DATA,
+        )  # fmt: skip
+        self.instance = run["Instances"][0]["InstanceId"]
+        self.private_ip = run["Instances"][0]["PrivateIpAddress"]
+        ec2.attach_volume(VolumeId=self.volume, InstanceId=self.instance, Device="/dev/sdf")
+        address = ec2.allocate_address(Domain="vpc")
+        self.ip = address["PublicIp"]
+        ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=self.instance)
+        self.by_id = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_" + self.volume.replace("-", "")
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            endpoint_url=self.endpoint, region_name="eu-west-1",
+            aws_access_key_id="test", aws_secret_access_key="test",
+        )  # fmt: skip
+
+    @property
+    def ec2(self) -> Any:
+        return self.client("ec2")
+
+    def open(self, port: int, cidr: str) -> None:
+        rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr}]}
+        self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=[rule])
+
+    def ssh(self, command: str, seconds: float = 60, check: bool = True) -> str:
+        """What the command prints, run as admin over SSH through the Elastic IP; waits until one gets in."""
+        argv = [
+            "ssh", "-i", self.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+            "-o", "BatchMode=yes", "-o", "LogLevel=ERROR", f"admin@{self.ip}", command,
+        ]  # fmt: skip
+        end = time.monotonic() + seconds
+        while True:
+            done = subprocess.run(argv, capture_output=True, text=True, check=False)
+            if done.returncode != 255 or time.monotonic() > end:
+                break
+            time.sleep(0.3)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def state(self) -> str:
+        told = self.ec2.describe_instances(InstanceIds=[self.instance])
+        return str(told["Reservations"][0]["Instances"][0]["State"]["Name"])
+
+    def refuses(self, port: int) -> bool:
+        try:
+            socket.create_connection((self.ip, port), timeout=5).close()
+        except (ConnectionRefusedError, ConnectionResetError):  # the latter while a service is just ending
+            return True
+        return False
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    if os.geteuid() != 0:
+        pytest.skip("the lab needs root")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("WORKBENCH_LAB_DIR", str(tmp_path_factory.mktemp("lab") / "home"))
+    try:
+        control.start(print)
+        made = World()
+        made.ssh("cloud-init status --wait")
+        yield made
+    finally:
+        control.purge()
+        left = traces()
+        patch.undo()
+    assert not any(left.values())
+
+
+def test_user_data_ran_and_the_machine_is_as_debians_image_is(world: World) -> None:
+    assert world.ssh("sudo cat /root/ran") == "from user data\n"
+    assert world.ssh("hostname").strip() == "ip-" + world.private_ip.replace(".", "-")
+    assert world.ssh("getent hosts $(hostname)")
+    assert world.ssh("systemctl is-system-running --wait").strip() == "running"
+    assert world.ssh("id -un; sudo id -un").split() == ["admin", "root"]
+    assert world.ssh(
+        "cat /proc/sys/kernel/hostname >/dev/null; sudo sysctl -w vm.swappiness=1 2>&1", check=False
+    )
+    assert int(Path("/proc/sys/vm/swappiness").read_text()) != 1
+    assert world.ssh("sudo find /dev -type b -not -name 'nvme*'") == ""
+
+
+def test_the_console_shows_the_host_keys_that_ssh_meets(world: World) -> None:
+    lines = output("ssh-keyscan", "-t", "ed25519", world.ip).splitlines()
+    scanned = next(line.split()[2] for line in lines if not line.startswith("#"))
+    console = world.ec2.get_console_output(InstanceId=world.instance)["Output"]
+    fingerprint = subprocess.run(
+        ["ssh-keygen", "-lf", "-"],
+        input=f"ssh-ed25519 {scanned}\n",
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout.split()[1]
+    assert scanned in console or fingerprint in console
+
+
+def test_only_what_the_rules_allow_is_open(world: World) -> None:
+    world.ssh("sudo systemd-run --unit=web python3 -m http.server 8123")
+    wait_until(lambda: "8123" in world.ssh("ss -ltn"))
+    time.sleep(1)
+    assert world.refuses(8123)
+    world.open(8123, "203.0.113.0/24")
+    time.sleep(1)
+    assert world.refuses(8123)
+    world.open(8123, "127.0.0.0/8")
+    wait_until(lambda: not world.refuses(8123), 5)
+    world.ssh("sudo systemctl stop web")
+    wait_until(lambda: world.refuses(8123), 5)
+
+
+def test_a_port_of_this_machine_is_no_obstacle(world: World) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as held:
+        port = held.getsockname()[1]
+        world.open(port, "0.0.0.0/0")
+        world.ssh(f"sudo systemd-run --unit=held python3 -m http.server {port}")
+        wait_until(lambda: Layout(home()).id in output("iptables-save"), 10)
+        wait_until(lambda: not world.refuses(port), 10)
+        with urllib.request.urlopen(f"http://{world.ip}:{port}/", timeout=10) as page:
+            assert b"Directory listing" in page.read()
+        world.ssh("sudo systemctl stop held")
+        wait_until(lambda: Layout(home()).id not in output("iptables-save"), 10)
+
+
+def test_a_volume_holds_a_file_system_that_is_mounted_by_label(world: World) -> None:
+    world.ssh(
+        f"sudo mkfs.ext4 -q -L workbench-data {world.by_id} && sudo mkdir /data && "
+        "echo 'LABEL=workbench-data /data ext4 defaults,nofail 0 2' | sudo tee -a /etc/fstab && "
+        "sudo systemctl daemon-reload && sudo udevadm settle && sudo systemctl start data.mount && "
+        "echo precious | sudo tee /data/file"
+    )
+    assert world.ssh("findmnt -no FSTYPE /data").strip() == "ext4"
+    assert "active" in world.ssh("systemctl is-active 'dev-disk-by\\x2dlabel-workbench\\x2ddata.device'")
+
+
+def test_a_mounted_volume_grows(world: World) -> None:
+    world.ec2.modify_volume(VolumeId=world.volume, Size=2)
+    assert int(world.ssh(f"sudo blockdev --getsize64 {world.by_id}")) == 2 * 1024**3
+    if "Permission denied" in world.ssh(f"sudo resize2fs {world.by_id} 2>&1", check=False):
+        # Where root has no CAP_SYS_RESOURCE the kernel lets nobody resize what is mounted.
+        world.ssh(f"sudo umount /data && sudo e2fsck -fp {world.by_id} && sudo resize2fs {world.by_id}")
+        world.ssh("sudo systemctl start data.mount")
+    assert int(re.sub(r"\D", "", world.ssh("df --output=size -BM /data | tail -1"))) > 1500
+    assert world.ssh("cat /data/file") == "precious\n"
+
+
+def test_a_mounted_volume_is_not_detached(world: World) -> None:
+    with pytest.raises(world.ec2.exceptions.ClientError, match="busy"):
+        world.ec2.detach_volume(VolumeId=world.volume)
+
+
+def test_a_bigger_type_keeps_root_disk_and_mounts(world: World) -> None:
+    world.ssh("echo kept | sudo tee /root/kept && sync")
+    world.ec2.stop_instances(InstanceIds=[world.instance])
+    assert world.refuses(22)
+    world.ec2.modify_instance_attribute(InstanceId=world.instance, InstanceType={"Value": "t3.large"})
+    world.ec2.start_instances(InstanceIds=[world.instance])
+    assert world.ssh("sudo cat /root/kept /root/ran /data/file") == "kept\nfrom user data\nprecious\n"
+
+
+def test_a_snapshot_holds_what_the_volume_held(world: World) -> None:
+    world.ssh("sync; sudo fsfreeze -f /data; sudo fsfreeze -u /data")
+    snapshot = world.ec2.create_snapshot(VolumeId=world.volume)["SnapshotId"]
+    copy = world.ec2.create_volume(AvailabilityZone=ZONE, SnapshotId=snapshot)["VolumeId"]
+    world.ec2.attach_volume(VolumeId=copy, InstanceId=world.instance, Device="/dev/sdg")
+    node = world.by_id.replace(world.volume.replace("-", ""), copy.replace("-", ""))
+    assert world.ssh(f"sudo mount -o ro {node} /mnt && cat /mnt/file; sudo umount /mnt") == "precious\n"
+    world.ec2.detach_volume(VolumeId=copy)
+    assert world.ssh(f"test -e {node} && echo there || echo gone").strip() == "gone"
+    world.ec2.delete_volume(VolumeId=copy)
+    world.ec2.delete_snapshot(SnapshotId=snapshot)
+
+
+def test_a_reboot_from_inside_comes_back(world: World) -> None:
+    before = world.ssh("stat -c %Y /proc/1")
+    time.sleep(1.1)
+    world.ssh("sudo systemctl reboot", check=False)
+    wait_until(lambda: world.ssh("stat -c %Y /proc/1", check=False) not in ("", before))
+    assert world.ssh("cat /data/file") == "precious\n"
+
+
+def test_a_power_off_from_inside_stops_the_instance(world: World) -> None:
+    world.ssh("sudo systemctl poweroff", check=False)
+    wait_until(lambda: world.state() == "stopped")
+    world.ec2.start_instances(InstanceIds=[world.instance])
+    assert world.ssh("cat /data/file") == "precious\n"
+
+
+def test_a_killed_daemon_goes_on_with_machines_that_never_stopped(world: World) -> None:
+    before = world.ssh("stat -c %Y /proc/1")
+    os.kill(daemon.holder_of(Layout(home())), signal.SIGKILL)
+    wait_until(lambda: not control.status().running)
+    control.start(print)
+    assert world.ssh("stat -c %Y /proc/1") == before
+    assert world.ssh("cat /data/file") == "precious\n"
+
+
+@pytest.mark.parametrize(("action", "after"), [("stop", 0.2), ("start", 0.3), ("start", 0.9)])
+def test_a_daemon_killed_in_the_middle_of_a_call_goes_on(world: World, action: str, after: float) -> None:
+    if action == "start":
+        world.ec2.stop_instances(InstanceIds=[world.instance])
+
+    def ask() -> None:
+        call = world.ec2.stop_instances if action == "stop" else world.ec2.start_instances
+        with contextlib.suppress(BotoCoreError, ClientError):
+            call(InstanceIds=[world.instance])
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(after)
+    os.kill(daemon.holder_of(Layout(home())), signal.SIGKILL)
+    control.start(print)
+    asking.join()  # botocore asks again when a connection breaks
+    told = json.loads(output("podman", "inspect", f"{Layout(home()).prefix}-{world.instance}"))[0]
+    assert (told["State"]["Status"] == "running") == (world.state() == "running")
+    if world.state() != "running":
+        world.ec2.start_instances(InstanceIds=[world.instance])
+    assert world.ssh("cat /data/file") == "precious\n"
+
+
+def test_after_a_reboot_of_this_machine_everything_comes_back(world: World) -> None:
+    """As far as that can be had here: the daemon and the machines killed, the loop devices gone."""
+    layout = Layout(home())
+    os.kill(daemon.holder_of(layout), signal.SIGKILL)
+    output("podman", "kill", f"{layout.prefix}-{world.instance}")
+    for line in output("losetup", "-a").splitlines():
+        if str(layout.root) in line:
+            output("losetup", "-d", line.split(":")[0])
+    control.start(print)
+    assert world.ssh("cat /data/file; sudo cat /root/kept") == "precious\nkept\n"
+
+
+def test_a_stopped_lab_keeps_everything(world: World) -> None:
+    control.stop()
+    left = traces()
+    assert left["processes"] == left["loops"] == left["rules"] == ""
+    assert not output("podman", "ps", "-q", f"--filter=label=workbench.lab={Layout(home()).id}")
+    control.start(print)
+    assert control.status().instances[0].state == "running"
+    assert world.ssh("cat /data/file") == "precious\n"
+
+
+def test_a_volume_outlives_its_instance(world: World) -> None:
+    """The last: another instance takes the volume over."""
+    told = world.ec2.describe_instances(InstanceIds=[world.instance])["Reservations"][0]["Instances"][0]
+    world.ec2.terminate_instances(InstanceIds=[world.instance])
+    assert not output("podman", "ps", "-aq", f"--filter=label=workbench.instance={world.instance}")
+    address = world.ec2.describe_addresses()["Addresses"][0]
+    run = world.ec2.run_instances(
+        ImageId=told["ImageId"], InstanceType="t3.micro", MinCount=1, MaxCount=1, KeyName="test",
+        SubnetId=told["SubnetId"], SecurityGroupIds=[world.group],
+    )  # fmt: skip
+    world.instance = run["Instances"][0]["InstanceId"]
+    world.ec2.attach_volume(VolumeId=world.volume, InstanceId=world.instance, Device="/dev/sdf")
+    world.ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=world.instance)
+    assert world.ssh("sudo test -e /root/ran && echo old || echo new").strip() == "new"
+    world.ssh("sudo mkdir /data && sudo mount LABEL=workbench-data /data")
+    assert world.ssh("cat /data/file") == "precious\n"

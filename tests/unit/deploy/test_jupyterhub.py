@@ -1,0 +1,156 @@
+"""The hub's configuration and units as rendered: run by Python, judged by systemd's own parser."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deploy import jupyterhub
+from deploy.files import render
+from workbench import versions
+from workbench.settings import JupyterHub
+
+SERVICE = JupyterHub.model_validate({"port": 9000, "hubPort": 9001, "apiPort": 9002})
+ENVIRONMENT = "/opt/workbench/jupyterhub-0123456789ab"
+
+
+class Refused(Exception):
+    """Stands in for tornado's HTTPError."""
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the configuration leaves behind when it is run; jupyterhub and tornado are not installed here."""
+    auth, web = ModuleType("jupyterhub.auth"), ModuleType("tornado.web")
+    auth.PAMAuthenticator = object  # type: ignore[attr-defined]
+    web.HTTPError = Refused  # type: ignore[attr-defined]
+    for module in (ModuleType("jupyterhub"), auth, ModuleType("tornado"), web):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr("pwd.getpwnam", lambda name: SimpleNamespace(pw_uid=2001))
+    text = render(
+        "jupyterhub/jupyterhub_config.py.j2",
+        service=SERVICE,
+        host_name="bench.example",
+        users=["ada", "grace"],
+        admins=["ada"],
+        environment=ENVIRONMENT,
+        state="/srv/workbench/jupyterhub",
+        lab_settings="/etc/workbench/jupyterlab",
+        python_bin="/opt/workbench/python/bin",
+    )
+    left: dict[str, Any] = {"get_config": lambda: defaultdict_config}
+    defaultdict_config = Sections()
+    exec(compile(text, "jupyterhub_config.py", "exec"), left)
+    return left
+
+
+class Sections(defaultdict[str, SimpleNamespace]):
+    """traitlets' Config, as far as needed: sections appear when they are named."""
+
+    def __init__(self) -> None:
+        super().__init__(SimpleNamespace)
+
+    __getattr__ = defaultdict.__getitem__
+
+
+def spawner(name: str) -> SimpleNamespace:
+    return SimpleNamespace(user=SimpleNamespace(name=name))
+
+
+def test_only_declared_users_may_log_in_whoever_the_database_remembers(hub: dict[str, Any]) -> None:
+    c = hub["c"]
+    assert c.Authenticator.allowed_users == {"ada", "grace"}
+    assert c.Authenticator.allow_existing_users is False
+    authenticator = hub["DeclaredUsers"]()
+    still = [asyncio.run(authenticator.refresh_user(spawner(name).user)) for name in ("ada", "grace", "alan")]
+    assert still == [True, True, False]
+
+
+def test_admins_are_those_declared_and_others_are_said_not_to_be(hub: dict[str, Any]) -> None:
+    authenticator = hub["DeclaredUsers"]()
+    assert [authenticator.is_admin(None, {"name": name}) for name in ("ada", "grace")] == [True, False]
+    assert hub["c"].JupyterHub.load_roles == [{"name": "admin", "users": ["ada"]}]
+
+
+def test_nobody_spawns_who_is_not_declared_and_only_admins_may_use_sudo(hub: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        asyncio.run(hub["prepare"](spawner("alan")))
+    prepared = {name: spawner(name) for name in ("ada", "grace")}
+    for one in prepared.values():
+        asyncio.run(hub["prepare"](one))
+    assert {name: one.disable_user_sudo for name, one in prepared.items()} == {"ada": False, "grace": True}
+    assert prepared["grace"].slice == "user-2001.slice"
+
+
+def test_everything_listens_on_loopback_on_the_ports_of_the_settings(hub: dict[str, Any]) -> None:
+    c = hub["c"]
+    assert c.JupyterHub.bind_url == "http://127.0.0.1:9000/jupyter/"
+    assert c.JupyterHub.hub_bind_url == "http://127.0.0.1:9001/jupyter/hub/"
+    assert c.ConfigurableHTTPProxy.api_url == "http://127.0.0.1:9002"
+    assert c.JupyterHub.public_url == "https://bench.example/jupyter/"
+
+
+def unit(name: str) -> str:
+    return render(
+        f"jupyterhub/{name}.j2",
+        service=SERVICE,
+        environment=ENVIRONMENT,
+        config=jupyterhub.CONFIG,
+        state=jupyterhub.STATE,
+        state_program=jupyterhub.STATE_PROGRAM,
+        python=versions.PYTHON,
+    )
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in (jupyterhub.PROXY_UNIT, jupyterhub.HUB_UNIT)]
+    for path in paths:
+        path.write_text(unit(path.name))
+    said = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, paths)], capture_output=True, text=True, check=False
+    ).stderr
+    ours = [line for line in said.splitlines() if str(tmp_path) in line or "jupyterhub" in line]
+    assert [line for line in ours if "is not executable" not in line] == []
+
+
+@pytest.mark.parametrize("name", [jupyterhub.PROXY_UNIT, jupyterhub.HUB_UNIT])
+def test_no_unit_starts_without_the_data_volume(name: str) -> None:
+    [line] = [line for line in unit(name).splitlines() if line.startswith("RequiresMountsFor=")]
+    assert "/srv/workbench" in line.split("=")[1].split()
+
+
+def test_jupyterlab_neither_asks_for_news_nor_for_updates() -> None:
+    settings = json.loads(render("jupyterhub/overrides.json.j2"))
+    assert settings["@jupyterlab/apputils-extension:notification"] == {
+        "checkForUpdates": False,
+        "fetchNews": "false",
+    }
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives the folder to root")
+def test_the_token_is_made_once_for_root_only_also_after_a_kill(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    program = tmp_path / "jupyterhub-state"
+    program.write_text(
+        render("jupyterhub/jupyterhub-state.j2", state=state, run=tmp_path / "run", hub_port=8081)
+    )
+    state.mkdir(mode=0o755)
+    (state / "proxy.env.new").write_text("CONFIGPROXY_AUTH_TOKEN=half")
+    tokens = []
+    for _ in range(2):
+        subprocess.run(["sh", str(program)], check=True)
+        tokens.append((state / "proxy.env").read_text())
+    assert tokens[0] == tokens[1]
+    assert len(tokens[0].strip().removeprefix("CONFIGPROXY_AUTH_TOKEN=")) == 64
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert (state / "proxy.env").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in state.iterdir()] == ["proxy.env"]

@@ -1,0 +1,170 @@
+"""Caddy's configuration and the pages, rendered and given to their real parsers."""
+
+import json
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+
+from deploy import proxy
+from deploy.files import render
+from workbench import config as configs
+from workbench.settings import Settings
+
+CADDY = shutil.which("caddy", path=str(Path(sys.executable).parent)) or shutil.which("caddy")
+needs_caddy = pytest.mark.skipif(CADDY is None, reason="there is no caddy")
+HUB = proxy.Entry("jupyterhub", "JupyterHub", "JupyterLab for all.", "/jupyter/", 8000)
+OTHER = proxy.Entry("other", "R & <friends>", "It's another.", "/other/", 8787)
+
+
+def caddyfile(host_name: str = "192.0.2.7", services: list[proxy.Entry] | None = None) -> str:
+    return render(
+        "proxy/Caddyfile.j2",
+        services=[HUB, OTHER] if services is None else services,
+        host_name=host_name,
+        notice="",
+        site=proxy.SITE,
+        admin=proxy.ADMIN,
+    )
+
+
+def page(name: str, services: list[proxy.Entry], notice: str = "") -> BeautifulSoup:
+    text = render(f"proxy/{name}.j2", services=services, host_name="bench.example", notice=notice)
+    return BeautifulSoup(text, "html.parser")
+
+
+def caddy(command: str, text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    path = tmp_path / "Caddyfile"
+    path.write_text(text)
+    own = {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    return subprocess.run(
+        [str(CADDY), command, "--adapter", "caddyfile", "--config", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=own,
+    )
+
+
+def test_the_entries_are_the_enabled_services_with_a_page(config: dict[str, Any]) -> None:
+    def found(**services: object) -> list[str]:
+        settings: Settings = configs.parse({**config, "workbench:services": services})
+        return [entry.name for entry in proxy.entries(settings.services)]
+
+    assert found() == ["jupyterhub"]
+    assert found(jupyterhub={"enabled": False}) == []
+    [hub] = proxy.entries(configs.parse(config).services)
+    assert (hub.title, hub.path, hub.port) == ("JupyterHub", "/jupyter/", 8000)
+    assert hub.summary.startswith("JupyterLab")
+
+
+@needs_caddy
+@pytest.mark.parametrize("services", [[], [HUB], [HUB, OTHER]])
+@pytest.mark.parametrize("host_name", ["192.0.2.7", "bench.example.org"])
+def test_caddy_takes_the_configuration_for_an_address_and_for_a_name(
+    tmp_path: Path, host_name: str, services: list[proxy.Entry]
+) -> None:
+    done = caddy("validate", caddyfile(host_name, services), tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@needs_caddy
+def test_the_configuration_is_formatted_as_caddy_formats_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(CADDY), "fmt", "-"], input=caddyfile(), capture_output=True, text=True, check=False
+    )
+    assert done.stdout == caddyfile()
+
+
+@needs_caddy
+def test_every_service_is_found_on_loopback_and_keeps_its_websockets_over_a_reload(tmp_path: Path) -> None:
+    adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
+    proxies = {one["upstreams"][0]["dial"]: one for one in handlers(adapted, "reverse_proxy")}
+    assert set(proxies) == {"127.0.0.1:8000", "127.0.0.1:8787"}
+    assert all(one["stream_close_delay"] > 0 for one in proxies.values())
+
+
+@needs_caddy
+def test_certificates_are_of_the_internal_ca_which_the_host_need_not_trust(tmp_path: Path) -> None:
+    adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
+    policies = adapted["apps"]["tls"]["automation"]["policies"]
+    assert all(issuer["module"] == "internal" for policy in policies for issuer in policy["issuers"])
+    assert adapted["apps"]["pki"]["certificate_authorities"]["local"]["install_trust"] is False
+    assert adapted["admin"]["listen"] == "unix//run/caddy/admin.sock|0600"
+
+
+def handlers(node: Any, kind: str) -> list[dict[str, Any]]:
+    """All handlers of one kind, however deep in the adapted configuration."""
+    if isinstance(node, list):
+        return [found for child in node for found in handlers(child, kind)]
+    if not isinstance(node, dict):
+        return []
+    below = [found for child in node.values() for found in handlers(child, kind)]
+    return [node, *below] if node.get("handler") == kind else below
+
+
+def test_the_landing_page_lists_every_service_and_escapes_what_it_shows() -> None:
+    landing = page("index.html", [HUB, OTHER], notice="<script>alert(1)</script> & more")
+    cards = landing.select("[data-service]")
+    assert [(card["data-service"], card["href"]) for card in cards] == [
+        ("jupyterhub", "/jupyter/"),
+        ("other", "/other/"),
+    ]
+    assert cards[1].select_one(".title").text == "R & <friends>"
+    assert landing.select_one(".notice").text == "<script>alert(1)</script> & more"
+    assert len(landing.select("script")) == 1
+
+
+def test_without_a_notice_there_is_none_and_without_services_it_says_so() -> None:
+    landing = page("index.html", [])
+    assert landing.select(".notice") == []
+    assert "No service" in landing.main.text
+
+
+@pytest.mark.parametrize("name", [name for name in proxy.PAGES if name.endswith(".html")])
+def test_pages_obey_their_own_content_security_policy(name: str) -> None:
+    found = page(name, [HUB], notice="n")
+    assert found.select("style, [style], [onclick], [onload]") == []
+    assert all(not script.text.strip() for script in found.select("script"))
+    links = [tag.get("src") or tag.get("href") for tag in found.select("[src], [href]")]
+    assert links
+    assert [link for link in links if not link.startswith("/")] == []  # also found from /some/deep/page
+    assert {link.removeprefix("/") for link in links if "." in link} <= set(proxy.PAGES)
+
+
+def test_the_icon_is_an_image() -> None:
+    assert xml.fromstring(render("proxy/icon.svg.j2")).tag.endswith("svg")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+def test_the_script_is_javascript(tmp_path: Path) -> None:
+    path = tmp_path / "landing.js"
+    path.write_text(render("proxy/landing.js.j2"))
+    subprocess.run(["node", "--check", str(path)], check=True)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in (proxy.UNIT, proxy.RELOAD_UNIT)]
+    for path in paths:
+        text = render(
+            f"proxy/{path.name}.j2",
+            program="/bin/true",
+            account=proxy.USER,
+            config=proxy.CONFIG,
+            state=proxy.STATE,
+            admin=proxy.ADMIN,
+            ca=proxy.CA,
+        )
+        path.write_text(text)
+    said = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, paths)], capture_output=True, text=True, check=False
+    ).stderr
+    assert [
+        line for line in said.splitlines() if "caddy" in line and "documentation" not in line.lower()
+    ] == []

@@ -1,0 +1,32 @@
+"""The kernel and the shell profile of the data science environment, read as their readers read them."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy import python, uv
+from deploy.files import render
+
+
+def test_the_kernel_runs_from_the_environments_own_folder_so_that_an_update_does_not_touch_it() -> None:
+    kernel = json.loads(render("python/kernel.json.j2", environment=uv.folder("python")))
+    assert kernel["argv"][0] == f"{uv.folder('python')}/bin/python"
+    assert kernel["argv"][-2:] == ["-f", "{connection_file}"]
+    assert kernel["display_name"] == "Python 3 (data science)"
+
+
+@pytest.mark.skipif(shutil.which("dash") is None, reason="there is no dash")
+@pytest.mark.parametrize(("uid", "first"), [("2000", python.BIN), ("0", "/usr/bin")])
+def test_the_profile_puts_the_environment_first_for_people_and_not_for_root(
+    tmp_path: Path, uid: str, first: str
+) -> None:
+    profile = tmp_path / "profile.sh"
+    profile.write_text(render("python/workbench-python.sh.j2", bin=python.BIN))
+    (tmp_path / "id").write_text(f"#!/bin/sh\necho {uid}\n")
+    (tmp_path / "id").chmod(0o755)
+    script = f'PATH="/usr/bin:$PATH"; id() {{ {tmp_path}/id; }}; . {profile}; echo "$PATH"'
+    said = subprocess.run(["dash", "-euc", script], capture_output=True, text=True, check=True).stdout
+    assert said.split(":")[0] == first

@@ -1,0 +1,221 @@
+"""The data volume's program on files in the place of devices: blkid, wipefs, mkfs and dumpe2fs take either."""
+
+import json
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.deploy import host_programs
+
+content: Any = host_programs.load("volume_content")
+volume: Any = host_programs.load("volume")
+
+ID = "vol-0123456789abcdef0"
+MIB = 1024 * 1024
+
+pytestmark = pytest.mark.skipif(
+    not all(shutil.which(tool) for tool in ("blkid", "wipefs", "mkfs.ext4", "dumpe2fs")),
+    reason="needs util-linux and e2fsprogs",
+)
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A blank volume of 64 MiB, and a system's disk of its own for the marker."""
+    path = tmp_path / "device"
+    with path.open("wb") as file:
+        file.truncate(64 * MIB)
+    monkeypatch.setattr(volume, "MARKER", str(tmp_path / "lib" / "formatting.json"))
+    monkeypatch.setattr(content, "EBS_DEVICES", f"{tmp_path}/by-id/*")
+    return str(path)
+
+
+def decide(device: str) -> str:
+    decision: str = content.decide(content.look(device), ID, volume.begun())
+    return decision
+
+
+def write(device: str, offset: int, data: bytes) -> None:
+    with open(device, "r+b") as file:  # noqa: PTH123
+        file.seek(offset)
+        file.write(data)
+
+
+def mkfs(device: str, *options: str) -> None:
+    subprocess.run(["mkfs.ext4", "-q", "-F", *options, device], check=True)
+
+
+def test_a_blank_volume_gets_a_filesystem_with_the_label(device: str) -> None:
+    assert decide(device) == "make"
+    volume.make(device, ID)
+    found = content.look(device)
+    assert (found.ext4, found.label, found.mounts) == (True, "workbench-data", 0)
+    assert volume.begun() is None
+    assert decide(device) == "use"
+
+
+def test_the_filesystem_that_is_there_is_used_as_it_is(device: str) -> None:
+    volume.make(device, ID)
+    before = Path(device).read_bytes()
+    assert decide(device) == "use"
+    assert Path(device).read_bytes() == before
+
+
+@pytest.mark.parametrize("options", [(), ("-L", "their-data")])
+def test_a_filesystem_of_somebody_else_is_refused(device: str, options: tuple[str, ...]) -> None:
+    mkfs(device, *options)
+    before = Path(device).read_bytes()
+    with pytest.raises(content.Refusal, match=f"{ID} is not blank: it holds ext4") as refusal:
+        decide(device)
+    assert ("'their-data'" in str(refusal.value)) == bool(options)
+    assert Path(device).read_bytes() == before
+
+
+def test_a_partition_table_is_refused_by_its_name(device: str) -> None:
+    entry = struct.pack("<8BII", 0, 0, 0, 0, 0x83, 0, 0, 0, 2048, 4096)  # one Linux partition of an MBR
+    write(device, 446, entry + bytes(48) + b"\x55\xaa")
+    with pytest.raises(content.Refusal, match="holds dos"):
+        decide(device)
+
+
+def test_swap_space_is_refused_by_its_name(device: str) -> None:
+    subprocess.run(["mkswap", "-q", device], check=True)
+    with pytest.raises(content.Refusal, match="swap"):
+        decide(device)
+
+
+@pytest.mark.parametrize("offset", [0, 4096, MIB - 1, 32 * MIB, 64 * MIB - MIB, 64 * MIB - 1])
+def test_data_of_no_known_kind_is_refused(device: str, offset: int) -> None:
+    write(device, offset, b"\x01")
+    with pytest.raises(content.Refusal, match="data of no known kind"):
+        decide(device)
+
+
+def test_a_signature_that_only_wipefs_knows_is_refused() -> None:
+    found = content.Found(signatures=("some_raid_member",), zeros=True)
+    with pytest.raises(content.Refusal, match="some_raid_member"):
+        content.decide(found, ID, None)
+
+
+@pytest.mark.parametrize("killed_at", range(4))
+def test_a_filesystem_whose_making_was_killed_is_made_in_the_end(
+    device: str, monkeypatch: pytest.MonkeyPatch, killed_at: int
+) -> None:
+    """Killed before mkfs, before its sync, before the label, and before the label's sync."""
+    left = killed_at
+
+    def run(*command: str, **options: Any) -> str:
+        nonlocal left
+        if left == 0:
+            raise KeyboardInterrupt
+        left -= 1
+        return str(content.run(*command, **options))
+
+    monkeypatch.setattr(volume, "run", run)
+    with pytest.raises(KeyboardInterrupt):
+        volume.make(device, ID)
+    monkeypatch.undo()
+    monkeypatch.setattr(volume, "MARKER", str(Path(device).parent / "lib" / "formatting.json"))
+    assert volume.begun() == ID
+    if decide(device) == "make":
+        volume.make(device, ID)
+    assert decide(device) == "use"
+
+
+@pytest.mark.parametrize("kept", [0, 2 * MIB, 40 * MIB])
+def test_what_a_killed_mkfs_left_half_written_is_made_anew_where_we_began_it_and_nowhere_else(
+    device: str, tmp_path: Path, kept: int
+) -> None:
+    """mkfs writes its superblock last: before, there are tables without one."""
+    mkfs(device)
+    write(device, 0, bytes(128 * 1024))
+    write(device, kept, bytes(64 * MIB - kept) if kept else b"")
+    with pytest.raises(content.Refusal):
+        decide(device)
+    volume.write(volume.MARKER, json.dumps({"volume": "vol-0another"}))
+    with pytest.raises(content.Refusal):
+        decide(device)
+    volume.write(volume.MARKER, json.dumps({"volume": ID}))
+    assert decide(device) == "make"
+
+
+def test_a_filesystem_that_was_mounted_is_never_made_again_whatever_the_marker_says(device: str) -> None:
+    mkfs(device)
+    subprocess.run(["tune2fs", "-C", "1", device], check=True, capture_output=True)
+    volume.write(volume.MARKER, json.dumps({"volume": ID}))
+    with pytest.raises(content.Refusal):
+        decide(device)
+
+
+def test_another_kind_of_filesystem_is_refused_whatever_the_marker_says(device: str) -> None:
+    subprocess.run(["mkswap", "-q", device], check=True)
+    volume.write(volume.MARKER, json.dumps({"volume": ID}))
+    with pytest.raises(content.Refusal, match="swap"):
+        decide(device)
+
+
+def test_two_volumes_with_the_label_are_refused_by_their_ids() -> None:
+    found = content.Found(ext4=True, label="workbench-data", others=("vol-0b",))
+    with pytest.raises(content.Refusal, match=f"{ID} and vol-0b"):
+        content.decide(found, ID, None)
+
+
+def test_growth_is_seen_from_a_quarter_of_a_percent_on_and_ends(device: str) -> None:
+    volume.make(device, ID)
+    assert not volume.can_grow(device)
+    with open(device, "r+b") as file:  # noqa: PTH123
+        file.truncate(192 * MIB)
+    assert volume.can_grow(device)
+    volume.check(device, "-f", "-p")
+    volume.grow(device)
+    assert not volume.can_grow(device)
+    assert decide(device) == "use"
+
+
+def test_a_damaged_filesystem_is_left_to_a_person(device: str) -> None:
+    volume.make(device, ID)
+    write(device, 0, bytes(32 * MIB))
+    with pytest.raises(content.Refusal, match="take a snapshot"):
+        volume.check(device, "-p")
+
+
+def test_a_volume_that_does_not_appear_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volume, "WAIT_SECONDS", 0)
+    with pytest.raises(content.Refusal, match=rf"{ID} did not appear within 0 s as /dev/nothing; attach it"):
+        volume.wait_for("/dev/nothing", ID)
+
+
+def test_fstab_keeps_what_it_had_and_has_our_lines_once() -> None:
+    before = "# by hand\nUUID=1 / ext4 defaults 0 1\n\ntmpfs /tmp tmpfs defaults 0 0\n"
+    text = volume.fstab_text(before)
+    assert text.startswith(before)
+    assert volume.fstab_text(text) == text
+    changed = text.replace("nodev,", "")
+    assert volume.fstab_text(changed) == text
+
+
+def test_what_fstab_says_of_the_volume_is_valid_and_lets_a_boot_go_on_without_it(tmp_path: Path) -> None:
+    path = tmp_path / "fstab"
+    path.write_text(volume.fstab_text(""))
+    lines = [line.split() for line in path.read_text().splitlines()]
+    assert [line[:2] for line in lines] == [
+        ["LABEL=workbench-data", "/srv/workbench"],
+        ["LABEL=workbench-data", "/home"],
+    ]
+    for line in lines:
+        assert len(line) == 6
+        assert {"nofail", "nodev", "nosuid"} <= set(line[3].split(","))
+    assert "X-mount.subdir=home" in lines[1][3].split(",")
+    done = subprocess.run(
+        ["findmnt", "--verify", "--tab-file", str(path)], capture_output=True, text=True, check=False
+    )
+    assert "0 parse errors" in done.stdout + done.stderr
+
+
+def test_a_rival_for_the_homes_in_fstab_is_refused() -> None:
+    with pytest.raises(content.Refusal, match="mounts /dev/sdb on /home"):
+        volume.fstab_text("/dev/sdb /home ext4 defaults 0 2\n")

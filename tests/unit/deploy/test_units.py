@@ -1,0 +1,156 @@
+"""What systemd is asked to do, judged by the state that it was in; and the digests, by a real shell."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import units
+from deploy.files import Content
+from deploy.units import Unit, UnitState
+
+UNIT = "workbench-test.service"
+
+
+def commands(
+    monkeypatch: pytest.MonkeyPatch, unit: str = UNIT, reload: bool = False, **state: Any
+) -> list[str]:
+    """What the operation would run for a unit in this state; all is well with what is not named."""
+    paths = units.unit_paths(unit, ["/etc/a"])
+    well: dict[str, Any] = {
+        "loaded": True,
+        "enabled": True,
+        "active": True,
+        "unwanted": False,
+        "stale": False,
+        "now": "1",
+        "recorded": "1",
+        "drop_in": Content(units.drop_in_text(unit, paths, reload).encode()).sha256,
+    }
+
+    class Host:
+        def get_fact(self, fact: type, **arguments: Any) -> UnitState:
+            assert fact is Unit
+            assert arguments == {"unit": unit, "paths": paths}
+            return UnitState(**{**well, **state})
+
+    monkeypatch.setattr(units, "host", Host())
+    return [str(command) for command in units.service._inner(unit=unit, reads=["/etc/a"], reload=reload)]
+
+
+def test_a_unit_that_runs_with_what_it_reads_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert commands(monkeypatch) == []
+
+
+def test_a_unit_that_runs_with_something_older_is_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = commands(monkeypatch, recorded="0")
+    assert command.startswith(f"systemctl restart {UNIT} ||")
+
+
+def test_a_unit_whose_start_left_no_record_is_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = commands(monkeypatch, recorded="")
+    assert command.startswith(f"systemctl restart {UNIT} ||")
+
+
+def test_a_unit_that_can_reload_is_not_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = commands(monkeypatch, reload=True, now="2")
+    assert command.startswith(f"systemctl reload {UNIT} ||")
+
+
+def test_a_reload_is_recorded_whoever_asks_for_it_and_only_where_the_unit_can_do_it() -> None:
+    assert "\nExecReload=-+" in units.drop_in_text(UNIT, ["/etc/a"], reload=True)
+    assert "ExecReload" not in units.drop_in_text(UNIT, ["/etc/a"], reload=False)
+
+
+def test_a_unit_that_is_down_is_started_and_not_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = commands(monkeypatch, active=False, recorded="")
+    assert command.startswith(f"systemctl start {UNIT} ||")
+
+
+def test_a_new_unit_is_read_enabled_and_started_in_this_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = commands(monkeypatch, loaded=False, enabled=False, active=False, recorded="", drop_in="")
+    assert ["drop" if ".d" in text and "base64" in text else text.split()[1] for text in said] == [
+        "drop",
+        "daemon-reload",
+        "enable",
+        "start",
+    ]
+
+
+def test_a_unit_that_its_condition_keeps_down_is_not_started_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert commands(monkeypatch, active=False, unwanted=True) == []
+
+
+def test_a_changed_unit_file_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = commands(monkeypatch, stale=True, now="2")
+    assert said[0] == "systemctl daemon-reload"
+    assert "restart" in said[1]
+
+
+def test_a_timer_that_runs_is_never_one_from_an_old_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = commands(monkeypatch, unit="workbench-test.timer", stale=True)
+    assert "stop workbench-test.timer" in said[0]
+    assert said[0].endswith("systemctl daemon-reload")
+    assert said[-1].startswith("systemctl start workbench-test.timer")
+    assert commands(monkeypatch, unit="workbench-test.timer") == []
+
+
+def test_the_digest_follows_every_file_and_its_absence(tmp_path: Path) -> None:
+    first, second = tmp_path / "it's first", tmp_path / "second"
+    digests = []
+    for text in ("", "a", "b"):
+        if text:
+            first.write_text(text)
+        digests.append(digest(first, second))
+    second.write_text("b")
+    digests.append(digest(first, second))
+    assert len(set(digests)) == 4
+    first.unlink()
+    second.unlink()
+    assert digest(first, second) == digests[0]
+
+
+def digest(*paths: Path) -> str:
+    script = units.digest_script([str(path) for path in paths])
+    return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_the_drop_in_says_what_the_shell_would_run() -> None:
+    """systemd's own rules for ExecStart (systemd.service(5)): $$ is $, %% is %, \\" is a quote."""
+    paths = ["/etc/systemd/system/a.service", "/etc/50%/it's"]
+    line = next(
+        line for line in units.drop_in_text("a.service", paths, False).splitlines() if line.startswith("Exec")
+    )
+    quoted = line.removeprefix('ExecStartPre=-+/bin/sh -c "').removesuffix('"')
+    read = quoted.replace('\\"', '"').replace("\\\\", "\\").replace("$$", "$").replace("%%", "%")
+    assert read == units.record_script("a.service", paths)
+
+
+def test_what_systemd_says_is_understood() -> None:
+    said = [
+        "LoadState=loaded",
+        "UnitFileState=enabled",
+        "ActiveState=active",
+        "ConditionResult=yes",
+        "ConditionTimestampMonotonic=5",
+        "NeedDaemonReload=no",
+        "",
+        "LoadState=not-found",
+        "ActiveState=inactive",
+        "NeedDaemonReload=yes",
+        "Now=1",
+        "Recorded=",
+        "DropIn=",
+    ]
+    state = Unit().process(said)
+    assert (state.loaded, state.enabled, state.active, state.unwanted) == (True, True, True, False)
+    assert state.stale, "the service that a timer starts counts with it"
+    assert (state.now, state.recorded) == ("1", "")
+
+
+def test_a_condition_that_was_never_asked_does_not_count() -> None:
+    assert not Unit().process(["ConditionResult=no", "ConditionTimestampMonotonic=0"]).unwanted
+    assert Unit().process(["ConditionResult=no", "ConditionTimestampMonotonic=7"]).unwanted

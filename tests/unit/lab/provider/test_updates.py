@@ -1,0 +1,296 @@
+"""Changes in place, as the account sees them afterwards."""
+
+import base64
+from typing import Any
+
+import grpc
+import pytest
+
+from lab.provider import power, storage
+from tests.unit.lab.provider.client import UNKNOWN, Client, Made, half_made
+from tests.unit.lab.provider.oracle import news
+from tests.unit.lab.provider.world import TRUST, World, document
+
+
+def applied(client: Client, made: Made, change: dict[str, Any]) -> Made:
+    """The resource after an update, which must leave nothing to change and read back as it says."""
+    wanted = news(made, change)
+    assert not client.diff(made, wanted).replaces
+    after = client.update(made, wanted)
+    assert not client.diff(after, wanted).some
+    read = client.read(after)
+    assert read is not None
+    assert read.inputs == after.inputs
+    return after
+
+
+PLAIN = [
+    ("vpc", {"enableDnsHostnames": False, "enableDnsSupport": False, "tags": {"c": "d"}}),
+    ("subnet", {"mapPublicIpOnLaunch": True, "tags": {"a": "b"}}),
+    ("gateway", {"tags": {"a": "b"}}),
+    ("table", {"tags": {"a": "b"}}),
+    ("group", {"tags": {"a": "b"}, "revokeRulesOnDelete": True}),
+    (
+        "ingress",
+        {"cidrIpv4": "1.2.3.4/32", "fromPort": 80, "toPort": 81, "description": "d", "tags": {"a": "b"}},
+    ),
+    ("egress", {"ipProtocol": "tcp", "fromPort": 1, "toPort": 2}),
+    ("key", {"tags": {"a": "b"}}),
+    (
+        "role",
+        {"assumeRolePolicy": TRUST.replace("ec2", "ssm"), "description": "d", "maxSessionDuration": 7200},
+    ),
+    ("role", {"permissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess", "tags": {"a": "b"}}),
+    ("role_policy", {"policy": document("s3:Get*", Resource="*")}),
+    ("address", {"tags": {"a": "b"}}),
+    ("volume", {"size": 20, "iops": 4000, "throughput": 250, "tags": {"a": "b"}, "finalSnapshot": True}),
+    ("attachment", {"forceDetach": True, "stopInstanceBeforeDetaching": None}),
+    ("snapshot", {"tags": {"a": "b"}}),
+    ("zone", {"comment": "x", "forceDestroy": True, "tags": {"a": "b"}}),
+    ("record", {"ttl": 30, "records": ["4.3.2.1", "1.1.1.1"]}),
+    ("record", {"type": "AAAA", "records": ["::1"]}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"), PLAIN, ids=[f"{name}-{','.join(change)}" for name, change in PLAIN]
+)
+def test_a_change_in_place_reads_back_and_leaves_nothing_to_change(
+    client: Client, own_world: World, name: str, change: dict[str, Any]
+) -> None:
+    applied(client, getattr(own_world, name), change)
+
+
+def test_tags_can_be_taken_away_again(client: Client, own_world: World) -> None:
+    after = applied(client, own_world.vpc, {"tags": None})
+    assert after.outputs["tags"] == after.outputs["tagsAll"] == {}
+
+
+def test_a_gateway_moves_to_another_vpc(client: Client, own_world: World) -> None:
+    other = client.create("Vpc", "other", cidrBlock="10.9.0.0/16")
+    assert applied(client, own_world.gateway, {"vpcId": other.id}).outputs["vpcId"] == other.id
+
+
+def test_a_route_goes_through_another_gateway(client: Client, own_world: World) -> None:
+    other = client.create("InternetGateway", "other")
+    assert applied(client, own_world.route, {"gatewayId": other.id}).outputs["gatewayId"] == other.id
+
+
+def test_a_subnet_takes_another_route_table_and_can_be_freed_although_the_id_changed(
+    client: Client, own_world: World
+) -> None:
+    other = client.create("RouteTable", "other", vpcId=own_world.vpc.id)
+    after = applied(client, own_world.association, {"routeTableId": other.id})
+    client.delete(after)
+    assert client.read(after) is None
+
+
+def test_a_profile_takes_another_role(client: Client, own_world: World) -> None:
+    other = client.create("Role", "other", assumeRolePolicy=TRUST)
+    assert applied(client, own_world.profile, {"role": other.id}).outputs["role"] == other.id
+
+
+def test_another_instance_type_stops_changes_and_starts_the_same_instance(
+    client: Client, own_world: World, aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    for name in ("stop_instance", "start_instance"):
+        real = getattr(power, name)
+        monkeypatch.setattr(
+            f"lab.provider.instances.{name}", lambda *a, real=real, name=name: (seen.append(name), real(*a))
+        )
+    before = own_world.instance
+    after = applied(client, before, {"instanceType": "m6i.xlarge"})
+    assert seen == ["stop_instance", "start_instance"]
+    assert after.id == before.id
+    assert after.outputs["instanceState"] == "running"
+    found = aws("ec2").describe_instances(InstanceIds=[before.id])["Reservations"][0]["Instances"][0]
+    assert found["InstanceType"] == "m6i.xlarge"
+
+
+def test_an_instance_takes_groups_metadata_options_protection_and_tags_without_a_stop(
+    client: Client, own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.provider.instances.stop_instance", pytest.fail)
+    other = client.create("SecurityGroup", "other", vpcId=own_world.vpc.id)
+    change = {
+        "vpcSecurityGroupIds": [other.id, own_world.group.id],
+        "metadataOptions": {"httpTokens": "optional", "httpPutResponseHopLimit": 2},
+        "disableApiTermination": True,
+        "sourceDestCheck": False,
+        "tags": {"Name": "y", "b": "c"},
+    }
+    after = applied(client, own_world.instance, change)
+    applied(client, after, {"disableApiTermination": False})
+
+
+def test_an_instance_takes_another_profile(client: Client, own_world: World) -> None:
+    other = client.create("InstanceProfile", "other", role=own_world.role.id)
+    applied(client, own_world.instance, {"iamInstanceProfile": other.id})
+
+
+def test_the_root_disk_grows_in_place(client: Client, own_world: World, aws: Any) -> None:
+    root = {
+        "encrypted": True,
+        "volumeSize": 30,
+        "volumeType": "gp3",
+        "deleteOnTermination": False,
+        "tags": {"a": "b"},
+    }
+    after = applied(client, own_world.instance, {"rootBlockDevice": root})
+    volume = after.outputs["rootBlockDevice"]["volumeId"]
+    assert volume == own_world.instance.outputs["rootBlockDevice"]["volumeId"]
+    assert aws("ec2").describe_volumes(VolumeIds=[volume])["Volumes"][0]["Size"] == 30
+
+
+def test_user_data_is_changed_in_place_and_read_as_text(client: Client, own_world: World, aws: Any) -> None:
+    after = applied(client, own_world.instance, {"userData": "#cloud-config\npackages: [é]\n"})
+    found = aws("ec2").describe_instance_attribute(InstanceId=after.id, Attribute="userData")
+    assert base64.b64decode(found["UserData"]["Value"]).decode() == "#cloud-config\npackages: [é]\n"
+
+
+def test_user_data_that_is_no_text_is_kept_as_base64(client: Client, own_world: World) -> None:
+    packed = base64.b64encode(b"\x1f\x8b\xff\x00").decode()
+    after = applied(client, own_world.instance, {"userData": None, "userDataBase64": packed})
+    assert after.outputs["userDataBase64"] == packed
+
+
+def test_a_preview_of_an_update_shows_the_outputs_as_they_will_be(client: Client, world: World) -> None:
+    made = world.instance
+    wanted = news(made, {"instanceType": "m6i.large", "tags": {"Name": UNKNOWN}, "userData": None})
+    after = client.update(made, wanted, preview=True).outputs
+    assert after["instanceType"] == "m6i.large"
+    assert after["tags"] == after["tagsAll"] == {"Name": UNKNOWN}
+    assert after["privateIp"] == made.outputs["privateIp"]
+    assert after["metadataOptions"] == made.outputs["metadataOptions"]
+    assert "userData" not in after
+
+
+def test_an_update_leaves_alone_what_the_program_ignores(client: Client, own_world: World) -> None:
+    made = own_world.volume
+    wanted = {**made.inputs, "size": 20, "tags": {"a": "b"}}
+    after = client.update(made, wanted, ignore=("size",))
+    assert after.outputs["size"] == 10
+    assert after.outputs["tags"] == {"a": "b"}
+
+
+# ---- detaching and deleting
+
+
+def test_detaching_stops_the_instance_first_where_that_is_asked_for(client: Client, own_world: World) -> None:
+    client.delete(own_world.attachment)
+    assert own_world.instance_state() == "stopped"
+
+
+def test_detaching_leaves_the_instance_running_where_no_stop_is_asked_for(
+    client: Client, own_world: World
+) -> None:
+    made = client.update(
+        own_world.attachment, news(own_world.attachment, {"stopInstanceBeforeDetaching": False})
+    )
+    client.delete(made)
+    assert own_world.instance_state() == "running"
+    assert client.read(made) is None
+
+
+def test_an_attachment_that_is_to_stay_is_only_forgotten(client: Client, own_world: World) -> None:
+    made = client.update(own_world.attachment, news(own_world.attachment, {"skipDestroy": True}))
+    client.delete(made)
+    assert client.read(made) is not None
+
+
+def test_a_volume_is_snapshotted_before_it_goes_where_that_is_asked_for(
+    client: Client, own_world: World, aws: Any
+) -> None:
+    made = client.update(
+        own_world.volume, news(own_world.volume, {"finalSnapshot": True, "tags": {"a": "b"}})
+    )
+    client.delete(made)
+    here = [{"Name": "volume-id", "Values": [made.id]}]
+    [snapshot] = aws("ec2").describe_snapshots(Filters=here)["Snapshots"]
+    assert snapshot["Tags"] == [{"Key": "a", "Value": "b"}]
+
+
+def test_a_zone_with_records_goes_only_where_force_is_asked_for(client: Client, own_world: World) -> None:
+    zone, _ = own_world.zone, own_world.record
+    with pytest.raises(grpc.RpcError, match="HostedZoneNotEmpty"):
+        client.delete(zone)
+    client.delete(client.update(zone, news(zone, {"forceDestroy": True})))
+    assert client.read(zone) is None
+
+
+def test_a_new_security_group_lets_nothing_out_until_a_rule_says_so(client: Client, own_world: World) -> None:
+    assert own_world.group.outputs["egress"] == []
+    own_world.egress  # noqa: B018
+    read = client.read(own_world.group)
+    assert read is not None
+    assert [rule["cidrBlocks"] for rule in read.outputs["egress"]] == [["0.0.0.0/0"]]
+
+
+# ---- drift
+
+
+def test_drift_is_found_by_a_refresh_and_put_right_by_the_next_update(
+    client: Client, own_world: World, aws: Any
+) -> None:
+    made = own_world.instance
+    ec2 = aws("ec2")
+    ec2.stop_instances(InstanceIds=[made.id])
+    ec2.modify_instance_attribute(InstanceId=made.id, InstanceType={"Value": "t3.nano"})
+    ec2.create_tags(Resources=[made.id], Tags=[{"Key": "by", "Value": "hand"}])
+    read = client.read(made)
+    assert read is not None
+    assert read.inputs["instanceType"] == "t3.nano"
+    assert read.inputs["tags"] == {"Name": "x", "by": "hand"}
+    assert read.outputs["instanceState"] == "stopped"
+    verdict = client.diff(read, made.inputs)
+    assert verdict.detailed == {"instanceType": "UPDATE", "tags.by": "DELETE"}
+    assert applied(client, read, made.inputs).outputs["instanceType"] == "t3.small"
+
+
+def test_the_drift_of_a_resource_without_that_input_is_found_too(
+    client: Client, own_world: World, aws: Any
+) -> None:
+    made = own_world.volume
+    aws("ec2").create_tags(Resources=[made.id], Tags=[{"Key": "by", "Value": "hand"}])
+    read = client.read(made)
+    assert read is not None
+    assert read.inputs == made.inputs
+    assert client.diff(read, made.inputs).detailed == {"tags.by": "DELETE"}
+
+
+def test_an_instance_that_was_terminated_by_hand_reads_as_gone(
+    client: Client, own_world: World, aws: Any
+) -> None:
+    aws("ec2").terminate_instances(InstanceIds=[own_world.instance.id])
+    assert client.read(own_world.instance) is None
+
+
+# ---- half made
+
+
+def test_what_is_made_but_does_not_get_ready_is_kept_and_finished_by_the_next_update(
+    client: Client, own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "_find_volume", lambda cloud, volume: None)
+    with pytest.raises(grpc.RpcError) as caught:
+        client.create("Volume", "slow", timeout=0.3, availabilityZone="eu-west-1a", size=1)
+    monkeypatch.undo()
+    detail = half_made(caught.value)
+    assert detail.id.startswith("vol-")
+    assert detail.reasons == [caught.value.details()]
+    assert f"'slow' was made ({detail.id}) but did not get ready: gave up waiting" in detail.reasons[0]
+    assert "0.3 s" in detail.reasons[0]
+    made = Made(
+        "Volume", "slow", detail.id, {"availabilityZone": "eu-west-1a", "size": 1}, dict(detail.properties)
+    )
+    assert client.update(made, made.inputs).outputs["size"] == 1
+
+
+def test_a_security_group_that_was_left_half_made_is_closed_by_the_next_update(
+    client: Client, own_world: World, aws: Any
+) -> None:
+    made = own_world.group
+    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    aws("ec2").authorize_security_group_egress(GroupId=made.id, IpPermissions=everything)
+    assert client.update(made, made.inputs).outputs["egress"] == []

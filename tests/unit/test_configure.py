@@ -1,0 +1,112 @@
+"""Running the deploy: waiting for the server, the context file, what a failure says."""
+
+import json
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench import configure, stack
+from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+
+FACTS = {
+    "stack": "unit",
+    "region": "eu-west-1",
+    "zone": "eu-west-1a",
+    "address": "127.0.0.1",
+    "hostName": "127.0.0.1",
+    "instanceId": "i-1",
+    "instanceType": "t3.large",
+    "architecture": "x86_64",
+    "vcpus": 2,
+    "memoryMib": 8192,
+    "volumeId": "vol-1",
+    "url": "https://127.0.0.1/",
+    "ssh": "ssh admin@127.0.0.1",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project root of the test's own."""
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    return tmp_path
+
+
+def greeting_server(greeting: bytes) -> int:
+    """The port of a server that greets once."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def greet() -> None:
+        connection, _ = server.accept()
+        connection.sendall(greeting)
+        connection.close()
+        server.close()
+
+    threading.Thread(target=greet, daemon=True).start()
+    return int(server.getsockname()[1])
+
+
+def test_waiting_ends_when_an_ssh_server_greets() -> None:
+    configure.wait_for_ssh("127.0.0.1", greeting_server(b"SSH-2.0-OpenSSH_10.0\r\n"), timeout=5)
+
+
+def test_a_server_that_is_not_ssh_is_not_taken_for_one() -> None:
+    with pytest.raises(WorkbenchError, match=r"did not answer by SSH within 1 s.*workbench:sshFrom"):
+        configure.wait_for_ssh("127.0.0.1", greeting_server(b"HTTP/1.1 400\r\n"), timeout=1)
+
+
+def test_the_context_file_is_for_its_owner_only_and_gone_afterwards(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def look(_: Outputs, environment: dict[str, str]) -> None:
+        path = Path(environment[stack.CONTEXT_VARIABLE])
+        seen.update(path=path, mode=path.stat().st_mode & 0o777, data=json.loads(path.read_text()))
+
+    monkeypatch.setattr(configure, "run", look)
+    configure.from_context(json.dumps({"config": {"workbench:size": "t3.large"}, "outputs": FACTS}))
+    assert seen["mode"] == 0o600
+    assert seen["data"]["config"] == {"workbench:size": "t3.large"}
+    assert not seen["path"].exists()
+
+
+def test_a_context_file_of_a_killed_run_is_cleared(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configure, "run", lambda *_: None)
+    leftover = stack.state_folder("unit") / "context-1.json"
+    leftover.write_text("{}")
+    configure.from_context(json.dumps({"config": {}, "outputs": FACTS}))
+    assert not leftover.exists()
+
+
+def test_a_deploy_that_fails_names_its_log_and_shows_its_end(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configure, "wait_for_ssh", lambda _: None)
+    with pytest.raises(WorkbenchError) as caught:  # there is no deploy/ below this root
+        configure.run(Outputs.model_validate(FACTS), {})
+    assert ".workbench/unit/configure.log" in str(caught.value)
+    assert len(str(caught.value).splitlines()) > 2
+    log = root / ".workbench" / "unit" / "configure.log"
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_digest_changes_with_any_template(root: Path) -> None:
+    template = root / "templates" / "base" / "hosts.j2"
+    template.parent.mkdir(parents=True)
+    template.write_text("one")
+    before = configure.deploy_digest()
+    assert configure.deploy_digest() == before
+    template.write_text("two")
+    assert configure.deploy_digest() != before
+
+
+def test_the_state_keeps_digests_and_no_settings() -> None:
+    inputs = {"context": '{"config": {"hash": "$2b$secret"}}', "digest": "d", "instanceId": "i-1"}
+    kept = configure.remembered(inputs)
+    assert "secret" not in json.dumps(kept)
+    assert kept != configure.remembered({**inputs, "context": "{}"})

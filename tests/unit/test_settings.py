@@ -1,0 +1,168 @@
+"""Settings: what is taken, and the one sentence for each thing that is not."""
+
+import base64
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workbench import checks, reference
+from workbench import config as configs
+from workbench.cli.local import hash_of
+from workbench.config import SettingsError, dump, parse
+
+_KIND = b"ecdsa-sha2-nistp256"
+ECDSA = f"{_KIND.decode()} {base64.b64encode(struct.pack('>I', len(_KIND)) + _KIND + bytes(80)).decode()}"
+HASH = hash_of("correct horse")
+
+
+def complaint(config: dict[str, Any], **changes: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parse({**config, **{f"workbench:{key}": value for key, value in changes.items()}})
+    return str(caught.value)
+
+
+def test_the_smallest_config_is_enough(config: dict[str, Any]) -> None:
+    settings = parse(config)
+    assert settings.size == "t3.large"
+    assert settings.web_from == ["0.0.0.0/0"]
+    assert [name for name, _ in settings.services.enabled()] == ["python", "jupyterhub"]
+
+
+def test_values_as_the_cli_gives_them_are_text(config: dict[str, Any]) -> None:
+    settings = parse(
+        {
+            **config,
+            "workbench:rootVolumeGib": "40",
+            "workbench:configure": "false",
+            "workbench:sshFrom": '["10.0.0.0/8"]',
+            "aws:region": "eu-west-1",
+        }
+    )
+    assert (settings.root_volume_gib, settings.configure, settings.ssh_from) == (40, False, ["10.0.0.0/8"])
+
+
+def test_settings_survive_the_way_to_the_deploy(config: dict[str, Any]) -> None:
+    config["workbench:users"] = [{"name": "ada", "admin": True, "passwordHash": HASH}, {"name": "grace"}]
+    settings = parse(config)
+    assert parse(dump(settings)) == settings
+
+
+def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) -> None:
+    config["workbench:users"] = [{"name": "ada", "passwordHash": HASH}]
+    assert HASH not in repr(parse(config))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"sizze": "x"}, "workbench:sizze is not a setting (perhaps size was meant)."),
+        ({"size": 5}, "workbench:size is 5; takes text."),
+        ({"size": "huge"}, 'workbench:size is "huge", which is no instance type; takes one such as'),
+        (
+            {"size": "t3.micro"},
+            "workbench:size is 't3.micro' with 1024 MiB of memory, but the enabled services",
+        ),
+        ({"rootVolumeGib": "much"}, 'workbench:rootVolumeGib is "much"; takes a whole number.'),
+        ({"rootVolumeGib": 4}, "workbench:rootVolumeGib is 4; takes at least 8."),
+        ({"dataVolumeGib": 99999}, "workbench:dataVolumeGib is 99999; takes at most 16384."),
+        ({"configure": "yes"}, 'workbench:configure is "yes"; takes true or false.'),
+        ({"zone": "mars"}, 'workbench:zone is "mars", which is no availability zone'),
+        ({"domain": "bench"}, 'workbench:domain is "bench", which is no domain name'),
+        ({"createZone": True}, "workbench:createZone is true, but there is no domain"),
+        ({"sshFrom": []}, "workbench:sshFrom is empty; takes at least one entry."),
+        ({"sshFrom": ["home"]}, 'workbench:sshFrom[0] is "home", which is no IPv4 range'),
+        ({"sshFrom": ["1.2.3.4"]}, "lacks its mask; 1.2.3.4/32 would be right."),
+        ({"sshFrom": ["1.2.3.4/8"]}, "has bits set behind its mask; 1.0.0.0/8 would be right."),
+        ({"sshFrom": ["2001:db8::/32"]}, "is IPv6"),
+        ({"sshFrom": ["10.0.0.0/8", "10.0.0.0/8"]}, "workbench:sshFrom lists the range 10.0.0.0/8 twice"),
+        ({"webFrom": ["10.0.0.0/8", "10.0.0.0/8"]}, "workbench:webFrom lists the range 10.0.0.0/8 twice"),
+        ({"sshFrom": ["0.0.0.0/0"]}, "or sshFromAnywhere: true beside it if you mean it"),
+        ({"adminSshKeys": [ECDSA]}, "workbench:adminSshKeys holds no key of type ssh-ed25519 or ssh-rsa"),
+        ({"adminSshKeys": ["ssh-ed25519"]}, "workbench:adminSshKeys[0] is"),
+        (
+            {"users": [{"name": "Ada"}]},
+            'workbench:users[0].name is "Ada", which is no user name that Linux takes',
+        ),
+        ({"users": [{"name": "x" * 33}]}, "is no user name that Linux takes"),
+        ({"users": [{"name": "root"}]}, 'workbench:users[0].name is "root", which is reserved'),
+        ({"users": [{"name": "admin"}]}, 'workbench:users[0].name is "admin", which is reserved'),
+        ({"users": [{"name": "a"}, {"name": "a"}]}, "workbench:users lists the user a twice"),
+        ({"users": [{"name": "a", "uid": 2000}, {"name": "b", "uid": 2000}]}, "lists the uid 2000 twice"),
+        ({"users": [{"name": "a", "uid": 7}]}, "workbench:users[0].uid is 7; takes at least 1001."),
+        ({"users": [{"name": "a", "sshKeys": ["x"]}]}, "workbench:users[0].sshKeys[0] is"),
+        ({"services": {"jupyterhub": {"enable": True}}}, "(perhaps enabled was meant)"),
+        (
+            {"services": {"jupyterhub": {"hubPort": 8000}}},
+            "hubPort is 8000, which services.jupyterhub.port has",
+        ),
+        ({"services": {"base": {"timezone": "a b"}}}, "workbench:services.base.timezone is"),
+        ({"mirrors": {"pypi": "ftp://x"}}, "workbench:mirrors.pypi is"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence_that_names_the_key(
+    config: dict[str, Any], changes: dict[str, Any], sentence: str
+) -> None:
+    assert sentence in complaint(config, **changes)
+
+
+def test_a_key_that_is_missing_is_named(config: dict[str, Any]) -> None:
+    del config["workbench:zone"]
+    assert complaint(config) == "workbench:zone is missing; it has to be set."
+
+
+def test_a_clear_text_password_is_refused_and_not_repeated(config: dict[str, Any]) -> None:
+    said = complaint(config, users=[{"name": "ada", "passwordHash": "hunter2"}])
+    assert "workbench:users[0].passwordHash is not a password hash" in said
+    assert "hunter2" not in said
+
+
+def test_ssh_for_the_world_can_be_asked_for(config: dict[str, Any]) -> None:
+    config |= {"workbench:sshFrom": ["0.0.0.0/0"], "workbench:sshFromAnywhere": True}
+    assert parse(config).ssh_from == ["0.0.0.0/0"]
+
+
+def test_every_fault_is_named_at_once(config: dict[str, Any]) -> None:
+    assert len(complaint(config, zone="mars", users=[{"name": "Bad"}, {"name": "root"}]).splitlines()) == 3
+
+
+@given(st.text(max_size=40))
+def test_a_user_name_that_is_taken_is_one_that_useradd_takes(name: str) -> None:
+    try:
+        checks.user_name(name)
+    except ValueError:
+        return
+    assert name.isascii()
+    assert name == name.lower()
+    assert 0 < len(name) <= 32
+    assert name not in checks.RESERVED_USERS
+
+
+@given(st.binary(max_size=80))
+def test_bytes_that_are_no_key_are_never_taken_for_one(blob: bytes) -> None:
+    kind = b"ssh-ed25519"
+    text = f"ssh-ed25519 {base64.b64encode(blob).decode()}"
+    try:
+        checks.ssh_key(text)
+    except ValueError:
+        return
+    assert blob.startswith(struct.pack(">I", len(kind)) + kind)
+
+
+@pytest.mark.parametrize(
+    "key", ["-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-ed25519 AAAA\nssh-ed25519 BBBB", ""]
+)
+def test_what_is_no_public_key_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="key"):
+        checks.ssh_key(key)
+
+
+def test_the_reference_of_settings_is_not_stale() -> None:
+    assert reference.PATH.read_text() == reference.page(), "run `make docs`"
+
+
+def test_config_of_other_namespaces_is_not_looked_at(config: dict[str, Any]) -> None:
+    assert parse({**config, "aws:nonsense": 1}) == parse(config)
+    assert configs.key_of(("users", 0, "name")) == "workbench:users[0].name"

@@ -1,0 +1,83 @@
+"""The stack file: judged with line numbers, edited without losing anything."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PUBLIC_KEY
+from workbench import stackfile
+from workbench.errors import WorkbenchError
+
+GOOD = f"""\
+# our bench
+config:
+  aws:region: eu-west-1
+  workbench:size: t3.large  # enough for three
+  workbench:zone: eu-west-1a
+  workbench:sshFrom: [203.0.113.7/32]
+  workbench:adminSshKeys:
+    - {PUBLIC_KEY}
+  workbench:users:
+    - name: ada
+      passwordHash:
+        secure: v1:abc:def
+    - name: grace
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_a_file_with_an_encrypted_hash_is_judged_offline(file: Path) -> None:
+    assert [user.name for user in stackfile.check(file).users] == ["ada", "grace"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("name: grace", "name: Grace", "Pulumi.dev.yaml, line 13: workbench:users[1].name is"),
+        ("workbench:size:", "workbench:sise:", "Pulumi.dev.yaml, line 4: workbench:sise is not a setting"),
+        ("203.0.113.7/32", "203.0.113.7/33", "Pulumi.dev.yaml, line 6: workbench:sshFrom[0] is"),
+        ("name: grace", "nome: grace", "line 13: workbench:users[1].nome is not a setting"),
+    ],
+)
+def test_a_fault_is_named_with_file_and_line(file: Path, old: str, new: str, sentence: str) -> None:
+    file.write_text(GOOD.replace(old, new))
+    with pytest.raises(WorkbenchError) as caught:
+        stackfile.check(file)
+    assert sentence in str(caught.value)
+
+
+def test_what_is_not_yaml_is_said_with_its_line(file: Path) -> None:
+    file.write_text(GOOD.replace("[203.0.113.7/32]", "[203.0.113.7/32"))
+    with pytest.raises(WorkbenchError, match=r"Pulumi.dev.yaml, line \d+: is not YAML"):
+        stackfile.check(file)
+
+
+def test_a_file_without_settings_is_refused(file: Path) -> None:
+    file.write_text("just text")
+    with pytest.raises(WorkbenchError, match="no section `config:`"):
+        stackfile.check(file)
+
+
+def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WorkbenchError, match=r"Pulumi.none.yaml does not exist"):
+        stackfile.check(tmp_path / "Pulumi.none.yaml")
+
+
+def test_a_file_keeps_its_mode_and_a_new_one_is_private(file: Path) -> None:
+    file.chmod(0o640)
+    stackfile.set_value(file, "size", "t3.small")
+    assert file.stat().st_mode & 0o777 == 0o640
+    fresh = file.with_name("Pulumi.new.yaml")
+    stackfile.write(fresh, GOOD)
+    assert fresh.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_size_leaves_comments_and_secrets_as_they_are(file: Path) -> None:
+    stackfile.set_value(file, "size", "t3.small")
+    assert file.read_text() == GOOD.replace("t3.large", "t3.small")

@@ -1,0 +1,166 @@
+"""A whole workbench in a lab of the tests' own: made once a session by the ordinary command, purged at its end."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from workbench import stack as stacks
+from workbench import stackfile
+from workbench.cli.local import hash_of
+from workbench.stack import ROOT, Context
+
+STACK = "test"
+HOME = ROOT / ".cache" / "test-lab"
+PASSWORDS = {"ada": "correct horse battery", "grace": "a nanosecond is this long"}
+
+
+def unable() -> str | None:
+    """Why the lab cannot run here, or None."""
+    if os.geteuid() != 0:
+        return "the lab needs root"
+    if sys.platform != "linux":
+        return "the lab needs Linux"
+    return None
+
+
+@dataclass
+class Workbench:
+    """The workbench that runs, and the means to change and to visit it."""
+
+    stack: str = STACK
+
+    @property
+    def context(self) -> Context:
+        return stacks.context(self.stack)
+
+    @property
+    def url(self) -> str:
+        return self.context.outputs.url
+
+    @property
+    def ca(self) -> Path:
+        """The certificate of the workbench's own CA, fetched anew."""
+        path = HOME / "ca.crt"
+        path.write_text(self.ssh("cat /etc/workbench/ca.crt").stdout)
+        return path
+
+    def password(self, user: str) -> str:
+        return PASSWORDS[user]
+
+    def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """`workbench ARGUMENTS --stack test`, its output kept."""
+        return run([sys.executable, "-m", "workbench", *arguments, "--stack", self.stack], check=check)
+
+    def ssh(self, command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Runs a shell command on the host as root."""
+        remote = [*stacks.ssh_command(self.context.outputs), f"sudo bash -c {shlex.quote(command)}"]
+        return run(remote, check=check)
+
+    def apply(self, changes: Mapping[str, Any] | None = None) -> "Applied":
+        """Runs the deploy by plain pyinfra; `changes` are settings to write into the stack file first."""
+        for key, value in (changes or {}).items():
+            stackfile.set_value(stackfile.path_of(self.stack), key, value)
+        done = run(
+            [sys.executable, "-m", "pyinfra", "-y", "deploy/inventory.py", "deploy/main.py"], check=False
+        )
+        return Applied(done.returncode, done.stdout + done.stderr)
+
+    @contextmanager
+    def settings(self, **changes: Any) -> Iterator["Applied"]:
+        """Applies changed settings, and the ones from before once the block is left."""
+        path = stackfile.path_of(self.stack)
+        before = path.read_text()
+        try:
+            yield self.apply(changes)
+        finally:
+            path.write_text(before)
+            self.apply()
+
+
+@dataclass(frozen=True)
+class Applied:
+    """How a run of pyinfra ended: its status, and all that it printed."""
+
+    status: int
+    output: str
+
+    @property
+    def changed(self) -> list[str]:
+        """The operations that changed something, by name, in pyinfra's order."""
+        found = []
+        for line in re.sub(r"\x1b\[[0-9;]*m", "", self.output).splitlines():
+            # operation, hosts, success, error, no change: a success is a change
+            match = re.match(r"\s+(.+?)\s{2,}(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s*$", line)
+            if match and match[3].isdigit() and "total" not in match[1].lower():
+                found.append(match[1].strip())
+        return found
+
+
+def write_stack_file(**changes: Any) -> Path:
+    """The stack file of the tests' workbench; gives back its path."""
+    region = os.environ["AWS_REGION"]
+    key = Path(os.environ[stacks.KEY_VARIABLE] + ".pub").read_text().strip()
+    settings = {
+        "size": "t3.medium",
+        "zone": f"{region}a",
+        "rootVolumeGib": 20,
+        "dataVolumeGib": 4,
+        "sshFrom": ["127.0.0.0/8"],
+        "adminSshKeys": [key],
+        "users": [
+            {"name": "ada", "admin": True, "passwordHash": hash_of(PASSWORDS["ada"])},
+            {"name": "grace", "passwordHash": hash_of(PASSWORDS["grace"]), "sshKeys": [key]},
+        ],
+        **changes,
+    }
+    config = {"aws:region": region, **{f"workbench:{name}": value for name, value in settings.items()}}
+    path = stackfile.path_of(STACK)
+    with path.open("w") as file:
+        YAML().dump({"config": config}, file)
+    return path
+
+
+@contextmanager
+def lab() -> Iterator[None]:
+    """A lab of the tests' own, its environment set; what an earlier, killed run left is cleared first."""
+    os.environ["WORKBENCH_LAB_DIR"] = str(HOME)
+    from lab import control
+
+    control.purge()
+    stacks.forget(STACK)
+    before = dict(os.environ)
+    try:
+        control.start(lambda line: print(line, flush=True))
+        os.environ.update(control.environment())
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        control.purge()
+        stacks.forget(STACK)
+
+
+def run(command: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Runs a command in the project's root; with `check`, fails with all that it printed."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if check and done.returncode != 0:
+        raise AssertionError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        )
+    return done
+
+
+def resources() -> dict[str, Any]:
+    """What the stack's state holds, by URN's last two parts."""
+    exported = json.loads(run(["pulumi", "stack", "export", "--stack", STACK]).stdout)
+    return {item["urn"].split("::", 2)[2]: item for item in exported["deployment"]["resources"]}
