@@ -95,9 +95,10 @@ def goal_of(request: resource_pb2.RegisterResourceRequest, prefix: str, parent: 
         ignore_changes=list(request.ignoreChanges),
         replace_on_changes=list(request.replaceOnChanges),
         additional_secret_outputs=list(request.additionalSecretOutputs),
-        dependencies=list(request.dependencies),
+        # The SDK gathers these in sets: sorted, two runs of one program leave one state.
+        dependencies=sorted(request.dependencies),
         property_dependencies={
-            key: list(deps.urns) for key, deps in request.propertyDependencies.items() if deps.urns
+            key: sorted(deps.urns) for key, deps in request.propertyDependencies.items() if deps.urns
         },
         import_id=request.importId,
         aliases=list(request.aliasURNs),

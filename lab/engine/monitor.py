@@ -73,7 +73,7 @@ class Monitor(MockMonitor):
             parent=request.parent,
             provider=request.provider,
             inputs=from_struct(request.properties),
-            dependencies=list(request.dependencies),
+            dependencies=sorted(request.dependencies),
             additional_secret_outputs=list(request.additionalSecretOutputs),
         )
         found = self._deployment.read(new, request.version)
