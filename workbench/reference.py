@@ -16,7 +16,7 @@ PATH = ROOT / "docs" / "settings.md"
 
 _HEAD = """# Settings
 
-Made from `workbench/settings.py` by `make docs`; do not edit.
+Made from `workbench/settings/` by `make docs`; do not edit.
 
 They stand in the stack file, `Pulumi.<stack>.yaml`, below `config:`. Lists count from 0 (`users[0].name`). What is
 unknown, of the wrong type or out of its range is refused with the key's name; `workbench check` does so offline.

@@ -1,16 +1,32 @@
 """What may be configured: the keys under `workbench:` of a stack file, one frozen object for both sides.
 
-A service's section is a class named after it (`JupyterHub` for deploy/jupyterhub.py); adding one here is the first
-step of adding a service. Every description lands in docs/settings.md.
+Every description lands in docs/settings.md.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Callable
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from workbench import checks, instance_types
+from workbench.settings.mirrors import Mirrors
+from workbench.settings.section import Section, Service, SshKey
+from workbench.settings.services import Base, JupyterHub, Proxy, Python, Services
+from workbench.settings.users import User
+
+__all__ = [
+    "Base",
+    "JupyterHub",
+    "Mirrors",
+    "Proxy",
+    "Python",
+    "Section",
+    "Service",
+    "Services",
+    "Settings",
+    "User",
+]
 
 
 def _instance_type(value: str) -> str:
@@ -21,133 +37,7 @@ def _instance_type(value: str) -> str:
 
 
 Cidr = Annotated[str, AfterValidator(checks.cidr)]
-SshKey = Annotated[str, AfterValidator(checks.ssh_key)]
-Url = Annotated[str, AfterValidator(checks.web_address)]
-Port = Annotated[int, Field(ge=1024, le=65535)]
 Gib = Annotated[int, Field(ge=1, le=16384)]
-
-
-class Section(BaseModel):
-    """Base of all settings: frozen, camelCase in the stack file, unknown keys refused, no silent conversions."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_default=True
-    )
-
-
-class Service(Section):
-    """Base of a service's section. `memory_mib` is what the service needs before anybody has logged in."""
-
-    memory_mib: ClassVar[int] = 0
-    title: ClassVar[str] = ""
-    path: ClassVar[str | None] = None  # below the site's root; None for what has no page of its own
-    units: ClassVar[tuple[str, ...]] = ()  # systemd units that have to be active while it is enabled
-    health: ClassVar[str | None] = None  # path on its `port` that answers with success while it is well
-
-    enabled: bool = Field(True, description="whether the service runs")
-
-
-class Base(Section):
-    """The host itself: clock, language and upkeep."""
-
-    timezone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] = Field(
-        "Etc/UTC", description="time zone of the host, a name of the tz database such as Europe/Madrid"
-    )
-    locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}_[A-Z]{2}\.UTF-8$")] = Field(
-        "en_US.UTF-8", description="language and formats of the host, a UTF-8 locale such as es_ES.UTF-8"
-    )
-    journal_mib: Annotated[int, Field(ge=16, le=65536)] = Field(
-        500, description="the most disk that the system's journal takes, in MiB"
-    )
-
-
-class Python(Service):
-    """The locked data science environment: the default kernel of every notebook."""
-
-    memory_mib: ClassVar[int] = 256
-    title: ClassVar[str] = "Python"
-
-
-class JupyterHub(Service):
-    """JupyterLab in the browser for every user."""
-
-    memory_mib: ClassVar[int] = 1024
-    title: ClassVar[str] = "JupyterHub"
-    path: ClassVar[str | None] = "/jupyter/"
-    units: ClassVar[tuple[str, ...]] = ("jupyterhub-proxy.service", "jupyterhub.service")
-    health: ClassVar[str | None] = "/jupyter/hub/health"
-
-    port: Port = Field(8000, description="loopback port of the hub's proxy, where Caddy finds it")
-    hub_port: Port = Field(8081, description="loopback port of the hub itself")
-    api_port: Port = Field(8001, description="loopback port of the hub's proxy's API")
-
-
-class Proxy(Section):
-    """Caddy: the only service that listens to the world. It is always on."""
-
-    memory_mib: ClassVar[int] = 128
-    title: ClassVar[str] = "Web server"
-    units: ClassVar[tuple[str, ...]] = ("caddy.service",)
-    health: ClassVar[str] = "/"
-
-    http_port: ClassVar[int] = 80
-    https_port: ClassVar[int] = 443
-
-    notice: Annotated[str, Field(max_length=500)] = Field(
-        "", description="a line for everybody on the landing page, such as a maintenance window"
-    )
-
-
-class Services(Section):
-    """A section for each service."""
-
-    base: Base = Field(Base(), description="the host itself")
-    python: Python = Field(Python(), description="the data science environment")
-    jupyterhub: JupyterHub = Field(JupyterHub(), alias="jupyterhub", description="JupyterLab for every user")
-    proxy: Proxy = Field(Proxy(), description="the web server in front")
-
-    def enabled(self) -> Iterator[tuple[str, Service]]:
-        """The services that can be switched and are on, by name, in the order of the settings."""
-        for name in type(self).model_fields:
-            section = getattr(self, name)
-            if isinstance(section, Service) and section.enabled:
-                yield name, section
-
-
-class Mirrors(Section):
-    """Where downloads come from, one address for each kind; unset means the public one."""
-
-    debian: Url | None = Field(None, description="Debian archive in place of http://deb.debian.org/debian")
-    debian_security: Url | None = Field(
-        None, description="Debian security archive in place of http://deb.debian.org/debian-security"
-    )
-    pypi: Url | None = Field(
-        None, description="Python index (simple API) in place of https://pypi.org/simple"
-    )
-    npm: Url | None = Field(None, description="npm registry in place of https://registry.npmjs.org")
-
-
-class User(Section):
-    """A person with an account: the same name and password everywhere on the workbench."""
-
-    name: Annotated[str, AfterValidator(checks.user_name)] = Field(description="login name")
-    admin: bool = Field(False, description="may use sudo and administer the hub")
-    ssh_keys: list[SshKey] = Field([], description="public keys for SSH")
-    password_hash: SecretStr | None = Field(
-        None, description="from `workbench password`; without it the user cannot log in with a password"
-    )
-    uid: Annotated[int, Field(ge=1001, le=59999)] | None = Field(
-        None, description="numeric id; unset, the next free one from 2000 on, remembered on the data volume"
-    )
-
-    @model_validator(mode="after")
-    def _hash_is_a_hash(self) -> "User":
-        if self.password_hash is not None:
-            try:
-                checks.password_hash(self.password_hash.get_secret_value())
-            except ValueError as error:
-                raise ValueError(f".passwordHash {error}") from None
-        return self
 
 
 class Settings(Section):

@@ -1,0 +1,18 @@
+"""Where the host's downloads come from."""
+
+from pydantic import Field
+
+from workbench.settings.section import Section, Url
+
+
+class Mirrors(Section):
+    """Where downloads come from, one address for each kind; unset means the public one."""
+
+    debian: Url | None = Field(None, description="Debian archive in place of http://deb.debian.org/debian")
+    debian_security: Url | None = Field(
+        None, description="Debian security archive in place of http://deb.debian.org/debian-security"
+    )
+    pypi: Url | None = Field(
+        None, description="Python index (simple API) in place of https://pypi.org/simple"
+    )
+    npm: Url | None = Field(None, description="npm registry in place of https://registry.npmjs.org")

@@ -1,0 +1,78 @@
+"""The services' sections: a class named after each (`JupyterHub` for deploy/jupyterhub.py).
+
+Adding one here, and its line in `Services`, is the first step of adding a service.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from workbench.settings.section import Port, Section, Service
+
+
+class Base(Section):
+    """The host itself: clock, language and upkeep."""
+
+    timezone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] = Field(
+        "Etc/UTC", description="time zone of the host, a name of the tz database such as Europe/Madrid"
+    )
+    locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}_[A-Z]{2}\.UTF-8$")] = Field(
+        "en_US.UTF-8", description="language and formats of the host, a UTF-8 locale such as es_ES.UTF-8"
+    )
+    journal_mib: Annotated[int, Field(ge=16, le=65536)] = Field(
+        500, description="the most disk that the system's journal takes, in MiB"
+    )
+
+
+class Python(Service):
+    """The locked data science environment: the default kernel of every notebook."""
+
+    memory_mib: ClassVar[int] = 256
+    title: ClassVar[str] = "Python"
+
+
+class JupyterHub(Service):
+    """JupyterLab in the browser for every user."""
+
+    memory_mib: ClassVar[int] = 1024
+    title: ClassVar[str] = "JupyterHub"
+    path: ClassVar[str | None] = "/jupyter/"
+    units: ClassVar[tuple[str, ...]] = ("jupyterhub-proxy.service", "jupyterhub.service")
+    health: ClassVar[str | None] = "/jupyter/hub/health"
+
+    port: Port = Field(8000, description="loopback port of the hub's proxy, where Caddy finds it")
+    hub_port: Port = Field(8081, description="loopback port of the hub itself")
+    api_port: Port = Field(8001, description="loopback port of the hub's proxy's API")
+
+
+class Proxy(Section):
+    """Caddy: the only service that listens to the world. It is always on."""
+
+    memory_mib: ClassVar[int] = 128
+    title: ClassVar[str] = "Web server"
+    units: ClassVar[tuple[str, ...]] = ("caddy.service",)
+    health: ClassVar[str] = "/"
+
+    http_port: ClassVar[int] = 80
+    https_port: ClassVar[int] = 443
+
+    notice: Annotated[str, Field(max_length=500)] = Field(
+        "", description="a line for everybody on the landing page, such as a maintenance window"
+    )
+
+
+class Services(Section):
+    """A section for each service."""
+
+    base: Base = Field(Base(), description="the host itself")
+    python: Python = Field(Python(), description="the data science environment")
+    jupyterhub: JupyterHub = Field(JupyterHub(), alias="jupyterhub", description="JupyterLab for every user")
+    proxy: Proxy = Field(Proxy(), description="the web server in front")
+
+    def enabled(self) -> Iterator[tuple[str, Service]]:
+        """The services that can be switched and are on, by name, in the order of the settings."""
+        for name in type(self).model_fields:
+            section = getattr(self, name)
+            if isinstance(section, Service) and section.enabled:
+                yield name, section
