@@ -99,7 +99,12 @@ def wait_for_ssh(address: str, port: int = 22, timeout: float = BOOT_TIMEOUT) ->
 def deploy_digest() -> str:
     """sha256 of everything that decides what the deploy does, save settings and facts: its code and templates."""
     digest = hashlib.sha256()
-    folders = (("deploy", "**/*"), ("templates", "**/*"), ("workbench", "*.py"))
+    folders = (
+        ("deploy", "**/*"),
+        ("templates", "**/*"),
+        ("workbench", "*.py"),
+        ("workbench/settings", "*.py"),
+    )
     for folder, pattern in folders:
         for path in sorted((stack.ROOT / folder).glob(pattern)):
             if path.is_file() and "__pycache__" not in path.parts:
