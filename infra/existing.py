@@ -11,8 +11,12 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import naming
+from workbench import stack
+from workbench.errors import WorkbenchError
 from workbench.instance_types import Architecture
 from workbench.settings import Settings
+
+_LIVING = ["pending", "running", "stopping", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -23,22 +27,25 @@ class Existing:
     architecture: Architecture | None
 
 
-def find(settings: Settings, stack: str) -> Existing:
-    """Looks for the stack's volume and server. Raises RunError where the settings do not fit what is there."""
-    return Existing(_volume(settings, stack), _architecture(stack))
+def find(settings: Settings, name: str) -> Existing:
+    """Looks for the volume and the server of the stack `name`. Raises RunError where they do not fit the settings."""
+    volume = _volume(settings, name)
+    server = _server(name)
+    if volume is not None:
+        _judge_holder(volume, server)
+    return Existing(volume, _architecture(settings, server) if server else None)
 
 
-def _volume(settings: Settings, stack: str) -> str | None:
-    wanted = naming.tags(stack, "data")
+def _volume(settings: Settings, name: str) -> str | None:
     found = aws.ebs.get_ebs_volumes(
-        tags={key: wanted[key] for key in ("Project", "Stack", "Role")},
+        tags=_tags(name, "data"),
         filters=[{"name": "status", "values": ["creating", "available", "in-use"]}],
     ).ids
     if not found:
         return None
     if len(found) > 1:
         raise pulumi.RunError(
-            f"{len(found)} volumes claim to be the data volume of stack {stack} by their tags "
+            f"{len(found)} volumes claim to be the data volume of stack {name} by their tags "
             f"({', '.join(sorted(found))}); remove the tag Stack from all but the right one."
         )
     volume = aws.ebs.get_volume(filters=[{"name": "volume-id", "values": [found[0]]}])
@@ -55,17 +62,68 @@ def _volume(settings: Settings, stack: str) -> str | None:
     return found[0]
 
 
-def _architecture(stack: str) -> Architecture | None:
-    wanted = naming.tags(stack, "server")
-    servers = aws.ec2.get_instances(
-        instance_tags={key: wanted[key] for key in ("Project", "Stack", "Role")},
-        instance_state_names=["pending", "running", "stopping", "stopped"],
-    ).ids
-    if not servers:
+def _server(name: str) -> str | None:
+    """The id of the one server that carries the stack's tags; one that the state does not know is refused."""
+    found = aws.ec2.get_instances(instance_tags=_tags(name, "server"), instance_state_names=_LIVING).ids
+    if not found:
         return None
-    server = aws.ec2.get_instance(instance_id=servers[0])
+    if len(found) > 1:
+        raise pulumi.RunError(
+            f"{len(found)} servers claim to be that of stack {name} by their tags ({', '.join(sorted(found))}); "
+            "terminate all but the right one, or remove their tag Stack."
+        )
+    if found[0] not in _known(name):
+        raise pulumi.RunError(
+            f"The server {found[0]} carries the tags of stack {name}, but the stack's state does not know it "
+            "(was the state lost?), and a second one would be made beside it; terminate it, which leaves the data "
+            "volume, and then try again."
+        )
+    return found[0]
+
+
+def _known(name: str) -> frozenset[str]:
+    """The ids of the servers in the stack's state, which the program itself cannot see: `pulumi` is asked."""
+    organization = pulumi.get_organization()
+    # a file backend calls its only organization so, and needs no more than the stack's own name
+    full = name if organization == "organization" else f"{organization}/{pulumi.get_project()}/{name}"
+    try:
+        return stack.resource_ids("aws:ec2/instance:Instance", full)
+    except WorkbenchError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _judge_holder(volume: str, server: str | None) -> None:
+    """Raises RunError where the volume is attached to anything but the stack's server."""
+    of_volume = {"name": "volume-id", "values": [volume]}
+    in_use = aws.ebs.get_ebs_volumes(filters=[of_volume, {"name": "status", "values": ["in-use"]}]).ids
+    if not in_use:
+        return
+    by_server = {"name": "attachment.instance-id", "values": [server or "none"]}
+    if not aws.ebs.get_ebs_volumes(filters=[of_volume, by_server]).ids:
+        raise pulumi.RunError(
+            f"The data volume {volume} is attached to a server that is not this stack's (`aws ec2 describe-volumes "
+            f"--volume-ids {volume}` says to which); stop that server and detach the volume from it, then try again."
+        )
+
+
+def _architecture(settings: Settings, server_id: str) -> Architecture:
+    """That of the server there is. Raises RunError where its root disk would have to shrink."""
+    server = aws.ec2.get_instance(instance_id=server_id)
+    size = max((disk.volume_size for disk in server.root_block_devices), default=0)
+    if size > settings.root_volume_gib:
+        raise pulumi.RunError(
+            f"workbench:rootVolumeGib is {settings.root_volume_gib}, but the root disk of the server {server_id} has "
+            f"{size} GiB and can only grow; set workbench:rootVolumeGib to at least {size}, or `workbench destroy` "
+            "first (the data volume stays) and then `workbench up`."
+        )
     kind = aws.ec2.get_instance_type(instance_type=server.instance_type)
     return architecture_of(kind.supported_architectures)
+
+
+def _tags(name: str, role: str) -> dict[str, str]:
+    """The tags to look for; `Name` is there for people, who may change it."""
+    wanted = naming.tags(name, role)
+    return {key: wanted[key] for key in ("Project", "Stack", "Role")}
 
 
 def architecture_of(supported: Sequence[str]) -> Architecture:

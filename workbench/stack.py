@@ -36,19 +36,31 @@ class Context:
 
 def pulumi(*arguments: str, stack: str | None = None) -> Any:
     """What `pulumi ARGUMENTS --json` answers. Raises WorkbenchError with its last line where it fails."""
+    return _asked(*arguments, "--json", stack=stack)
+
+
+def _asked(*arguments: str, stack: str | None) -> Any:
+    """What `pulumi ARGUMENTS` answers in JSON."""
     if shutil.which("pulumi") is None:
         raise WorkbenchError(
             "There is no `pulumi` command on the PATH; install the Pulumi CLI (https://www.pulumi.com/docs/install), "
             'or, for the lab, run: eval "$(workbench lab env)".'
         )
-    command = ["pulumi", *arguments, "--json", "--non-interactive", *(("--stack", stack) if stack else ())]
+    command = ["pulumi", *arguments, "--non-interactive", *(("--stack", stack) if stack else ())]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        raise WorkbenchError(
-            f"`pulumi {' '.join(arguments)}` failed: {said[-1] if said else 'it said nothing'}"
-        )
+        asked = " ".join(argument for argument in arguments if argument != "--json")
+        raise WorkbenchError(f"`pulumi {asked}` failed: {said[-1] if said else 'it said nothing'}")
     return json.loads(done.stdout)
+
+
+def resource_ids(kind: str, stack: str) -> frozenset[str]:
+    """The ids of the resources of a type (`aws:ec2/instance:Instance`) in the stack's state. No secret is decrypted."""
+    state = _asked("stack", "export", stack=stack)["deployment"]  # which prints JSON and takes no --json
+    return frozenset(
+        item["id"] for item in state.get("resources") or () if item["type"] == kind and "id" in item
+    )
 
 
 def settings(stack: str | None = None) -> Settings:

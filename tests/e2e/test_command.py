@@ -88,6 +88,7 @@ def test_a_size_that_cannot_be_is_refused_and_nothing_is_changed(
     ("key", "value", "sentence"),
     [
         ("dataVolumeGib", 2, "can only grow; set workbench:dataVolumeGib to at least 4"),
+        ("rootVolumeGib", 10, "can only grow; set workbench:rootVolumeGib to at least 20"),
         ("zone", "eu-west-1b", "set workbench:zone to eu-west-1a"),
         ("domain", "bench.nowhere.example", "no Route 53 zone for it exists"),
     ],

@@ -12,6 +12,8 @@ from pulumi.runtime import mocks, set_all_config
 from pulumi.runtime.stack import run_pulumi_func
 from pulumi.runtime.sync_await import _sync_await
 
+from workbench import stack
+
 ZONES = {
     "Z1": {"name": "example.org", "privateZone": False, "tags": {}},
     "Z2": {"name": "other.org", "privateZone": False, "tags": {}},
@@ -23,7 +25,10 @@ class Cloud(mocks.Mocks):
     """An AWS of plain data: what the data sources answer, and every resource that was asked for."""
 
     volumes: list[dict[str, Any]] = field(default_factory=list)
-    servers: list[str] = field(default_factory=list)
+    servers: list[str] = field(default_factory=list)  # their types; the ids are i-0, i-1, ...
+    root_gib: int = 8
+    held_by: str = ""  # the server that the volumes are attached to
+    known: set[str] = field(default_factory=lambda: {"i-0"})  # the servers in the stack's state
     zones: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ZONES))
     region: str = "eu-west-1"
     resources: list[mocks.MockResourceArgs] = field(default_factory=list)
@@ -44,7 +49,10 @@ class Cloud(mocks.Mocks):
             "aws:ebs/getEbsVolumes:getEbsVolumes": self._volumes,
             "aws:ebs/getVolume:getVolume": self._volume,
             "aws:ec2/getInstances:getInstances": self._servers,
-            "aws:ec2/getInstance:getInstance": lambda _: {"instanceType": self.servers[0]},
+            "aws:ec2/getInstance:getInstance": lambda _: {
+                "instanceType": self.servers[0],
+                "rootBlockDevices": [{"volumeSize": self.root_gib}],
+            },
             "aws:ec2/getInstanceType:getInstanceType": self._type,
             "aws:ssm/getParameter:getParameter": lambda args: {
                 "value": f"ami-{args['name'].rsplit('/', 1)[1]}"
@@ -60,8 +68,12 @@ class Cloud(mocks.Mocks):
         return {"region": self.region}
 
     def _volumes(self, args: Any) -> dict[str, Any]:
-        assert args["tags"]["Role"] == "data"
-        return {"ids": [volume["volumeId"] for volume in self.volumes]}
+        asked = {item["name"]: item["values"] for item in args["filters"]}
+        if "volume-id" not in asked:
+            assert args["tags"]["Role"] == "data"
+            return {"ids": [volume["volumeId"] for volume in self.volumes]}
+        held = self.held_by in asked.get("attachment.instance-id", [self.held_by])
+        return {"ids": asked["volume-id"] if self.held_by and held else []}
 
     def _volume(self, args: Any) -> dict[str, Any]:
         (wanted,) = args["filters"][0]["values"]
@@ -101,8 +113,11 @@ def cloud() -> Cloud:
 
 
 @pytest.fixture
-def declare(cloud: Cloud, config: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+def declare(
+    cloud: Cloud, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, Any]]:
     """Runs the program with `config` and what is given on top; answers the stack's outputs."""
+    monkeypatch.setattr(stack, "resource_ids", lambda _kind, _stack: frozenset(cloud.known))
 
     def run(**changes: Any) -> dict[str, Any]:
         from infra.program import main

@@ -123,6 +123,41 @@ def test_a_type_of_another_architecture_than_the_servers_is_refused(declare: Any
     assert not cloud.resources
 
 
+def test_a_root_disk_that_would_have_to_shrink_is_refused(declare: Any, cloud: Any) -> None:
+    cloud.servers, cloud.root_gib = ["t3.large"], 40
+    with pytest.raises(
+        pulumi.RunError, match=r"i-0 has 40 GiB .* set workbench:rootVolumeGib to at least 40"
+    ):
+        declare(rootVolumeGib=30)
+    assert not cloud.resources
+    declare(rootVolumeGib=40)
+
+
+def test_two_servers_with_the_stacks_tags_are_refused(declare: Any, cloud: Any) -> None:
+    cloud.servers = ["t3.large", "t3.large"]
+    with pytest.raises(pulumi.RunError, match=r"2 servers claim to be that of stack dev .* \(i-0, i-1\)"):
+        declare()
+    assert not cloud.resources
+
+
+def test_a_server_that_a_lost_state_has_forgotten_is_refused(declare: Any, cloud: Any) -> None:
+    cloud.servers, cloud.known, cloud.volumes, cloud.held_by = ["t3.large"], set(), [OURS], "i-0"
+    with pytest.raises(pulumi.RunError, match=r"i-0 carries the tags .* does not know it .* terminate it"):
+        declare()
+    assert not cloud.resources
+
+
+def test_a_data_volume_that_another_server_holds_is_refused(declare: Any, cloud: Any) -> None:
+    cloud.volumes, cloud.held_by = [OURS], "i-7"
+    for servers in ([], ["t3.large"]):
+        cloud.servers = servers
+        with pytest.raises(pulumi.RunError, match=r"vol-1 is attached to a server that is not this stack's"):
+            declare()
+    assert not cloud.resources
+    cloud.held_by = "i-0"
+    declare()
+
+
 def test_an_arm_type_gets_an_arm_image(declare: Any, cloud: Any) -> None:
     declare(size="t4g.large")
     assert cloud.of("Instance")[0].inputs["ami"] == "ami-arm64"
