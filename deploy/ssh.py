@@ -32,7 +32,7 @@ HOST_KEYS = [f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ecdsa", "ed25519", "r
 def ssh(context: Context) -> None:
     """The data volume is mounted (deploy/storage.py)."""
     keys = context.settings.admin_ssh_keys
-    refuse_lockout(keys, stack.ssh_key())
+    refuse_lockout(keys, host.get_fact(EnteredWith, _sudo=False) or declared_key(stack.ssh_key()))
     administrator(keys)
     files.template("ssh/sshd.conf.j2", SSHD, validate="sshd -t -f {}")
     programs.install("ssh/hostkeys.j2", "hostkeys")
@@ -52,22 +52,43 @@ def administrator(keys: Sequence[str]) -> None:
     files.put(content=content, dest=dest, mode="600", user=ADMIN, group=ADMIN, name=dest)
 
 
-def refuse_lockout(keys: Sequence[str], private_key: str | None) -> None:
-    """Raises DeployError where the administrator's keys lack the one that this deploy itself comes in with."""
+class EnteredWith(FactBase[str]):
+    """The public key (type and base64) that this connection was let in with, as sshd says itself (ExposeAuthInfo).
+
+    So it does not matter where the key came from: WORKBENCH_SSH_KEY, an agent or ~/.ssh. Empty before the first
+    deploy, whose sshd does not say it yet. Asked without sudo, which keeps that variable from its commands.
+    """
+
+    def command(self) -> str:
+        return "sed -n 's/^publickey //p' \"${SSH_USER_AUTH:-/dev/null}\""
+
+    def process(self, output: list[str]) -> str:
+        return output[-1].strip() if output else ""
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+
+def declared_key(private_key: str | None) -> str:
+    """The public half of the key that WORKBENCH_SSH_KEY names, where it lies beside it; else nothing."""
+    public = Path(f"{private_key}.pub").expanduser()
+    return public.read_text() if private_key and public.exists() else ""
+
+
+def refuse_lockout(keys: Sequence[str], own: str) -> None:
+    """Raises DeployError where the administrator's `keys` lack `own`, with which this deploy itself came in.
+
+    `own` is empty where nobody knows, as at the first deploy by an agent's key; the first boot was given `keys` then.
+    """
     if not keys:
         raise DeployError(
             "adminSshKeys is empty, and nobody could log in any more; it takes at least one key."
         )
-    if private_key is None:
-        return
-    public = Path(f"{private_key}.pub").expanduser()
-    if not public.exists():
-        return
-    own = public.read_text().split()[:2]
-    if own not in [key.split()[:2] for key in keys]:
+    if own and own.split()[:2] not in [key.split()[:2] for key in keys]:
         raise DeployError(
-            f"adminSshKeys lacks {public}, the key that this deploy logs in with, which would lock it out; add that "
-            "key, or use another one first (WORKBENCH_SSH_KEY)."
+            f"adminSshKeys lacks the key that this deploy logs in with, which would lock it out: "
+            f"{' '.join(own.split()[:2])}; add that key, or use another one first (WORKBENCH_SSH_KEY)."
         )
 
 

@@ -94,16 +94,17 @@ def _known(name: str) -> frozenset[str]:
 
 def _judge_holder(volume: str, server: str | None) -> None:
     """Raises RunError where the volume is attached to anything but the stack's server."""
-    of_volume = {"name": "volume-id", "values": [volume]}
-    in_use = aws.ebs.get_ebs_volumes(filters=[of_volume, {"name": "status", "values": ["in-use"]}]).ids
-    if not in_use:
-        return
-    by_server = {"name": "attachment.instance-id", "values": [server or "none"]}
-    if not aws.ebs.get_ebs_volumes(filters=[of_volume, by_server]).ids:
+    in_use = _volumes(("volume-id", volume), ("status", "in-use"))
+    if in_use and not _volumes(("volume-id", volume), ("attachment.instance-id", server or "none")):
         raise pulumi.RunError(
             f"The data volume {volume} is attached to a server that is not this stack's (`aws ec2 describe-volumes "
             f"--volume-ids {volume}` says to which); stop that server and detach the volume from it, then try again."
         )
+
+
+def _volumes(*filters: tuple[str, str]) -> Sequence[str]:
+    """The ids of the volumes that all `filters` (name, value) fit."""
+    return aws.ebs.get_ebs_volumes(filters=[{"name": name, "values": [value]} for name, value in filters]).ids
 
 
 def _architecture(settings: Settings, server_id: str) -> Architecture:

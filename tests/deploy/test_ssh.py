@@ -1,7 +1,9 @@
 """Getting in: who may, with what, and whom the host says it is."""
 
+import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 
 import paramiko
 import pytest
@@ -79,7 +81,25 @@ def test_keys_of_the_first_boot_give_way_to_those_of_the_volume_and_both_clients
     assert workbench.apply().changed == []
 
 
-def test_a_deploy_that_would_lock_itself_out_is_refused(workbench: Workbench) -> None:
+@pytest.fixture
+def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An ssh-agent that holds the administrator's key, which no variable names."""
+    told = subprocess.run(["ssh-agent", "-s"], capture_output=True, text=True, check=True).stdout
+    for name, value in re.findall(r"(SSH_\w+)=([^;]+);", told):
+        monkeypatch.setenv(name, value)
+    try:
+        subprocess.run(["ssh-add", "-q", stacks.ssh_key() or ""], check=True)
+        monkeypatch.delenv(stacks.KEY_VARIABLE)
+        yield
+    finally:
+        subprocess.run(["ssh-agent", "-k"], capture_output=True, check=True)
+
+
+@pytest.mark.usefixtures("agent")
+@pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="needs ssh-agent")
+def test_a_deploy_that_would_lock_itself_out_is_refused_wherever_its_key_comes_from(
+    workbench: Workbench,
+) -> None:
     other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBFNhyUtPSImEKLShYkgFxvQcZ16K5mnOlE6hLT2nQeK test"
     with workbench.settings(adminSshKeys=[other]) as applied:
         assert applied.status != 0

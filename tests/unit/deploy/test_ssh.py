@@ -1,5 +1,6 @@
 """Host keys that move with the volume, and what this machine knows of them, with ssh-keygen's own keys."""
 
+import re
 import shutil
 import socket
 import subprocess
@@ -161,18 +162,34 @@ def test_sshd_takes_its_settings(tmp_path: Path) -> None:
     said = done.stdout.splitlines()
     assert "passwordauthentication no" in said
     assert "permitrootlogin no" in said
+    assert "exposeauthinfo yes" in said
 
 
 def test_a_deploy_does_not_lock_itself_out(tmp_path: Path) -> None:
     private = tmp_path / "id_ed25519"
     private.with_suffix(".pub").write_text(f"{PUBLIC_KEY} comment of its own\n")
-    ssh.refuse_lockout([PUBLIC_KEY], str(private))
-    ssh.refuse_lockout(["ssh-ed25519 other"], None)
-    ssh.refuse_lockout(["ssh-ed25519 other"], str(tmp_path / "without a public one"))
-    with pytest.raises(DeployError, match=r"adminSshKeys lacks .*id_ed25519\.pub"):
-        ssh.refuse_lockout(["ssh-ed25519 other"], str(private))
+    ssh.refuse_lockout([PUBLIC_KEY], ssh.declared_key(str(private)))
+    ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(None))
+    ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(str(tmp_path / "without a public one")))
+    kind, blob, *_ = PUBLIC_KEY.split()
+    with pytest.raises(DeployError, match=f"adminSshKeys lacks .*{kind} {re.escape(blob)};"):
+        ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(str(private)))
     with pytest.raises(DeployError, match="adminSshKeys is empty"):
-        ssh.refuse_lockout([], None)
+        ssh.refuse_lockout([], "")
+
+
+@pytest.mark.parametrize("told", ["publickey ssh-ed25519 AAAA\n", "", None])
+def test_the_key_that_let_a_connection_in_is_what_sshd_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str | None
+) -> None:
+    monkeypatch.delenv("SSH_USER_AUTH", raising=False)
+    if told is not None:
+        (tmp_path / "auth").write_text(told)
+        monkeypatch.setenv("SSH_USER_AUTH", str(tmp_path / "auth"))
+    done = subprocess.run(
+        ["sh", "-c", ssh.EnteredWith().command()], capture_output=True, text=True, check=True
+    )
+    assert ssh.EnteredWith().process(done.stdout.splitlines()) == ("ssh-ed25519 AAAA" if told else "")
 
 
 class Listener:
