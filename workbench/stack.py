@@ -34,6 +34,11 @@ class Context:
     outputs: Outputs
 
 
+def short_name(stack: str) -> str:
+    """A stack's own name, which its files are named after: prod of prod, of project/prod and of owner/project/prod."""
+    return stack.rpartition("/")[2]
+
+
 def pulumi(*arguments: str, stack: str | None = None) -> Any:
     """What `pulumi ARGUMENTS --json` answers. Raises WorkbenchError with its last line where it fails."""
     return _asked(*arguments, "--json", stack=stack)
@@ -69,10 +74,19 @@ def settings(stack: str | None = None) -> Settings:
     return config.parse({key: entry.get("objectValue", entry.get("value")) for key, entry in entries.items()})
 
 
-def region(stack: str | None = None) -> str | None:
-    """The stack's aws:region; None leaves the choice to AWS_REGION and the profile."""
-    entry = pulumi("config", stack=stack).get("aws:region")
-    return entry["value"] if entry else None
+@dataclass(frozen=True)
+class AwsConfig:
+    """Where and as whom a stack is on AWS; None leaves it to AWS_REGION and AWS_PROFILE, and to boto3's own search."""
+
+    region: str | None
+    profile: str | None
+
+
+def aws_config(stack: str | None = None) -> AwsConfig:
+    """The stack's aws:region and aws:profile, which the provider goes by."""
+    entries = pulumi("config", stack=stack)
+    values = [entries.get(f"aws:{key}", {}).get("value") for key in ("region", "profile")]
+    return AwsConfig(*values)
 
 
 def outputs(stack: str | None = None) -> Outputs:
@@ -110,15 +124,15 @@ def known_hosts(facts: Outputs) -> Path:
 
 def state_folder(stack: str) -> Path:
     """This machine's own notes on a stack: known hosts and the last deploy's log. Nothing in it is needed again."""
-    folder = ROOT / ".workbench" / stack
+    folder = ROOT / ".workbench" / short_name(stack)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def forget(stack: str) -> None:
     """Removes what this machine keeps of a stack that is no more: its stack file and our own notes."""
-    (ROOT / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
-    shutil.rmtree(ROOT / ".workbench" / stack, ignore_errors=True)
+    (ROOT / f"Pulumi.{short_name(stack)}.yaml").unlink(missing_ok=True)
+    shutil.rmtree(ROOT / ".workbench" / short_name(stack), ignore_errors=True)
     (ROOT / "pyinfra-debug.log").unlink(missing_ok=True)  # pyinfra's own, where it met what it did not expect
     with contextlib.suppress(OSError):  # others may have their notes there
         (ROOT / ".workbench").rmdir()

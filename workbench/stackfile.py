@@ -12,7 +12,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from workbench import config
 from workbench.errors import WorkbenchError
 from workbench.settings import Settings
-from workbench.stack import ROOT
+from workbench.stack import ROOT, short_name
 
 # Stands in for a value that only `pulumi` can decrypt. It has the form of a password hash, the one setting that is
 # worth encrypting, so that the rest is judged all the same.
@@ -21,7 +21,7 @@ _ENCRYPTED = "$6$encrypted$" + "x" * 86
 
 def path_of(stack: str) -> Path:
     """Where the settings of a stack stand."""
-    return ROOT / f"Pulumi.{stack}.yaml"
+    return ROOT / f"Pulumi.{short_name(stack)}.yaml"
 
 
 def check(path: Path) -> Settings:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from workbench import stack
+from workbench import stack, stackfile
+from workbench.cli import cloud
 from workbench.errors import WorkbenchError
 
 
@@ -55,3 +56,40 @@ def test_what_pulumi_refuses_is_passed_on_in_its_last_line(answer: Any) -> None:
         WorkbenchError, match=r"`pulumi config --show-secrets` failed: error: no stack named 'prod' found"
     ):
         stack.settings("prod")
+
+
+@pytest.mark.parametrize("name", ["prod", "bench/prod", "acme/bench/prod"])
+def test_the_files_of_a_stack_are_named_by_its_last_part(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    monkeypatch.setattr(stackfile, "ROOT", tmp_path)
+    assert stackfile.path_of(name) == tmp_path / "Pulumi.prod.yaml"
+    assert stack.state_folder(name) == tmp_path / ".workbench" / "prod"
+    stackfile.path_of(name).touch()
+    stack.forget(name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_aws_is_asked_as_the_profile_of_the_stack(
+    answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "aws").write_text(
+        "[profile team]\nregion = eu-north-1\naws_access_key_id = THEIRS\naws_secret_access_key = x\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "OTHERS")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    answer({"aws:profile": {"value": "team", "secret": False}})
+    client = cloud._ec2(stack.aws_config("prod"))
+    assert client.meta.region_name == "eu-north-1"
+    assert client._request_signer._credentials.access_key == "THEIRS"
+
+
+def test_a_profile_that_this_machine_lacks_is_said_in_a_sentence(
+    answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    answer({"aws:profile": {"value": "nobody", "secret": False}})
+    with pytest.raises(WorkbenchError, match=r"profile \(nobody\) could not be found"):
+        cloud.data_volume("prod")

@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
@@ -31,9 +32,11 @@ class Volume:
 
 
 def instance(facts: Outputs) -> Instance | None:
-    """The stack's server, or None where it is gone."""
+    """The server of the stack that was entered (cli.common), or None where it is gone."""
     try:
-        found = _ec2(facts.region).describe_instances(InstanceIds=[facts.instance_id])["Reservations"]
+        found = _ec2(stacks.aws_config(), facts.region).describe_instances(InstanceIds=[facts.instance_id])[
+            "Reservations"
+        ]
     except ClientError as error:
         _unless_gone(error, "InvalidInstanceID.NotFound")
         return None
@@ -58,12 +61,12 @@ def running(facts: Outputs) -> Outputs:
     return facts
 
 
-def data_volume(stack: str, region: str | None) -> Volume | None:
+def data_volume(stack: str) -> Volume | None:
     """The stack's data volume by its tags, or None where there is none."""
-    wanted = {"Project": "workbench", "Stack": stack, "Role": "data"}
+    wanted = {"Project": "workbench", "Stack": stacks.short_name(stack), "Role": "data"}
     filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
     try:
-        found = _ec2(region).describe_volumes(Filters=filters)["Volumes"]
+        found = _ec2(stacks.aws_config(stack)).describe_volumes(Filters=filters)["Volumes"]
     except (BotoCoreError, ClientError) as error:
         raise WorkbenchError(f"AWS did not say what became of the data volume: {error}") from None
     if not found:
@@ -72,8 +75,10 @@ def data_volume(stack: str, region: str | None) -> Volume | None:
     return Volume(found[0]["VolumeId"], size, size * _GP3_USD_PER_GIB_MONTH)
 
 
-def _ec2(region: str | None) -> Any:
-    return boto3.client("ec2", region_name=region)
+def _ec2(access: stacks.AwsConfig, region: str | None = None) -> Any:
+    """A client that is to AWS whom the stack's provider is; `region` where it is known for certain."""
+    session = boto3.Session(profile_name=access.profile, region_name=region or access.region)
+    return session.client("ec2")
 
 
 def _unless_gone(error: ClientError, code: str) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from workbench import configure, stackfile
-from workbench import stack as stacks
 from workbench.cli import common
 from workbench.cli.cloud import data_volume
 from workbench.cli.common import JsonOption, StackOption, YesOption, console
@@ -72,7 +71,7 @@ def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
         typer.confirm("Do this?", abort=True)
     with common.stage("Destroy all but the data volume"):
         common.run(["pulumi", "destroy", "--exclude-protected", "--yes", "--stack", name], "`pulumi destroy`")
-    volume = data_volume(name, stacks.region(name))
+    volume = data_volume(name)
     if volume is None:
         console.print("There is no data volume of this stack: it was never made, or somebody deleted it.")
         return
