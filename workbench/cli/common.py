@@ -13,10 +13,10 @@ import typer
 from rich.console import Console
 
 from workbench import stackfile
+from workbench.cli import demo_stack
 from workbench.errors import WorkbenchError
 from workbench.stack import ROOT
 
-LAB_STACK = "lab"
 console = Console(highlight=False, soft_wrap=True)
 
 StackOption = Annotated[
@@ -32,10 +32,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="for a program to read"
 def enter(stack: str | None) -> str:
     """The stack that is meant; from here on `pulumi`, pyinfra and boto3 of this process work on it.
 
-    Its name is asked for where several stack files exist. The lab's stack brings the lab's environment along.
+    Its name is asked for where several stack files exist. The demo's stack brings the lab's environment along.
     """
     name = stack or _only_stack()
-    if name == LAB_STACK:
+    if demo_stack.is_demos(name):
         enter_lab()
     os.environ["PULUMI_STACK"] = name
     # The Pulumi CLI looks for `uv` on the PATH, and the one of this project is beside its Python.
@@ -45,10 +45,20 @@ def enter(stack: str | None) -> str:
 
 def enter_lab() -> None:
     """Sets the lab's environment in this process; as root, which containers, loop devices and port 443 need."""
-    from lab import control  # only who works in the lab pays for importing it
-
+    try:
+        from lab import control  # only who works in the lab needs its packages, and pays for importing them
+    except ImportError as error:
+        raise no_lab(error) from None
     become_root()
     os.environ.update(control.environment())
+
+
+def no_lab(error: ImportError) -> WorkbenchError:
+    """What to tell somebody who asks for the lab where its packages are missing; they do without on AWS."""
+    return WorkbenchError(
+        f"The lab's Python packages are not installed here ({error.name} is missing); `make setup` installs them, "
+        "and so does `uv sync --group lab`."
+    )
 
 
 def become_root() -> None:

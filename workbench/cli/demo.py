@@ -15,8 +15,9 @@ from lab import control, paths
 from lab.visitor import Visitor
 from workbench import stack as stacks
 from workbench import stackfile
-from workbench.cli import common
-from workbench.cli.common import LAB_STACK, JsonOption, console
+from workbench.cli import common, demo_stack
+from workbench.cli.common import JsonOption, console
+from workbench.cli.demo_stack import LAB_STACK
 from workbench.cli.local import hash_of
 from workbench.cli.stack import carry_out, plan
 from workbench.errors import WorkbenchError
@@ -29,6 +30,7 @@ CODE, RESULT = "5 * 4", "20"
 def demo() -> None:
     """Bring up a whole workbench in the lab, log in to it and compute."""
     common.become_root()
+    demo_stack.claim()
     times: dict[str, float] = {}
     with common.stage("Start the lab", times):
         control.start(console.print)

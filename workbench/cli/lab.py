@@ -10,8 +10,7 @@ import typer
 from rich.table import Table
 
 from lab import control
-from workbench import stack as stacks
-from workbench.cli import common
+from workbench.cli import common, demo_stack
 from workbench.cli.common import JsonOption, YesOption, console
 from workbench.errors import WorkbenchError
 
@@ -58,8 +57,9 @@ def purge(yes: YesOption = False) -> None:
         typer.confirm(
             "This deletes the lab's instances and volumes, with all data on them. Do this?", abort=True
         )
+    # first what tells it from somebody's own stack: killed in between, the next purge removes the rest
+    demo_stack.forget()
     control.purge()
-    stacks.forget(common.LAB_STACK)
     console.print("The lab is gone.")
 
 
