@@ -1,6 +1,8 @@
 """Commands that need no workbench."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 import pytest
@@ -40,3 +42,40 @@ def test_a_stack_that_has_no_file_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     done = run([".venv/bin/python", "-m", "workbench", "up", "--stack", "nowhere", "--yes"], check=False)
     assert done.returncode == 1
     assert "Pulumi.nowhere.yaml does not exist" in done.stderr
+
+
+WITHOUT_THE_LABS_PACKAGES = """
+import sys
+for name in ("moto", "flask", "flask_cors", "werkzeug", "grpc", "httpx", "websockets"):
+    sys.modules[name] = None
+from workbench.cli.main import run
+sys.argv = ["workbench", *sys.argv[1:]]
+run()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "Pulumi.dev.yaml"], ["up", "--help"]])
+def test_who_works_on_aws_needs_none_of_the_labs_packages(
+    arguments: list[str], tmp_path: Path, config: dict[str, Any]
+) -> None:
+    (tmp_path / "Pulumi.dev.yaml").write_text(json.dumps({"config": config}))
+    words = [str(tmp_path / word) if word.endswith(".yaml") else word for word in arguments]
+    done = run([".venv/bin/python", "-c", WITHOUT_THE_LABS_PACKAGES, *words], check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_who_asks_for_the_lab_without_its_packages_is_told_what_to_install() -> None:
+    for words in (["lab", "start"], ["lab", "demo"], ["status", "--stack", "lab"]):
+        done = run([".venv/bin/python", "-c", WITHOUT_THE_LABS_PACKAGES, *words], check=False)
+        assert done.returncode == 1
+        assert "The lab's Python packages are not installed here" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_the_labs_commands_are_found_with_their_own_help() -> None:
+    said = run([".venv/bin/python", "-m", "workbench", "lab", "purge", "--help"]).stdout
+    assert "Usage: workbench lab purge" in said
+    assert (
+        "workbench lab demo" in run([".venv/bin/python", "-m", "workbench", "lab", "demo", "--help"]).stdout
+    )

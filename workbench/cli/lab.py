@@ -10,11 +10,13 @@ import typer
 from rich.table import Table
 
 from lab import control
-from workbench.cli import common, demo_stack
+from workbench.cli import common, demo, demo_stack
 from workbench.cli.common import JsonOption, YesOption, console
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(help="An AWS look-alike on this machine, whose instances boot.", no_args_is_help=True)
+app.command()(demo.demo)
+app.command()(demo.credentials)
 
 
 @app.command()

@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from workbench.cli import demo, lab, local, server, stack
+from workbench.cli import common, local, server, stack
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -27,9 +27,19 @@ for command in (
     app.command(name=command.__name__.rstrip("_"))(command)
 app.command()(local.check)
 app.command()(local.password)
-app.add_typer(lab.app, name="lab")
-lab.app.command(name="demo")(demo.demo)
-lab.app.command(name="credentials")(demo.credentials)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def lab(context: typer.Context) -> None:
+    """An AWS look-alike on this machine, whose instances boot."""
+    try:
+        # only who works in the lab needs its packages, and pays for importing them
+        from workbench.cli import lab as commands
+    except ImportError as error:
+        raise common.no_lab(error) from None
+    commands.app(args=context.args, prog_name="workbench lab")
 
 
 def run() -> None:
