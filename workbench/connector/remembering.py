@@ -35,7 +35,16 @@ from pyinfra.connectors.util import (
 )
 
 from workbench.connector import memory
-from workbench.connector.session import AgentError, Answer, LockedError, Question, Session, Stream, command
+from workbench.connector.session import (
+    LOCK,
+    AgentError,
+    Answer,
+    LockedError,
+    Question,
+    Session,
+    Stream,
+    command,
+)
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
@@ -60,6 +69,8 @@ class _AfterOperations(BaseStateCallback):
 
 class Remembering(BaseConnector):
     """A connector that also holds the host's lock. A subclass says how to start the agent."""
+
+    lock = LOCK
 
     def __init__(self, state: "State", host: "Host") -> None:
         super().__init__(state, host)
@@ -162,7 +173,7 @@ class Remembering(BaseConnector):
     def _refresh(self) -> None:
         """Reads all that is remembered anew; what fails is read one by one."""
         self._answers, self._answered = {}, time.monotonic()
-        if self._session is None or self._deaf:
+        if self._session is None or self._deaf or not self._remembered:
             return
         try:
             self._session.ask(self._remembered, self._shell)
@@ -191,7 +202,7 @@ class Remembering(BaseConnector):
         arguments: Any = self._arguments()
         extract_control_arguments(arguments)
         line = make_unix_command_for_host(self.state, self.host, StringCommand(command()), **arguments)
-        session = Session(self._start_agent(line.get_raw_value()), _me())
+        session = Session(self._start_agent(line.get_raw_value()), _me(), self.lock)
         try:
             session.held(START_SECONDS)
         except (LockedError, AgentError):
@@ -242,8 +253,10 @@ def _plain(command: StringCommand | str) -> str | None:
 
 
 def _beat(session: Session) -> None:
-    while session.alive():
+    while True:
         gevent.sleep(BEAT_SECONDS)
+        if not session.alive():
+            return
         session.beat()
 
 

@@ -75,7 +75,7 @@ def command() -> str:
         f"while len(read) < {size}: read += os.read(0, {size} - len(read)) or exit(1)\n"
         "exec(compile(read, 'agent', 'exec'))"
     )
-    return f'exec env PYTHONCOERCECLOCALE=0 python3 -sSP -c "{reader}"'
+    return f'exec env PYTHONCOERCECLOCALE=0 /usr/bin/python3 -sSP -c "{reader}"'
 
 
 class Session:
