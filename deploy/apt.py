@@ -49,10 +49,18 @@ def apt(mirrors: Mirrors, packages: Sequence[str]) -> None:
 
 
 class CloudInit(FactBase[str]):
-    """What cloud-init says once it is through with this boot: done, error, disabled, or nothing where it is absent."""
+    """What cloud-init says once it is through with this boot: done, error, disabled, or nothing where it is absent.
+
+    Its last step writes result.json, which spares the seconds that the command takes to start.
+    """
+
+    waits = True  # no other fact is worth reading before (workbench/connector/remembering.py)
 
     def command(self) -> str:
-        return "timeout 600 cloud-init status --wait 2>/dev/null | sed -n 's/^status: //p'"
+        return (
+            "[ -e /run/cloud-init/result.json ] && echo through || "
+            "timeout 600 cloud-init status --wait 2>/dev/null | sed -n 's/^status: //p'"
+        )
 
     @staticmethod
     def default() -> str:

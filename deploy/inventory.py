@@ -3,13 +3,15 @@
 import sys as _sys
 
 from deploy import knownhosts as _knownhosts
+from deploy import selected as _selected
+from workbench import configure as _configure
 from workbench import stack as _stack
 from workbench.errors import WorkbenchError as _WorkbenchError
 from workbench.outputs import ADMIN as _ADMIN
 
 
 def _host() -> tuple[str, dict[str, object]]:
-    facts = _stack.context().outputs
+    facts = _selected.context().outputs
     known_hosts = _stack.known_hosts(facts)
     known_hosts.touch()  # paramiko warns of a file that is not there
     _knownhosts.settle(known_hosts, facts.address)
@@ -21,12 +23,14 @@ def _host() -> tuple[str, dict[str, object]]:
         "ssh_connect_retries": 10,
         "ssh_connect_retry_min_delay": 0.5,
         "ssh_connect_retry_max_delay": 3,
+        "workbench_memory": str(_stack.facts_memory(facts)),
+        "workbench_key": _configure.deploy_digest(),
         "_sudo": True,
     }
     key = _stack.ssh_key()
     if key is not None:
         data["ssh_key"] = key
-    return facts.host_name, data
+    return f"@workbench/{facts.host_name}", data
 
 
 try:

@@ -3,10 +3,9 @@
 One line a service. pyinfra orders operations by the lines that they come from: no loop here.
 """
 
-from deploy import apt, base, health, jupyterhub, proxy, python, ssh, storage, users, uv
-from workbench import stack
+from deploy import apt, base, health, jupyterhub, proxy, python, selected, ssh, storage, users, uv
 
-context = stack.context()
+context = selected.context()
 
 packages = (
     *base.PACKAGES,

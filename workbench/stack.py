@@ -39,30 +39,43 @@ def short_name(stack: str) -> str:
     return stack.rpartition("/")[2]
 
 
-def pulumi(*arguments: str, stack: str | None = None) -> Any:
-    """What `pulumi ARGUMENTS --json` answers. Raises WorkbenchError with its last line where it fails."""
-    return _asked(*arguments, "--json", stack=stack)
+class Question:
+    """A `pulumi` command that answers in JSON; it has been started, so that others can be asked meanwhile."""
 
-
-def _asked(*arguments: str, stack: str | None) -> Any:
-    """What `pulumi ARGUMENTS` answers in JSON."""
-    if shutil.which("pulumi") is None:
-        raise WorkbenchError(
-            "There is no `pulumi` command on the PATH; install the Pulumi CLI (https://www.pulumi.com/docs/install), "
-            'or, for the lab, run: eval "$(workbench lab env)".'
+    def __init__(self, *arguments: str, stack: str | None = None) -> None:
+        """Starts `pulumi ARGUMENTS`. Raises WorkbenchError where there is no such command."""
+        if shutil.which("pulumi") is None:
+            raise WorkbenchError(
+                "There is no `pulumi` command on the PATH; install the Pulumi CLI "
+                '(https://www.pulumi.com/docs/install), or, for the lab, run: eval "$(workbench lab env)".'
+            )
+        self._asked = " ".join(argument for argument in arguments if argument != "--json")
+        self._process = subprocess.Popen(
+            ["pulumi", *arguments, "--non-interactive", *(("--stack", stack) if stack else ())],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-    command = ["pulumi", *arguments, "--non-interactive", *(("--stack", stack) if stack else ())]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        asked = " ".join(argument for argument in arguments if argument != "--json")
-        raise WorkbenchError(f"`pulumi {asked}` failed: {said[-1] if said else 'it said nothing'}")
-    return json.loads(done.stdout)
+
+    def answer(self) -> Any:
+        """What it says. Raises WorkbenchError with its last line where it fails."""
+        out, err = self._process.communicate()
+        if self._process.returncode != 0:
+            said = [line for line in (err or out).splitlines() if line.strip()]
+            raise WorkbenchError(f"`pulumi {self._asked}` failed: {said[-1] if said else 'it said nothing'}")
+        return json.loads(out)
+
+
+def pulumi(*arguments: str, stack: str | None = None) -> Any:
+    """What `pulumi ARGUMENTS --json` answers. Raises WorkbenchError."""
+    return Question(*arguments, "--json", stack=stack).answer()
 
 
 def resource_ids(kind: str, stack: str) -> frozenset[str]:
     """The ids of the resources of a type (`aws:ec2/instance:Instance`) in the stack's state. No secret is decrypted."""
-    state = _asked("stack", "export", stack=stack)["deployment"]  # which prints JSON and takes no --json
+    state = Question("stack", "export", stack=stack).answer()["deployment"]  # which prints JSON and takes no --json
     return frozenset(
         item["id"] for item in state.get("resources") or () if item["type"] == kind and "id" in item
     )
@@ -70,7 +83,10 @@ def resource_ids(kind: str, stack: str) -> frozenset[str]:
 
 def settings(stack: str | None = None) -> Settings:
     """The settings of a stack (of the selected one unless named). Raises SettingsError."""
-    entries = pulumi("config", "--show-secrets", stack=stack)
+    return _settings(pulumi("config", "--show-secrets", stack=stack))
+
+
+def _settings(entries: Any) -> Settings:
     return config.parse({key: entry.get("objectValue", entry.get("value")) for key, entry in entries.items()})
 
 
@@ -91,7 +107,10 @@ def aws_config(stack: str | None = None) -> AwsConfig:
 
 def outputs(stack: str | None = None) -> Outputs:
     """The outputs of a stack that is up. Raises WorkbenchError where there is no server."""
-    values = pulumi("stack", "output", "--show-secrets", stack=stack)
+    return _outputs(pulumi("stack", "output", "--show-secrets", stack=stack))
+
+
+def _outputs(values: Any) -> Outputs:
     try:
         return Outputs.model_validate(values)
     except ValidationError:
@@ -106,7 +125,10 @@ def context(stack: str | None = None) -> Context:
     if handed:
         data = json.loads(Path(handed).read_text())
         return Context(config.parse(data["config"]), Outputs.model_validate(data["outputs"]))
-    return Context(settings(stack), outputs(stack))
+    entries = Question("config", "--show-secrets", "--json", stack=stack)
+    values = Question("stack", "output", "--show-secrets", "--json", stack=stack)
+    said = entries.answer(), values.answer()
+    return Context(_settings(said[0]), _outputs(said[1]))
 
 
 def write_context(path: Path, raw_config: Mapping[str, object], facts: Outputs) -> None:
@@ -120,6 +142,11 @@ def write_context(path: Path, raw_config: Mapping[str, object], facts: Outputs) 
 def known_hosts(facts: Outputs) -> Path:
     """Where this machine remembers the server's host keys: a file for each server, so that a rebuilt one is new."""
     return state_folder(facts.stack) / f"known_hosts.{facts.instance_id}"
+
+
+def facts_memory(facts: Outputs) -> Path:
+    """Where this machine remembers what the deploy asked a server for last time (workbench/connector)."""
+    return state_folder(facts.stack) / f"facts.{facts.instance_id}.json"
 
 
 def state_folder(stack: str) -> Path:

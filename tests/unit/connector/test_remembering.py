@@ -1,0 +1,337 @@
+"""The connector cannot lie: whatever happens, the host ends as it does with pyinfra's own connector."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api.command import StringCommand
+from pyinfra.api.hiddenvalue import HiddenValue
+from pyinfra.api.operation import operation
+from pyinfra.context import host as target
+
+from tests.unit.connector import loopback
+from tests.unit.connector.loopback import Ours, Run, Says, Stock, note, python, remembering, shell
+from workbench.connector import memory
+from workbench.connector.session import Question, Session
+
+Deploy = Callable[[], object]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """The folder that is changed."""
+    (tmp_path / "host").mkdir()
+    return tmp_path / "host"
+
+
+@pytest.fixture(autouse=True)
+def _lock_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ours, "lock", str(tmp_path / "lock"))
+
+
+def state(host: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(host.iterdir())}
+
+
+def reset(host: Path, contents: dict[str, bytes]) -> None:
+    for path in host.iterdir():
+        path.unlink()
+    for name, content in contents.items():
+        (host / name).write_bytes(content)
+
+
+def compared(host: Path, deploy: Deploy, between: Callable[[], object] = lambda: None, **data: Any) -> Run:
+    """Runs the deploy twice by each connector, with something happening between; gives back our second run.
+
+    The host's state and the number of changes have to be the same after each run.
+    """
+    before = state(host)
+    ends = []
+    for connector in (Stock, Ours):
+        reset(host, before)
+        own = data or remembering(host.parent)
+        first = loopback.run(deploy, connector, **own)
+        middle = state(host)
+        between()
+        second = loopback.run(deploy, connector, **own)
+        ends.append((first.changes, middle, second.changes, second.failed, state(host)))
+    assert ends[0] == ends[1]
+    return second
+
+
+def test_a_second_run_asks_nothing_in_the_ordinary_way(host: Path) -> None:
+    def deploy() -> None:
+        for number in range(4):
+            note(line=f"echo {number}", dest=f"{host}/{number}")
+
+    assert compared(host, deploy).commands == []
+    assert len(state(host)) == 4
+
+
+def test_a_fact_that_reads_what_an_operation_before_it_changed_is_read_after_it(host: Path) -> None:
+    def deploy() -> None:
+        note(line=f"cat {host}/hand", dest=f"{host}/a")
+        note(line=f"cat {host}/a", dest=f"{host}/b")
+        note(line=f"cat {host}/b", dest=f"{host}/c")
+
+    (host / "hand").write_text("one\n")
+    second = compared(host, deploy, lambda: (host / "hand").write_text("two\n"))
+    assert second.changes == 3
+    assert b"two" in state(host)["c"]
+
+
+def test_a_host_changed_by_hand_between_two_runs_is_repaired(host: Path) -> None:
+    def deploy() -> None:
+        for number in range(4):
+            note(line=f"echo {number}", dest=f"{host}/{number}")
+
+    second = compared(host, deploy, lambda: (host / "2").write_text("by hand"))
+    assert second.changes == 1
+    assert [command for command in second.commands if "echo 1" in command] == [], (
+        "before the change: answered"
+    )
+    assert [command for command in second.commands if "echo 3" in command] != [], "after it: asked"
+
+
+def test_what_a_function_of_this_machine_did_is_seen_by_later_operations(host: Path) -> None:
+    def deploy() -> None:
+        note(line="echo start", dest=f"{host}/start")
+        python(function=lambda: (host / "secretly").write_text("done\n"))
+        note(line=f"cat {host}/secretly 2>/dev/null || true", dest=f"{host}/seen")
+
+    compared(host, deploy, lambda: (host / "secretly").write_text("undone\n"))
+    assert state(host)["seen"] == b'["done"]\n'
+
+
+def test_an_operation_that_failed_ends_the_answers_too(host: Path) -> None:
+    def deploy() -> None:
+        shell(line=f"echo half > {host}/half; [ ! -e {host}/fail ]", _ignore_errors=True)
+        note(line=f"cat {host}/half", dest=f"{host}/seen")
+
+    compared(host, deploy, lambda: [(host / "fail").touch(), (host / "half").write_text("other\n")])
+    assert state(host)["seen"] == b'["half"]\n'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "printf '%s\\n' \"it's\" '\"quoted\"' '$HOME' '`date`' '\\\\'",
+        "printf 'one\ntwo\n\n\nthree'",
+        "printf 'a\\r\\nb\\rc\\n'",
+        "printf ''",
+        "printf '\\n'",
+        "printf 'größe ∑ \\342\\202\\254\\n'",
+        "echo out; echo err >&2",
+        "cat; echo stdin is at its end",
+        "echo $0 $# $-; umask; pwd",
+        "trap '' PIPE; yes | head -1",
+        "locale 2>/dev/null; env | grep -v -e ^_= -e ^LINES= -e ^COLUMNS= -e ^PYTEST | sort",
+    ],
+)
+def test_a_fact_says_the_same_in_a_batch(host: Path, line: str) -> None:
+    compared(host, lambda: note(line=line, dest=f"{host}/said"))
+    second = loopback.run(lambda: note(line=line, dest=f"{host}/said"), Ours, **remembering(host.parent))
+    assert (second.changes, second.commands) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "head -c 5000000 /dev/zero | tr '\\0' x; echo",  # 5 MB in a line
+        "yes 0123456789 | head -n 110000",  # and in many
+        "printf 'no text: \\377\\376\\n'",
+        "exit 3",
+        "kill -9 $$",
+    ],
+)
+def test_what_is_too_long_or_no_text_or_fails_is_asked_alone(host: Path, line: str) -> None:
+    def deploy() -> None:
+        note(line="echo before", dest=f"{host}/before")
+        note(line=line, dest=f"{host}/said", _ignore_errors=True)
+
+    second = compared(host, deploy)
+    assert line in second.commands
+    assert "echo before" not in second.commands
+
+
+def distorted(distort: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
+    """Changes replies to batches, with a digest that is right again."""
+
+    def change(line: bytes) -> bytes:
+        said = json.loads(line)
+        if "answers" in said:
+            distort(said)
+            said["sha256"] = hashlib.sha256(json.dumps(said["answers"]).encode()).hexdigest()
+        return json.dumps(said).encode() + b"\n"
+
+    return change
+
+
+def dirty(said: dict[str, Any]) -> None:
+    """An answer that the host did not give, and nobody could notice."""
+    said["answers"][0]["out"] = base64.b64encode(b"wrong\n").decode()
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda line: line[: len(line) // 2] if b"answers" in line else line,
+    "absent": lambda line: b"" if b"answers" in line else line,
+    "a bit": lambda line: line.replace(b'"out": "', b'"out": "QQ', 1),
+    "not a list": lambda line: b'{"answers": 7}\n' if b"answers" in line else line,
+    "garbage": lambda line: b"\xff\xfe\n" if b"answers" in line else line,
+    "reordered": distorted(lambda said: said["answers"].reverse()),
+    "some left out": distorted(lambda said: said["answers"].__delitem__(slice(1, None, 2))),
+    "others": distorted(lambda said: [each.update(sha256="0" * 64) for each in said["answers"]]),
+}
+
+
+@pytest.mark.parametrize("damage", sorted(DAMAGES))
+def test_a_damaged_batch_is_noticed(host: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deploy() -> None:
+        for number in range(3):
+            note(line=f"echo {number}; cat {host}/{number}.hand 2>/dev/null || true", dest=f"{host}/{number}")
+
+    monkeypatch.setattr(Ours, "distort", staticmethod(DAMAGES[damage]))
+    second = compared(host, deploy, lambda: (host / "1.hand").write_text("by hand\n"))
+    assert second.changes == 1
+
+
+def test_the_test_of_damages_would_notice_a_wrong_answer(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ours, "distort", staticmethod(distorted(dirty)))
+    with pytest.raises(AssertionError):
+        compared(host, lambda: note(line="echo right", dest=f"{host}/a"))
+
+
+def test_another_environment_gets_its_own_answer(host: Path) -> None:
+    def deploy() -> None:
+        note(line="echo I am $WHO", dest=f"{host}/nobody")
+        note(line="echo I am $WHO", dest=f"{host}/ada", _env={"WHO": "ada"})
+        note(line="echo I am $WHO", dest=f"{host}/again")
+        note(line="echo $BASH_VERSION", dest=f"{host}/bash", _shell_executable="bash")
+
+    second = compared(host, deploy)
+    assert state(host)["ada"] == b'["I am ada"]\n'
+    assert second.commands.count("echo I am $WHO") == 1
+    assert "echo $BASH_VERSION" in second.commands
+
+
+def test_a_deploy_that_changed_asks_anew(host: Path) -> None:
+    for key, text in (("one", "one"), ("two", "two"), ("two", "two")):
+        done = loopback.run(
+            lambda text=text: note(line=f"echo {text}", dest=f"{host}/a"),
+            Ours,
+            **remembering(host.parent, key),
+        )
+        assert state(host)["a"] == f'["{text}"]\n'.encode()
+    assert done.commands == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff", b"{}", b"[]", b"null", b'{"version": 1, "key": "deploy", "questions": [7]}',
+     b'{"version": 0, "key": "deploy", "questions": [["echo", false]]}',
+     b'{"version": 1, "key": "deploy", "questions": [["rm -rf x", false, 3]]}',
+     b'{"version": 1, "key": "deploy", "questions": "abc"}'],
+)  # fmt: skip
+def test_a_damaged_memory_is_no_memory(host: Path, content: bytes) -> None:
+    def deploy() -> None:
+        note(line="echo a", dest=f"{host}/a")
+
+    second = compared(host, deploy, lambda: (host.parent / "facts.json").write_bytes(content))
+    assert "echo a" in second.commands
+    assert loopback.run(deploy, Ours, **remembering(host.parent)).commands == [], "it was written anew"
+
+
+def test_a_memory_that_asks_for_something_else_changes_no_answer(host: Path) -> None:
+    path = host.parent / "facts.json"
+    memory.save(path, "deploy", [Question("echo b"), Question("echo a"), Question("sleep 0; false")])
+    compared(host, lambda: note(line="echo a", dest=f"{host}/a"))
+
+
+def test_the_memory_holds_commands_and_no_answers_and_is_for_its_owner(host: Path) -> None:
+    def deploy() -> None:
+        note(line=f"cat {host}/hash", dest=f"{host}/copy")
+
+    (host / "hash").write_text("$6$answer\n")
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    path = host.parent / "facts.json"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert f"cat {host}/hash" in path.read_text()
+    assert "answer" not in path.read_text()
+
+
+class Masked(Says):
+    """A fact whose command has a secret in it."""
+
+    def command(self, line: str) -> StringCommand:
+        return StringCommand("echo", HiddenValue(line))
+
+
+def test_what_pyinfra_would_mask_is_not_remembered(host: Path) -> None:
+    def deploy() -> None:
+        note(line="echo a", dest=f"{host}/a")
+        assert target.get_fact(Masked, line="a-secret") == ["a-secret"]
+
+    for _ in range(2):
+        loopback.run(deploy, Ours, **remembering(host.parent))
+    assert "secret" not in (host.parent / "facts.json").read_text()
+
+
+class Ready(Says):
+    """A fact that waits."""
+
+    waits = True
+
+
+@operation()
+def ready(line: str) -> Generator[str, None, None]:
+    """Waits until the command is through."""
+    target.get_fact(Ready, line=line)
+    yield from ()
+
+
+def test_nothing_is_read_before_the_host_is_ready(host: Path) -> None:
+    def deploy() -> None:
+        ready(line=f"sleep 0.3; cat {host}/new > {host}/now; echo ready")
+        note(line=f"cat {host}/now", dest=f"{host}/seen")
+
+    (host / "new").write_text("one\n")
+    second = compared(host, deploy, lambda: (host / "new").write_text("two\n"))
+    assert second.changes == 1
+    assert state(host)["seen"] == b'["two"]\n'
+    assert [command for command in second.commands if "sleep" in command] == [], "it came first in the batch"
+
+
+def test_what_was_read_before_the_host_was_ready_counts_no_more(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host is not ready within the time of a batch: the fact is asked alone, and all others anew."""
+    monkeypatch.setattr(Session.ask, "__defaults__", (0.2,))
+
+    def deploy() -> None:
+        note(line=f"cat {host}/now", dest=f"{host}/first")
+        ready(line=f"sleep 0.5; cat {host}/new > {host}/now; echo ready")
+        note(line=f"cat {host}/now", dest=f"{host}/seen")
+
+    (host / "new").write_text("one\n")
+    (host / "now").write_text("one\n")
+    compared(host, deploy, lambda: (host / "new").write_text("two\n"))
+    assert state(host)["seen"] == b'["two"]\n'
+
+
+def test_a_run_that_fails_keeps_what_was_remembered(host: Path) -> None:
+    fail = host / "fail"
+
+    def deploy() -> None:
+        note(line="echo a", dest=f"{host}/a")
+        shell(line=f"[ ! -e {fail} ]") if fail.exists() else None
+        note(line="echo b", dest=f"{host}/b")
+
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    fail.touch()
+    assert loopback.run(deploy, Ours, **remembering(host.parent)).failed
+    fail.unlink()
+    assert loopback.run(deploy, Ours, **remembering(host.parent)).commands == []

@@ -1,0 +1,7 @@
+"""How pyinfra reaches a host: its SSH connector, faster, and with a lock. The one part of workbench/ that is pyinfra's.
+
+- `ssh`: the connector that pyproject.toml registers with pyinfra as `workbench`
+- `remembering`: which facts may be answered from one batch, for a connector of any kind
+- `session` and `agent`: the two ends of the conversation about lock and batch; the agent runs on the host
+- `memory`: which facts were asked last time
+"""

@@ -1,0 +1,172 @@
+"""What runs on the host while a deploy is connected: it holds the lock, and answers many facts at once.
+
+Its source is sent to the host's Python (3.11 or newer, standard library only) through the channel's standard input.
+After it come requests, and to standard output go replies, each a line of JSON; `Session` is the other end.
+
+- {"lock": path, "who": text} -> {"held": true}, or {"held": false, "by": text} and the end.
+- {"batch": [[command, first], ...], "shell": path, "seconds": s} -> {"answers": [...], "sha256": digest of that list as
+  JSON}. Each answer is {"sha256": of its command, "status", "out", "err"} (output in base64), or its `status` is null:
+  it ran out of time, was killed, or said more than `LIMIT`. Commands that are `first` run before all others, one after
+  the other.
+- {} -> nothing: a sign of life. Where none comes for `SILENCE` seconds, the other end is taken for dead.
+
+The lock is flock(2)'s on an open file, which the kernel drops with this process however it ends: at the end of standard
+input (the connection is gone, sshd has noticed), or after the silence (it is gone, and nobody could notice).
+"""
+
+import base64
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+SILENCE = 90.0  # seconds
+LOCK_WAIT = 3.0  # seconds; what held the lock may be ending just now
+LIMIT = 1 << 20  # bytes; who says more is asked alone
+# Set for this program, so that Python does not change the locale (PEP 538) which the commands are to find.
+OURS = "PYTHONCOERCECLOCALE"
+
+
+def lock(path: str, who: str, wait: float = LOCK_WAIT) -> str | None:
+    """Takes the lock; gives back None, or who has it."""
+    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+    descriptor = os.open(
+        path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+    )  # stays open as long as this lives
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return os.pread(descriptor, 4096, 0).decode(errors="replace") or "somebody"
+            time.sleep(0.1)
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, who.encode(), 0)
+    return None
+
+
+class Run:
+    """One command of a batch, in a process group of its own so that all of it can be ended."""
+
+    def __init__(self, command: str, shell: str) -> None:
+        self.command, self.shell = command, shell
+        self.process: subprocess.Popen[bytes] | None = None
+        self.status: int | None = None
+        self.out = self.err = b""
+
+    def run(self) -> None:
+        out, err = os.memfd_create("out", os.MFD_CLOEXEC), os.memfd_create("err", os.MFD_CLOEXEC)
+        try:
+            self.process = subprocess.Popen(
+                [self.shell, "-c", self.command],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env={name: value for name, value in os.environ.items() if name != OURS},
+                start_new_session=True,
+            )
+            status = self.process.wait()
+            sizes = os.fstat(out).st_size, os.fstat(err).st_size
+            if status >= 0 and sum(sizes) <= LIMIT:  # below 0: a signal ended it
+                self.status = status
+                self.out, self.err = os.pread(out, sizes[0], 0), os.pread(err, sizes[1], 0)
+        finally:
+            os.close(out)
+            os.close(err)
+
+    def end(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def answer(self) -> dict[str, object]:
+        return {
+            "sha256": hashlib.sha256(self.command.encode()).hexdigest(),
+            "status": self.status,
+            "out": base64.b64encode(self.out).decode(),
+            "err": base64.b64encode(self.err).decode(),
+        }
+
+
+def batch(commands: list[tuple[str, bool]], shell: str, seconds: float) -> list[dict[str, object]]:
+    """Answers in the order of the commands. Those that are `first` must all end in time, or nothing else is begun."""
+    deadline = time.monotonic() + seconds
+    runs = [Run(command, shell) for command, _ in commands]
+    before = [run for run, (_, first) in zip(runs, commands, strict=True) if first]
+    work(before, 1, deadline)
+    if all(run.status is not None for run in before):
+        work([run for run in runs if run not in before], 2 * (os.cpu_count() or 1), deadline)
+    return [run.answer() for run in runs]
+
+
+def work(runs: list[Run], hands: int, deadline: float) -> None:
+    """Runs them all, `hands` at once, and ends what is not through at the deadline."""
+    left, guard = list(reversed(runs)), threading.Lock()
+
+    def hand() -> None:
+        while time.monotonic() < deadline:
+            with guard:
+                if not left:
+                    return
+                run = left.pop()
+            run.run()
+
+    threads = [threading.Thread(target=hand) for _ in range(min(hands, len(runs)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+        while thread.is_alive():  # again and again, since it may just be starting one
+            for run in runs:
+                run.end()
+            thread.join(0.05)
+
+
+def requests(descriptor: int) -> Iterator[dict[str, Any]]:
+    """The requests, until the other end is gone or silent."""
+    data = b""
+    while True:
+        line, found, rest = data.partition(b"\n")
+        if found:
+            data = rest
+            yield json.loads(line)
+            continue
+        if not select.select([descriptor], [], [], SILENCE)[0]:
+            return
+        more = os.read(descriptor, 1 << 16)
+        if not more:
+            return
+        data += more
+
+
+def say(reply: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(reply) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    for request in requests(0):
+        if "lock" in request:
+            by = lock(request["lock"], request["who"])
+            say({"held": by is None, "by": by})
+            if by is not None:
+                return
+        elif "batch" in request:
+            answers = batch(request["batch"], request["shell"], request["seconds"])
+            digest = hashlib.sha256(json.dumps(answers).encode()).hexdigest()
+            say({"answers": answers, "sha256": digest})
+
+
+if __name__ == "__main__":
+    main()

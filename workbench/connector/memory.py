@@ -1,0 +1,45 @@
+"""Which facts a deploy asked a host for last time: commands, never what they said.
+
+A file of mode 0600 in .workbench/<stack>/, one for each server. Whatever is wrong with it, it is as if it were not
+there: the next run asks one fact after the other, and writes it anew.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from workbench.connector.session import Question
+
+VERSION = 1
+MOST = 5000  # questions; far more than any deploy has
+
+
+def load(path: Path, key: str) -> list[Question]:
+    """What the deploy `key` asked last time; nothing where the file is absent, damaged, or of another deploy."""
+    try:
+        data = json.loads(path.read_bytes())
+        if data["version"] != VERSION or data["key"] != key:
+            return []
+        return [Question(_text(command), first is True) for command, first in data["questions"][:MOST]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def save(path: Path, key: str, questions: Iterable[Question]) -> None:
+    """Replaces the file in one step. It is only a help: where it cannot be written, the next run is slower."""
+    listed = [[question.command, question.first] for question in questions][:MOST]
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({"version": VERSION, "key": key, "questions": listed}, file)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value

@@ -1,0 +1,271 @@
+"""Facts asked all at once, for a pyinfra connector of any kind: what is safe to answer so, and until when.
+
+pyinfra reads a fact by running a command on the host, one after the other. A run that changes nothing reads all its
+facts from a host that stays as it is, so they may as well be read side by side: the first fact of a run that was
+asked last time as well brings all others with it. An answer is used only
+
+- for exactly the command that was run, under exactly the arguments (sudo, user, environment) of the whole batch;
+- as long as this run has changed nothing on the host: whatever is not known to read a fact counts as a change;
+- for `FRESH` seconds, since others may change the host too.
+
+Everything else, and every command without a whole answer, is run in the ordinary way.
+"""
+
+import getpass
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from pyinfra import logger
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
+from pyinfra.api.command import StringCommand
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.state import BaseStateCallback, StateStage
+from pyinfra.connectors.base import BaseConnector
+from pyinfra.connectors.util import (
+    CommandOutput,
+    OutputLine,
+    extract_control_arguments,
+    make_unix_command_for_host,
+)
+
+from workbench.connector import memory
+from workbench.connector.session import (
+    LOCK,
+    AgentError,
+    Answer,
+    LockedError,
+    Question,
+    Session,
+    Stream,
+    command,
+)
+
+if TYPE_CHECKING:
+    from pyinfra.api.host import Host
+    from pyinfra.api.state import State
+
+FRESH = 30.0  # seconds
+NEVER = float("-inf")
+START_SECONDS = 20.0  # until the host has taken the lock
+BEAT_SECONDS = 15.0
+MEMORY, KEY = "workbench_memory", "workbench_key"  # the host's data: the file, and the digest of the deploy
+
+
+class _AfterOperations(BaseStateCallback):
+    """Tells the connector of each operation that came to an end: a Python function may change a host unseen."""
+
+    @staticmethod
+    def operation_host_start(state: "State", host: "Host", op_hash: str) -> None:  # noqa: ARG004
+        connector = host.connector
+        if isinstance(connector, Remembering):
+            connector.operation_begins(op_hash)
+
+
+class Remembering(BaseConnector):
+    """A connector that also holds the host's lock. A subclass says how to start the agent."""
+
+    lock = LOCK
+
+    def __init__(self, state: "State", host: "Host") -> None:
+        super().__init__(state, host)
+        self._session: Session | None = None
+        self._answers: dict[str, Answer] = {}
+        self._answered = NEVER
+        self._deaf = False
+        self._asked: dict[str, Question] = {}
+        self._reading = 0
+        self._waits = False
+        self._changed = False
+        self._operation: str | None = None
+        self._remembered: list[Question] = []
+        # Operations read facts by `host.get_fact`: what is run meanwhile reads, all else may change something.
+        self._get_fact: Callable[..., Any] = host.get_fact
+        host.__dict__["get_fact"] = self._read
+        if not any(isinstance(handler, _AfterOperations) for handler in state.callback_handlers):
+            state.add_callback_handler(_AfterOperations())  # type: ignore[no-untyped-call]
+
+    def _start_agent(self, line: str) -> Stream:
+        """Runs a shell command on the host, its input and output at hand."""
+        raise NotImplementedError
+
+    def connect(self) -> None:
+        super().connect()
+        self._changed = False
+        self._remembered = self._load()
+        try:
+            self._begin()
+            self._refresh()
+        except (LockedError, AgentError) as error:
+            self.disconnect()
+            raise ConnectError(_refusal(error)) from None
+
+    def disconnect(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+            self._save()
+        super().disconnect()
+
+    def run_shell_command(
+        self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
+    ) -> tuple[bool, CommandOutput]:
+        if not self._reading:
+            self._changes()
+        elif not (print_output or print_input):  # who wants to see it sees it happen
+            answer = self._remember(command, arguments)
+            if answer is not None:
+                lines = [OutputLine("stdout", line) for line in answer.out]
+                return True, CommandOutput([*lines, *(OutputLine("stderr", line) for line in answer.err)])
+        return super().run_shell_command(  # type: ignore[safe-super]
+            command, print_output=print_output, print_input=print_input, **arguments
+        )
+
+    def put_file(self, *args: Any, **kwargs: Any) -> bool:
+        self._changes()
+        return super().put_file(*args, **kwargs)  # type: ignore[safe-super]
+
+    def rsync(self, *args: Any, **kwargs: Any) -> bool:
+        self._changes()
+        return super().rsync(*args, **kwargs)
+
+    def operation_begins(self, op_hash: str) -> None:
+        """The operation before it is over: where it did something, the answers are too old from here on."""
+        before, self._operation = self._operation, op_hash
+        done = self.state.ops[self.host].get(before) if before else None
+        if done is not None and done.operation_meta.is_complete() and done.operation_meta.executed:
+            self._changes()
+
+    # Reading
+
+    def _read(self, fact: Any, *args: Any, **kwargs: Any) -> Any:
+        waits, self._waits = self._waits, getattr(fact, "waits", False)
+        self._reading += 1
+        try:
+            return self._get_fact(fact, *args, **kwargs)
+        finally:
+            self._reading -= 1
+            self._waits = waits
+
+    def _remember(self, command: StringCommand, arguments: Mapping[str, Any]) -> Answer | None:
+        """Notes the command for the next run, and gives its answer where there is one that counts."""
+        text = _plain(command)
+        if text is None or _told(arguments) != self._arguments():
+            return None
+        self._asked[text] = Question(text, self._waits)
+        if self._changed or not self._remembered:
+            return None
+        if time.monotonic() - self._answered > FRESH:
+            self._refresh()
+        answer = self._answers.get(text)
+        if answer is None and self._waits:
+            self._answers, self._answered = (
+                {},
+                NEVER,
+            )  # the host is not yet ready: whatever was read was read too early
+        return answer
+
+    def _refresh(self) -> None:
+        """Reads all that is remembered anew; what fails is read one by one."""
+        self._answers, self._answered = {}, time.monotonic()
+        if self._session is None or self._deaf or not self._remembered:
+            return
+        try:
+            self._session.ask(self._remembered, self._shell)
+            self._answers = self._session.answers(self._remembered)
+        except AgentError as error:
+            self._deaf = True  # a late reply must not be taken for that to a later question
+            logger.debug("%sfacts are read one by one: %s", self.host.print_prefix, error)
+
+    # Changing
+
+    def _changes(self) -> None:
+        """Something is about to change on the host: no answer counts any more, and the lock has to be ours.
+
+        Raises OSError, which pyinfra takes for a failed command, where it has become somebody else's meanwhile.
+        """
+        self._changed = True
+        self._answers = {}
+        if self._session is not None and not self._session.alive():
+            try:
+                self._begin()
+            except (LockedError, AgentError) as error:
+                raise OSError(_refusal(error)) from None
+
+    def _begin(self) -> None:
+        """Takes the lock. Raises LockedError or AgentError."""
+        arguments: Any = self._arguments()
+        extract_control_arguments(arguments)
+        line = make_unix_command_for_host(self.state, self.host, StringCommand(command()), **arguments)
+        session = Session(self._start_agent(line.get_raw_value()), _me(), self.lock)
+        try:
+            session.held(START_SECONDS)
+        except (LockedError, AgentError):
+            session.close()
+            raise
+        self._session, self._deaf = session, False
+        gevent.spawn(_beat, session)
+
+    def _arguments(self) -> dict[str, Any]:
+        """How the host's commands are run as far as nothing else is said: as which user, with which shell."""
+        arguments, _ = pop_global_arguments(self.state, self.host, {})
+        return _told({key: value for key, value in arguments.items() if key in CONNECTOR_ARGUMENT_KEYS})
+
+    @property
+    def _shell(self) -> str:
+        """The shell that runs the host's commands; "" where there is none in between, and so no batch."""
+        return str(self._arguments().get("_shell_executable", ""))
+
+    # What is remembered
+
+    def _load(self) -> list[Question]:
+        path, key = self.host.data.get(MEMORY), self.host.data.get(KEY)
+        return memory.load(Path(path), key) if path and key and self._shell else []
+
+    def _save(self) -> None:
+        """Notes what this run asked; besides it what the one before did, where this one was cut short."""
+        path, key = self.host.data.get(MEMORY), self.host.data.get(KEY)
+        if not path or not key or not self._asked:
+            return
+        whole = self.state.current_stage == StateStage.Disconnect and self.host not in self.state.failed_hosts
+        known = {} if whole else {question.command: question for question in self._remembered}
+        questions = list({**known, **self._asked}.values())
+        if questions != self._remembered:
+            memory.save(Path(path), key, questions)
+
+
+def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that say something: all the others are as if they were not there."""
+    return {key: value for key, value in arguments.items() if value not in (None, False, "", 0, {}, [], ())}
+
+
+def _plain(command: StringCommand | str) -> str | None:
+    """The command's text; None where pyinfra would mask a part of it."""
+    if isinstance(command, str):
+        return command
+    text = command.get_raw_value()
+    return text if text == command.get_masked_value() else None
+
+
+def _beat(session: Session) -> None:
+    while True:
+        gevent.sleep(BEAT_SECONDS)
+        if not session.alive():
+            return
+        session.beat()
+
+
+def _me() -> str:
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{getpass.getuser()} on {platform.node()} (process {os.getpid()}, since {now} UTC)"
+
+
+def _refusal(error: Exception) -> str:
+    if isinstance(error, LockedError):
+        return f"Another deploy is at work on this host, by {error}; try again once it is through."
+    return f"The host cannot be deployed to, its lock cannot be taken: {error}."

@@ -1,0 +1,181 @@
+"""This machine's end of the conversation with workbench/connector/agent.py, over any stream of bytes."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+AGENT = Path(__file__).parent / "agent.py"
+LOCK = "/run/workbench/deploy.lock"
+BATCH_SECONDS = 10.0  # what takes longer is not worth waiting for beside others
+
+
+class Stream(Protocol):
+    """The agent's standard input and output."""
+
+    def send(self, data: bytes) -> None:
+        """Writes all of it. Raises OSError or EOFError where the agent is gone."""
+
+    def line(self, seconds: float) -> bytes:
+        """The next line, with its end where it is whole; b"" where the agent is gone. Raises TimeoutError."""
+
+    def alive(self) -> bool:
+        """Whether the agent is still there, as far as is known here."""
+
+    def complaint(self) -> str:
+        """The last line that came from its standard error; "" where there is none."""
+
+    def close(self) -> None:
+        """Lets the agent know that this end goes."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A fact's command; one that is `first` is through before any other of a batch begins."""
+
+    command: str
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said: its exit status, and the lines of its two outputs, without their ends."""
+
+    status: int
+    out: tuple[str, ...]
+    err: tuple[str, ...]
+
+
+class AgentError(Exception):
+    """The agent is gone, or does not say what it should."""
+
+
+class LockedError(Exception):
+    """Somebody else deploys to this host; the text says who."""
+
+
+@cache
+def source() -> bytes:
+    """The agent's program."""
+    return AGENT.read_bytes()
+
+
+def command() -> str:
+    """The shell command that starts the agent: it reads its program from standard input, and then listens there.
+
+    The program is not part of the command line, which sudo writes to the journal.
+    """
+    size = len(source())
+    reader = (
+        f"import os; read = b''\n"
+        f"while len(read) < {size}: read += os.read(0, {size} - len(read)) or exit(1)\n"
+        "exec(compile(read, 'agent', 'exec'))"
+    )
+    return f'exec env PYTHONCOERCECLOCALE=0 /usr/bin/python3 -sSP -c "{reader}"'
+
+
+class Session:
+    """The lock of one host, and questions asked under it. Requests may be sent before earlier ones are answered."""
+
+    def __init__(self, stream: Stream, who: str, lock: str = LOCK) -> None:
+        """Sends for the lock; whether it is had, `held` says. Raises AgentError."""
+        self._stream = stream
+        self._send(source() + _line({"lock": lock, "who": who}))
+
+    def held(self, seconds: float) -> None:
+        """Returns once the lock is held. Raises LockedError, or AgentError after so many seconds."""
+        said = self._reply(seconds)
+        if not said.get("held"):
+            raise LockedError(str(said.get("by")))
+
+    def ask(self, questions: Sequence[Question], shell: str, seconds: float = BATCH_SECONDS) -> None:
+        """Sends for the answers; `answers` has them. Raises AgentError."""
+        batch = [[question.command, question.first] for question in questions]
+        self._send(_line({"batch": batch, "shell": shell, "seconds": seconds}))
+
+    def answers(self, questions: Sequence[Question], seconds: float = 2 * BATCH_SECONDS) -> dict[str, Answer]:
+        """What the host said, by command; what was not answered whole is not in it. Raises AgentError.
+
+        Where one that is `first` has no answer, nobody has.
+        """
+        answers = answers_of(self._reply(seconds), questions)
+        if all(question.command in answers for question in questions if question.first):
+            return answers
+        return {}
+
+    def beat(self) -> None:
+        """Gives a sign of life. Where the agent is gone, `alive` says so afterwards."""
+        try:
+            self._send(_line({}))
+        except AgentError:
+            self.close()
+
+    def alive(self) -> bool:
+        """Whether the lock is held, as far as is known here."""
+        return self._stream.alive()
+
+    def close(self) -> None:
+        """Lets go of the lock."""
+        self._stream.close()
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._stream.send(data)
+        except (OSError, EOFError) as error:
+            raise AgentError(self._stream.complaint() or str(error)) from error
+
+    def _reply(self, seconds: float) -> dict[str, Any]:
+        try:
+            line = self._stream.line(seconds)
+        except TimeoutError:
+            raise AgentError(f"the host said nothing for {seconds:.0f} s") from None
+        if not line:
+            raise AgentError(self._stream.complaint() or "the connection ended")
+        try:
+            said = json.loads(line)
+        except ValueError:
+            said = None
+        if not isinstance(said, dict):
+            raise AgentError("the host's reply is cut or damaged")
+        return said
+
+
+def answers_of(said: dict[str, Any], questions: Sequence[Question]) -> dict[str, Answer]:
+    """The answers in a reply to a batch, each under the command that it says it is of, whatever their order.
+
+    Raises AgentError where the reply is not what the agent sent.
+    """
+    listed = said.get("answers")
+    if not isinstance(listed, list) or hashlib.sha256(json.dumps(listed).encode()).hexdigest() != said.get(
+        "sha256"
+    ):
+        raise AgentError("the host's answer is damaged")
+    commands = {
+        hashlib.sha256(question.command.encode()).hexdigest(): question.command for question in questions
+    }
+    found = {}
+    for each in listed:
+        # A failed command is asked again: it may do better alone, and pyinfra shows what it says.
+        if each["sha256"] in commands and each["status"] == 0:
+            lines = _lines(each["out"]), _lines(each["err"])
+            if lines[0] is not None and lines[1] is not None:
+                found[commands[each["sha256"]]] = Answer(0, lines[0], lines[1])
+    return found
+
+
+def _lines(data: str) -> tuple[str, ...] | None:
+    """Lines as pyinfra makes them of a channel's output; None where it is no text, which it takes in its own way."""
+    try:
+        text = base64.b64decode(data).decode()
+    except UnicodeDecodeError:
+        return None
+    lines = text.split("\n")
+    return tuple(lines[:-1] if not lines[-1] else lines)
+
+
+def _line(request: object) -> bytes:
+    return json.dumps(request).encode() + b"\n"
