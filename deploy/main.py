@@ -3,7 +3,7 @@
 One line a service. pyinfra orders operations by the lines that they come from: no loop here.
 """
 
-from deploy import apt, base, health, jupyterhub, proxy, python, ssh, storage, users, uv
+from deploy import apt, base, health, jupyterhub, programs, proxy, python, ssh, storage, users, uv
 from workbench import stack
 
 context = stack.context()
@@ -19,6 +19,7 @@ packages = (
 apt.apt(mirrors=context.settings.mirrors, packages=packages)
 
 base.base(context=context)
+programs.tools()
 storage.storage(context=context)
 ssh.ssh(context=context)
 users.users(context=context)
