@@ -3,7 +3,6 @@
 What it does to the host stands in docs/host.md, section by section.
 """
 
-import re
 from collections.abc import Generator
 from shlex import quote
 
@@ -14,6 +13,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from deploy import files, programs, units
+from workbench.host import SSH_PORT, host_name
 from workbench.settings import Base
 from workbench.stack import Context
 
@@ -28,7 +28,6 @@ PACKAGES = (
     "unattended-upgrades",
 )
 
-SSH_PORT = 22
 SWAP_FILE = "/swapfile"
 ZONES = "/usr/share/zoneinfo"
 
@@ -44,12 +43,6 @@ def base(context: Context) -> None:
     memory(context)
     kernel()
     firewall(context)
-
-
-def host_name(stack: str) -> str:
-    """A name for the host as RFC 1123 takes it, from a stack's name such as "prod" or "organization/project/prod"."""
-    label = re.sub(r"[^a-z0-9]+", "-", stack.rpartition("/")[2].lower()).strip("-")
-    return f"workbench-{label}"[:63].rstrip("-")
 
 
 def swap_mib(memory_mib: int, root_gib: int) -> int:

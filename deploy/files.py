@@ -7,7 +7,7 @@ line, or a message; so `--diff` and `-vvv` show no secret either.
 import base64
 import hashlib
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from shlex import quote
@@ -19,12 +19,14 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import OperationMeta, operation
 from pyinfra.context import host
 
+from workbench.host import DATA_VOLUME
+
 TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -32,6 +34,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - these are configuration files; an HTML page uses the filter `e`
     )
+    environment.globals["data_volume"] = DATA_VOLUME
+    return environment
 
 
 def render(name: str, **variables: object) -> str:
@@ -80,26 +84,31 @@ class FileState(FactBase[State | None]):
         return State(kind, mode, user, group, output[1] if len(output) > 1 else "")
 
 
-def template(
-    source: str,
-    dest: str,
-    *,
-    mode: str = "644",
-    user: str = "root",
-    group: str = "root",
-    validate: str | None = None,
-    **variables: Any,
-) -> OperationMeta:
-    """An operation that puts the rendered templates/`source` at `dest` where content, mode or owner differ.
+@dataclass(frozen=True)
+class Placement:
+    """How a file is put in place: its octal mode and its owners, and who judges it before.
 
     `validate` is a shell command in which `{}` stands for the new file; where it fails, the file in use stays and the
-    operation fails with what the command said. Variables whose names begin with an underscore, and `name`, are
-    pyinfra's own arguments (`_if`), all others are the template's.
+    operation fails with what the command said.
     """
-    own = {key: variables.pop(key) for key in list(variables) if key.startswith("_") or key == "name"}
+
+    mode: str = "644"
+    user: str = "root"
+    group: str = "root"
+    validate: str | None = None
+
+
+def template(source: str, dest: str, **variables: Any) -> OperationMeta:
+    """An operation that puts the rendered templates/`source` at `dest` where content, mode or owner differ.
+
+    Variables that are named as the fields of Placement are those, and ones that begin with an underscore, and `name`,
+    are pyinfra's own arguments (`_if`); all others are the template's.
+    """
+    others = {"name", *(one.name for one in fields(Placement))}
+    own = {key: variables.pop(key) for key in list(variables) if key.startswith("_") or key in others}
     own.setdefault("name", dest)
     content = Content(render(source, **variables).encode())
-    return put(content=content, dest=dest, mode=mode, user=user, group=group, validate=validate, **own)
+    return put(content=content, dest=dest, **own)
 
 
 @operation()
@@ -112,36 +121,25 @@ def put(
     validate: str | None = None,
 ) -> Generator[StringCommand, None, None]:
     """Puts `content` at `dest`. Give it a `name`, since pyinfra shows the arguments of operations without one."""
-    mode = mode.lstrip("0")
+    how = Placement(mode.lstrip("0"), user, group, validate)
     there = host.get_fact(FileState, path=dest)
     same_content = there is not None and there.kind != "symbolic link" and there.sha256 == content.sha256
     if there is not None and same_content:
-        if (there.mode, there.user, there.group) == (mode, user, group):
+        if (there.mode, there.user, there.group) == (how.mode, user, group):
             host.noop(f"{dest} is as it should be")
         else:
-            yield StringCommand(f"chown {user}:{group} {quote(dest)} && chmod {mode} {quote(dest)}")
+            yield StringCommand(f"chown {user}:{group} {quote(dest)} && chmod {how.mode} {quote(dest)}")
         return
-    yield replacing(content, dest, mode=mode, user=user, group=group, validate=validate)
+    yield replacing(content, dest, how)
 
 
-def replacing(
-    content: Content,
-    dest: str,
-    *,
-    mode: str = "644",
-    user: str = "root",
-    group: str = "root",
-    validate: str | None = None,
-    then: str = "true",
-) -> StringCommand:
+def replacing(content: Content, dest: str, how: Placement = Placement(), then: str = "true") -> StringCommand:
     """The command that replaces `dest` by `content`, and runs the shell command `then` afterwards."""
-    script = replace_script(dest, len(content.data), mode=mode, user=user, group=group, validate=validate)
+    script = replace_script(dest, len(content.data), how)
     return StringCommand(f"{script} && {then}", _stdin=content.lines())
 
 
-def replace_script(
-    dest: str, size: int, *, mode: str, user: str, group: str, validate: str | None = None
-) -> str:
+def replace_script(dest: str, size: int, how: Placement) -> str:
     """Shell that reads base64 of `size` bytes and replaces `dest` by them: all of them or nothing, killed or not.
 
     Where this machine dies half-way through, the host sees the end of its input: hence the size. The new file is made
@@ -149,12 +147,12 @@ def replace_script(
     A `dest` that is a mount point of its own cannot be renamed over, and is written in place.
     """
     at, folder, name = quote(dest), quote(str(Path(dest).parent)), quote(Path(dest).name)
-    check = validate.replace("{}", '"$new"') if validate else "true"
+    check = how.validate.replace("{}", '"$new"') if how.validate else "true"
     return (
         f"umask 022 && mkdir -p {folder} && umask 077 && rm -f {folder}/.{name}.?????? && "
         f"new=$(mktemp {folder}/.{name}.XXXXXX) && trap 'rm -f \"$new\"' EXIT && "
         f'base64 -d > "$new" && [ "$(stat -c %s "$new")" -eq {size} ] && '
-        f'chown {user}:{group} "$new" && chmod {mode} "$new" && {{ {check}; }} && sync "$new" && '
-        f'if findmnt -rn -M {at} > /dev/null; then cat "$new" > {at} && chmod {mode} {at}; '
+        f'chown {how.user}:{how.group} "$new" && chmod {how.mode} "$new" && {{ {check}; }} && sync "$new" && '
+        f'if findmnt -rn -M {at} > /dev/null; then cat "$new" > {at} && chmod {how.mode} {at}; '
         f'else mv -fT "$new" {at}; fi'
     )

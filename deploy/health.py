@@ -13,6 +13,7 @@ from typing import Any
 from pyinfra.api.deploy import deploy
 
 from deploy import files, programs, units
+from workbench.host import DATA_VOLUME
 from workbench.settings import Proxy, Service
 from workbench.stack import Context
 
@@ -20,7 +21,7 @@ PROGRAM = "health"
 CONFIG = f"{programs.CONFIG}/health.json"
 UNIT = "workbench-health.service"
 SECONDS = 15
-DISKS = ("/", "/srv/workbench")
+DISKS = ("/", DATA_VOLUME)
 
 
 @deploy("health")
@@ -32,7 +33,9 @@ def health(context: Context) -> None:
     files.template(
         f"health/{UNIT}.j2", f"{units.UNITS}/{UNIT}", program=programs.path(PROGRAM), seconds=SECONDS
     )
-    units.service(unit=UNIT, reads=[CONFIG, programs.path(PROGRAM)], name=f"Run {UNIT}")
+    units.service(
+        unit=UNIT, reads=[CONFIG, programs.path(PROGRAM), programs.path(programs.TOOLS)], name=f"Run {UNIT}"
+    )
 
 
 def questions(context: Context) -> dict[str, Any]:

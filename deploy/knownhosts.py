@@ -15,7 +15,7 @@ from pathlib import Path
 from paramiko import SSHException, Transport
 from paramiko.pkey import PKey
 
-PORT = 22
+from workbench.host import SSH_PORT
 
 
 def lines(address: str, keys: Sequence[str]) -> list[str]:
@@ -66,7 +66,7 @@ def _shown(address: str, kind: str) -> PKey | None:
     """The server's key of type `kind`, None where it cannot be asked; connecting will then say why."""
     with (
         contextlib.suppress(OSError, SSHException),
-        socket.create_connection((address, PORT), timeout=10) as link,
+        socket.create_connection((address, SSH_PORT), timeout=10) as link,
     ):
         transport = Transport(link)
         try:

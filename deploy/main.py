@@ -3,7 +3,7 @@
 One line a service. pyinfra orders operations by the lines that they come from: no loop here.
 """
 
-from deploy import apt, base, health, jupyterhub, proxy, python, selected, ssh, storage, users, uv
+from deploy import apt, base, health, jupyterhub, programs, proxy, python, selected, ssh, storage, users, uv
 
 context = selected.context()
 
@@ -18,6 +18,7 @@ packages = (
 apt.apt(mirrors=context.settings.mirrors, packages=packages)
 
 base.base(context=context)
+programs.tools()
 storage.storage(context=context)
 ssh.ssh(context=context)
 users.users(context=context)

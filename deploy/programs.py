@@ -17,6 +17,7 @@ from deploy import files
 
 FOLDER = "/usr/local/lib/workbench"
 CONFIG = "/etc/workbench"
+TOOLS = "hosttools.py"  # what the programs share, beside them so that they can import it
 CLEAN = 0  # exit status of `--check`
 
 
@@ -29,6 +30,11 @@ def install(source: str, name: str) -> OperationMeta:
     """The program from templates/`source`, judged by Python's own compiler before it is used."""
     judge = "python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}"
     return files.template(source, path(name), mode="755", validate=judge, name=f"Install the program {name}")
+
+
+def tools() -> OperationMeta:
+    """What the programs share; before the first of them."""
+    return files.template(f"programs/{TOOLS}.j2", path(TOOLS), name="Install what the programs share")
 
 
 class CheckStatus(FactBase[int]):

@@ -18,12 +18,12 @@ from pyinfra.operations import files as pyinfra_files
 
 from deploy import files, knownhosts, programs, units
 from workbench import stack
+from workbench.host import ADMIN_HOME
 from workbench.outputs import ADMIN
 from workbench.stack import Context
 
 PACKAGES = ("openssh-server",)
 
-ADMIN_HOME = f"/var/lib/{ADMIN}"  # made by user data, outside the homes that the data volume is mounted over
 SSHD = "/etc/ssh/sshd_config.d/00-workbench.conf"
 HOST_KEYS = [f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ecdsa", "ed25519", "rsa")]
 

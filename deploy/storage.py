@@ -12,9 +12,6 @@ from workbench.stack import Context
 
 PACKAGES = ("e2fsprogs",)
 
-MOUNT = "/srv/workbench"
-HOME = "/home"
-
 
 @deploy("storage")
 def storage(context: Context) -> None:

@@ -34,31 +34,38 @@ def find_zone(stack: str, domain: str, create: bool) -> HostedZone | None:
 
     Raises RunError where there is none and none was asked for, or where two have the same name.
     """
-    zones = [aws.route53.get_zone(zone_id=zone_id) for zone_id in aws.route53.get_zones().ids]
-    public = [zone for zone in zones if not zone.private_zone]
     for candidate in [domain] if create else naming.candidate_zones(domain):
-        matching = [zone for zone in public if zone.name.rstrip(".") == candidate]
-        if len(matching) > 1:
-            ids = ", ".join(sorted(zone.zone_id for zone in matching))
-            raise pulumi.RunError(
-                f"workbench:domain is {domain!r}, and {len(matching)} Route 53 zones are named {candidate} ({ids}); "
-                "delete the one that your registrar does not delegate to."
-            )
-        if matching:
-            ours = (
-                matching[0].tags.get("Stack") == stack and matching[0].tags.get("Project") == naming.PROJECT
-            )
+        zone = _named(candidate, domain)
+        if zone is not None:
+            ours = zone.tags.get("Stack") == stack and zone.tags.get("Project") == naming.PROJECT
             if create and not ours:
                 raise pulumi.RunError(
                     f"workbench:createZone is true, but a Route 53 zone {candidate} exists already "
-                    f"({matching[0].zone_id}); remove createZone to use it."
+                    f"({zone.zone_id}); remove createZone to use it."
                 )
-            return HostedZone(matching[0].zone_id, ours)
+            return HostedZone(zone.zone_id, ours)
     if create:
         return None
     raise pulumi.RunError(
         f"workbench:domain is {domain!r}, but no Route 53 zone for it exists (looked for "
         f"{', '.join(naming.candidate_zones(domain))}); create the zone, or set workbench:createZone to true."
+    )
+
+
+def _named(name: str, domain: str) -> aws.route53.GetZoneResult | None:
+    """The one public zone of that name, None where there is none. Raises RunError where there are several."""
+    try:
+        return aws.route53.get_zone(name=name, private_zone=False)
+    except Exception as error:  # the provider's own words are all that tells these from a refusal of AWS's
+        if "no matching Route 53 Hosted Zone" in str(error):
+            return None
+        if "multiple Route 53 Hosted Zones" not in str(error):
+            raise
+    zones = [aws.route53.get_zone(zone_id=zone_id) for zone_id in aws.route53.get_zones().ids]
+    ids = sorted(zone.zone_id for zone in zones if zone.name.rstrip(".") == name and not zone.private_zone)
+    raise pulumi.RunError(
+        f"workbench:domain is {domain!r}, and {len(ids)} Route 53 zones are named {name} ({', '.join(ids)}); "
+        "delete the one that your registrar does not delegate to."
     )
 
 

@@ -2,16 +2,14 @@
 
 import json
 
+from workbench.host import ADMIN_HOME, host_name
 from workbench.outputs import ADMIN
-
-# Not under /home, which the data volume's homes are mounted over: getting in must not need that volume.
-ADMIN_HOME = f"/var/lib/{ADMIN}"
 
 
 def user_data(stack: str, admin_keys: list[str]) -> str:
     """A cloud-config document (JSON is YAML): host name, the administrator, and no root or password logins."""
     document = {
-        "hostname": f"workbench-{stack}",
+        "hostname": host_name(stack),
         "manage_etc_hosts": True,  # a name that does not resolve makes every sudo wait for DNS
         "users": [
             {

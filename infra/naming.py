@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from workbench.checks import EC2_KEY_TYPES
+from workbench.host import SSH_PORT
 from workbench.settings import Proxy, Settings
 
 PROJECT = "workbench"
 VPC_CIDR = "10.20.0.0/16"
 SUBNET_CIDR = "10.20.0.0/24"
-SSH_PORT = 22
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,15 @@ def distinct(values: Sequence[str], what: str) -> None:
         seen.add(value)
 
 
+def reaches_far(cidrs: Sequence[str]) -> bool:
+    """Whether IPv4 ranges together hold as many addresses as a /7: more than anybody's own, all private ones included.
+
+    Counted together, so that 0.0.0.0/1 and 128.0.0.0/1 are the internet that they are.
+    """
+    networks = ipaddress.collapse_addresses(ipaddress.IPv4Network(cidr) for cidr in cidrs)
+    return sum(network.num_addresses for network in networks) >= 2**25
+
+
 def user_name(value: str) -> str:
     """A name that Linux takes for a user and that nobody else owns."""
     if not USER_NAME.fullmatch(value):
@@ -123,8 +132,10 @@ def zone(value: str) -> str:
 
 
 def domain(value: str) -> str:
-    """A fully qualified host name, in lower case, without a trailing dot (RFC 1123)."""
+    """A fully qualified host name, in lower case, without a trailing dot (RFC 1123, 2.1)."""
     labels = value.split(".")
     if len(value) > 253 or len(labels) < 2 or not all(DOMAIN_LABEL.fullmatch(label) for label in labels):
         raise ValueError("is no domain name; takes a name such as bench.example.org")
+    if labels[-1].isdigit():  # no top-level domain is a number, so that names and addresses can be told apart
+        raise ValueError("is an address, not a domain name; takes a name such as bench.example.org")
     return value

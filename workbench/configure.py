@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 from workbench import stack
 from workbench.errors import WorkbenchError
+from workbench.host import SSH_PORT
 from workbench.outputs import Outputs
 
 BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
@@ -79,7 +80,7 @@ def seconds_of_last_run(name: str, since: float) -> float | None:
     return float(noted["seconds"]) if noted["ended"] >= since else None
 
 
-def wait_for_ssh(address: str, port: int = 22, timeout: float = BOOT_TIMEOUT) -> None:
+def wait_for_ssh(address: str, port: int = SSH_PORT, timeout: float = BOOT_TIMEOUT) -> None:
     """Returns once an SSH server greets at address:port. Raises WorkbenchError after `timeout` seconds."""
     start = time.monotonic()
     told = 0.0

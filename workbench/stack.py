@@ -75,7 +75,9 @@ def pulumi(*arguments: str, stack: str | None = None) -> Any:
 
 def resource_ids(kind: str, stack: str) -> frozenset[str]:
     """The ids of the resources of a type (`aws:ec2/instance:Instance`) in the stack's state. No secret is decrypted."""
-    state = Question("stack", "export", stack=stack).answer()["deployment"]  # which prints JSON and takes no --json
+    state = Question("stack", "export", stack=stack).answer()[
+        "deployment"
+    ]  # which prints JSON and takes no --json
     return frozenset(
         item["id"] for item in state.get("resources") or () if item["type"] == kind and "id" in item
     )

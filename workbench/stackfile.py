@@ -11,12 +11,13 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from workbench import config
 from workbench.errors import WorkbenchError
-from workbench.settings import Settings
 from workbench.stack import ROOT, short_name
 
 # Stands in for a value that only `pulumi` can decrypt. It has the form of a password hash, the one setting that is
 # worth encrypting, so that the rest is judged all the same.
 _ENCRYPTED = "$6$encrypted$" + "x" * 86
+
+KeyPath = tuple[str | int, ...]
 
 
 def path_of(stack: str) -> Path:
@@ -24,19 +25,29 @@ def path_of(stack: str) -> Path:
     return ROOT / f"Pulumi.{short_name(stack)}.yaml"
 
 
-def check(path: Path) -> Settings:
-    """Judges a stack file without asking anybody. Raises WorkbenchError: a sentence for each fault, with its line."""
+def check(path: Path) -> list[str]:
+    """Judges a stack file without asking anybody; gives back the keys of what is encrypted, which it cannot judge.
+
+    Raises WorkbenchError: a sentence for each fault, with its line.
+    """
     document = _load(path)
     section = document.get("config", {}) if isinstance(document, dict) else None
     if not isinstance(section, dict):
         raise WorkbenchError(f"{path.name}: there is no section `config:` with the stack's settings in it.")
+    hidden: list[KeyPath] = []
+    data = {str(key): _opened(value, (str(key),), hidden) for key, value in section.items()}
+    own = [(str(head).removeprefix(f"{config.NAMESPACE}:"), *rest) for head, *rest in hidden]
     try:
-        return config.parse({str(key): _opened(value) for key, value in section.items()})
+        config.parse(data)
     except config.SettingsError as error:
         lines = [
-            f"{path.name}{_line(section, problem.path)}: {problem.sentence}" for problem in error.problems
+            f"{path.name}{_line(section, problem.path)}: {problem.sentence}"
+            for problem in error.problems
+            if not any(problem.path[: len(inner)] == inner for inner in own)
         ]
-        raise WorkbenchError("\n".join(lines)) from None
+        if lines:
+            raise WorkbenchError("\n".join(lines)) from None
+    return [config.key_of(inner) for inner in own if ":" not in str(inner[0])]
 
 
 def set_value(path: Path, key: str, value: object) -> None:
@@ -87,14 +98,15 @@ def _load(path: Path) -> Any:
         ) from None
 
 
-def _opened(value: Any) -> Any:
-    """The value as plain data, with a stand-in for what is encrypted."""
+def _opened(value: Any, at: KeyPath, hidden: list[KeyPath]) -> Any:
+    """The value as plain data, with a stand-in for what is encrypted, whose paths are added to `hidden`."""
     if isinstance(value, dict):
         if set(value) == {"secure"}:
+            hidden.append(at)
             return _ENCRYPTED
-        return {str(key): _opened(inner) for key, inner in value.items()}
+        return {str(key): _opened(inner, (*at, str(key)), hidden) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_opened(inner) for inner in value]
+        return [_opened(inner, (*at, index), hidden) for index, inner in enumerate(value)]
     return value
 
 

@@ -30,6 +30,7 @@ class Cloud(mocks.Mocks):
     held_by: str = ""  # the server that the volumes are attached to
     known: set[str] = field(default_factory=lambda: {"i-0"})  # the servers in the stack's state
     zones: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ZONES))
+    zones_asked: int = 0
     region: str = "eu-west-1"
     resources: list[mocks.MockResourceArgs] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
@@ -58,10 +59,7 @@ class Cloud(mocks.Mocks):
                 "value": f"ami-{args['name'].rsplit('/', 1)[1]}"
             },
             "aws:route53/getZones:getZones": lambda _: {"ids": list(self.zones)},
-            "aws:route53/getZone:getZone": lambda args: {
-                **self.zones[args["zoneId"]],
-                "zoneId": args["zoneId"],
-            },
+            "aws:route53/getZone:getZone": self._zone,
         }[args.token](args.args)
 
     def _region(self, _: Any) -> dict[str, Any]:
@@ -81,6 +79,19 @@ class Cloud(mocks.Mocks):
 
     def _servers(self, _: Any) -> dict[str, Any]:
         return {"ids": [f"i-{number}" for number in range(len(self.servers))]}
+
+    def _zone(self, args: Any) -> Any:
+        self.zones_asked += 1
+        found = [
+            {**zone, "zoneId": zone_id}
+            for zone_id, zone in self.zones.items()
+            if args.get("zoneId") == zone_id
+            or (args.get("name"), args.get("privateZone")) == (zone["name"], zone["privateZone"])
+        ]
+        if len(found) == 1:
+            return found[0]
+        said = "multiple Route 53 Hosted Zones matched" if found else "no matching Route 53 Hosted Zone found"
+        return {}, [("name", said)]
 
     def _type(self, args: Any) -> Any:
         name = args["instanceType"]

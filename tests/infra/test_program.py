@@ -195,6 +195,14 @@ def test_a_domain_gets_its_records_in_the_zone_that_holds_it(declare: Any, cloud
     assert outputs["url"] == "https://bench.example.org/"
 
 
+def test_only_the_zones_that_could_hold_the_domain_are_asked_for(declare: Any, cloud: Any) -> None:
+    cloud.zones |= {f"Y{n}": {"name": f"{n}.net", "privateZone": False, "tags": {}} for n in range(50)}
+    cloud.zones["Z8"] = {"name": "bench.example.org", "privateZone": True, "tags": {}}
+    declare(domain="bench.example.org")
+    assert cloud.of("Record")[0].inputs["zoneId"] == "Z1", "a private zone holds nobody's public name"
+    assert cloud.zones_asked == 2
+
+
 def test_a_domain_without_a_zone_is_refused(declare: Any) -> None:
     with pytest.raises(
         pulumi.RunError, match=r"no Route 53 zone for it exists \(looked for bench.nowhere.net"

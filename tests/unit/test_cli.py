@@ -44,6 +44,17 @@ def test_a_stack_that_has_no_file_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     assert "Pulumi.nowhere.yaml does not exist" in done.stderr
 
 
+def test_check_says_what_it_could_not_judge(tmp_path: Path, config: dict[str, Any]) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(json.dumps({"config": config}))
+    assert runner.invoke(app, ["check", str(path)]).stdout == "Pulumi.dev.yaml: fine\n"
+    config["workbench:users"] = {"secure": "v1:abc:def"}
+    path.write_text(json.dumps({"config": config}))
+    assert "fine, as far as can be told without decrypting workbench:users" in (
+        runner.invoke(app, ["check", str(path)]).stdout
+    )
+
+
 WITHOUT_THE_LABS_PACKAGES = """
 import sys
 for name in ("moto", "flask", "flask_cors", "werkzeug", "grpc", "httpx", "websockets"):

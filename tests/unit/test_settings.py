@@ -80,6 +80,9 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ({"sshFrom": ["10.0.0.0/8", "10.0.0.0/8"]}, "workbench:sshFrom lists the range 10.0.0.0/8 twice"),
         ({"webFrom": ["10.0.0.0/8", "10.0.0.0/8"]}, "workbench:webFrom lists the range 10.0.0.0/8 twice"),
         ({"sshFrom": ["0.0.0.0/0"]}, "or sshFromAnywhere: true beside it if you mean it"),
+        ({"sshFrom": ["0.0.0.0/1", "128.0.0.0/1"]}, "sshFrom opens SSH to the whole internet or much of it"),
+        ({"sshFrom": [f"{n}.0.0.0/9" for n in range(4)]}, "or sshFromAnywhere: true beside it"),
+        ({"domain": "1.2.3.4"}, 'workbench:domain is "1.2.3.4", which is an address'),
         ({"adminSshKeys": [ECDSA]}, "workbench:adminSshKeys holds no key of type ssh-ed25519 or ssh-rsa"),
         ({"adminSshKeys": ["ssh-ed25519"]}, "workbench:adminSshKeys[0] is"),
         (
@@ -122,6 +125,11 @@ def test_a_clear_text_password_is_refused_and_not_repeated(config: dict[str, Any
 def test_ssh_for_the_world_can_be_asked_for(config: dict[str, Any]) -> None:
     config |= {"workbench:sshFrom": ["0.0.0.0/0"], "workbench:sshFromAnywhere": True}
     assert parse(config).ssh_from == ["0.0.0.0/0"]
+
+
+def test_all_private_ranges_together_are_not_the_internet(config: dict[str, Any]) -> None:
+    config["workbench:sshFrom"] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+    assert len(parse(config).ssh_from) == 3
 
 
 def test_every_fault_is_named_at_once(config: dict[str, Any]) -> None:

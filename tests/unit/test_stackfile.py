@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.conftest import PUBLIC_KEY
 from workbench import stackfile
@@ -33,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_file_with_an_encrypted_hash_is_judged_offline(file: Path) -> None:
-    assert [user.name for user in stackfile.check(file).users] == ["ada", "grace"]
+    assert stackfile.check(file) == ["workbench:users[0].passwordHash"]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,25 @@ def test_a_fault_is_named_with_file_and_line(file: Path, old: str, new: str, sen
     with pytest.raises(WorkbenchError) as caught:
         stackfile.check(file)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["size", "sshFrom", "adminSshKeys", "users", "services", "dataVolumeGib"])
+def test_a_whole_setting_that_is_encrypted_is_left_to_pulumi_and_named(file: Path, key: str) -> None:
+    document = YAML(typ="safe").load(GOOD)
+    document["config"][f"workbench:{key}"] = {"secure": "v1:abc:def"}
+    with file.open("w") as out:
+        YAML().dump(document, out)
+    assert f"workbench:{key}" in stackfile.check(file)
+    file.write_text(file.read_text().replace("eu-west-1a", "mars"))
+    with pytest.raises(WorkbenchError) as caught:
+        stackfile.check(file)
+    assert str(caught.value).count("\n") == 0, "of what is encrypted nothing is complained of"
+    assert 'workbench:zone is "mars"' in str(caught.value)
+
+
+def test_secrets_of_other_namespaces_are_nothing_to_us(file: Path) -> None:
+    file.write_text(f"{GOOD}  aws:secretKey:\n    secure: v1:abc:def\n")
+    assert stackfile.check(file) == ["workbench:users[0].passwordHash"]
 
 
 def test_what_is_not_yaml_is_said_with_its_line(file: Path) -> None:

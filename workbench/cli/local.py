@@ -2,6 +2,7 @@
 
 import getpass
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -26,8 +27,17 @@ def check(
     if not files:
         raise WorkbenchError("There is no stack file (Pulumi.<stack>.yaml) here to check; name one.")
     for path in files:
-        settings = stackfile.check(path)
-        console.print(f"{path.name}: fine ({settings.size}, {len(settings.users)} users)")
+        hidden = stackfile.check(path)
+        console.print(f"{path.name}: fine{_not_judged(hidden)}", markup=False)
+
+
+def _not_judged(keys: Sequence[str]) -> str:
+    """What to add where values are encrypted; a team's worth of passwords is not listed in full."""
+    if not keys:
+        return ""
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    shown = f"{', '.join(keys[:3])}{more}"
+    return f", as far as can be told without decrypting {shown} (`workbench preview` judges that too)"
 
 
 def password() -> None:

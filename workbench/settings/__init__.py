@@ -59,7 +59,9 @@ class Settings(Section):
         description="IPv4 ranges that may connect by SSH, such as [203.0.113.7/32]"
     )
     ssh_from_anywhere: bool = Field(
-        False, description="has to be true where sshFrom holds 0.0.0.0/0: the whole internet may then try"
+        False,
+        description="has to be true where sshFrom holds 0.0.0.0/0, or other ranges that together are wider than "
+        "a /8: the whole internet, or much of it, may then try",
     )
     web_from: Annotated[list[Cidr], Field(min_length=1)] = Field(
         ["0.0.0.0/0"], description="IPv4 ranges that may reach the web pages"
@@ -87,10 +89,10 @@ class Settings(Section):
     def _whole(self) -> "Settings":
         for key, cidrs in (("sshFrom", self.ssh_from), ("webFrom", self.web_from)):
             _about(key, checks.distinct, cidrs, "range")
-        if "0.0.0.0/0" in self.ssh_from and not self.ssh_from_anywhere:
+        if checks.reaches_far(self.ssh_from) and not self.ssh_from_anywhere:
             raise ValueError(
-                ".sshFrom opens SSH to the whole internet (0.0.0.0/0); takes your own ranges, "
-                "or sshFromAnywhere: true beside it if you mean it"
+                f".sshFrom opens SSH to the whole internet or much of it ({', '.join(self.ssh_from)}); takes your own "
+                "ranges, or sshFromAnywhere: true beside it if you mean it"
             )
         if not any(key.startswith(checks.EC2_KEY_TYPES) for key in self.admin_ssh_keys):
             raise ValueError(

@@ -12,6 +12,7 @@ from types import ModuleType
 from deploy import files
 
 SOURCES = (
+    "programs/hosttools.py.j2",
     "storage/volume_content.py.j2",
     "storage/volume.j2",
     "users/accounts_plan.py.j2",

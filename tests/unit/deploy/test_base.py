@@ -11,21 +11,6 @@ from deploy import apt, base, files
 
 
 @pytest.mark.parametrize(
-    ("stack", "name"),
-    [
-        ("prod", "workbench-prod"),
-        ("organization/project/Dev.EU_1", "workbench-dev-eu-1"),
-        ("-x-", "workbench-x"),
-        ("a" * 80, "workbench-" + "a" * 53),
-        ("a" * 52 + ".b", "workbench-" + "a" * 52),
-    ],
-)
-def test_a_host_name_is_one_that_dns_takes(stack: str, name: str) -> None:
-    assert base.host_name(stack) == name
-    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name)
-
-
-@pytest.mark.parametrize(
     ("memory_mib", "root_gib", "swap_mib"),
     [
         (512, 30, 512),

@@ -10,7 +10,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from deploy import files
-from deploy.files import Content, FileState, State, replacing
+from deploy.files import Content, FileState, Placement, State, replacing
 from tests.unit.deploy import host_programs
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -20,7 +20,7 @@ def put(
     content: bytes, dest: Path, given: bytes | None = None, **options: str
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs the command as a host would; `given` in place of the input that belongs to it."""
-    command = replacing(Content(content), str(dest), user=ME, group=ME, **options)
+    command = replacing(Content(content), str(dest), Placement(user=ME, group=ME, **options))
     text = "\n".join(Content(content).lines()).encode() if given is None else given
     return subprocess.run(["sh", "-c", command.get_raw_value()], input=text, capture_output=True, check=False)
 

@@ -1,6 +1,5 @@
 """How a service is judged, from what systemd says of its units and what its address answers."""
 
-import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -90,17 +89,6 @@ def test_a_unit_that_does_not_run_decides(
 
 def test_a_unit_that_systemd_does_not_know_is_down() -> None:
     assert program.units_verdict(["gone.service"], {}) == ("down", "gone.service is unknown")
-
-
-def test_what_is_written_is_whole_and_of_its_mode_whatever_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "health.json"
-    path.write_text("old")
-    path.chmod(0o644)
-    (tmp_path / ".health.json.new").write_text("left by one that was killed")
-    program.write(path, {"users": ["ada"]}, 0o600)
-    assert json.loads(path.read_text()) == {"users": ["ada"]}
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_where_nothing_is_mounted_has_no_size_of_its_own(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def listen(keys: Sequence[paramiko.PKey]) -> None:
         started.append(Listener(keys))
-        monkeypatch.setattr(knownhosts, "PORT", started[-1].port)
+        monkeypatch.setattr(knownhosts, "SSH_PORT", started[-1].port)
 
     yield listen
     for listener in started:

@@ -29,6 +29,7 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     path = tmp_path / "device"
     with path.open("wb") as file:
         file.truncate(64 * MIB)
+    (tmp_path / "lib").mkdir()
     monkeypatch.setattr(volume, "MARKER", str(tmp_path / "lib" / "formatting.json"))
     monkeypatch.setattr(content, "EBS_DEVICES", f"{tmp_path}/by-id/*")
     return str(path)
@@ -50,6 +51,7 @@ def mkfs(device: str, *options: str) -> None:
 
 
 def test_a_blank_volume_gets_a_filesystem_with_the_label(device: str) -> None:
+    Path(volume.MARKER).parent.rmdir()  # the first note of a fresh server
     assert decide(device) == "make"
     volume.make(device, ID)
     found = content.look(device)
