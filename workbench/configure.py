@@ -20,6 +20,17 @@ BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
 _LAST_LINES = 15
 TIMING = "configure.json"
 
+# What of the project decides what the deploy does. By suffix, so that what an editor or Python leaves there does not
+# count; tests/unit/test_configure.py sees that none is missing.
+_DECIDING = (
+    ("deploy", "**/*.py"),
+    ("deploy/locks", "**/*.txt"),
+    ("deploy/locks", "**/*.json"),
+    ("templates", "**/*.j2"),
+    ("workbench", "*.py"),
+    ("workbench/settings", "*.py"),
+)
+
 
 def from_context(context: str) -> None:
     """Configures the host that `context` describes (JSON, as Configuration passes it). Raises WorkbenchError."""
@@ -100,22 +111,18 @@ def wait_for_ssh(address: str, port: int = SSH_PORT, timeout: float = BOOT_TIMEO
 def deploy_digest() -> str:
     """sha256 of everything that decides what the deploy does, save settings and facts: its code and templates."""
     digest = hashlib.sha256()
-    folders = (
-        ("deploy", "**/*"),
-        ("templates", "**/*"),
-        ("workbench", "*.py"),
-        ("workbench/settings", "*.py"),
-    )
-    for folder, pattern in folders:
+    for folder, pattern in _DECIDING:
         for path in sorted((stack.ROOT / folder).glob(pattern)):
-            if path.is_file() and "__pycache__" not in path.parts:
-                digest.update(f"{path.relative_to(stack.ROOT)}\0".encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+            digest.update(f"{path.relative_to(stack.ROOT)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 
 def remembered(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What the state keeps of a configuration: digests of its inputs, never the settings themselves."""
+    """The outputs of a configuration: digests of its inputs, by which the next `up` sees whether they changed.
+
+    The inputs are in the state as well, settings and password hashes among them, but encrypted: `context` is a secret.
+    """
     context = hashlib.sha256(str(inputs["context"]).encode()).hexdigest()
     return {"digest": inputs["digest"], "instanceId": inputs["instanceId"], "contextDigest": context}
 
