@@ -71,7 +71,10 @@ class Cloud:
                 keys: dict[str, Any] = {"aws_access_key_id": "lab", "aws_secret_access_key": "lab"}
                 session: Any = boto3.Session(region_name=self.region, **keys)
                 # One attempt: a call that is repeated could make a thing twice. No proxy: it is on this machine.
-                config = Config(retries={"total_max_attempts": 1}, max_pool_connections=32, proxies={})
+                # the lab answers when the machine has done it, which takes a busy computer more than the usual minute
+                config = Config(
+                    retries={"total_max_attempts": 1}, read_timeout=600, max_pool_connections=32, proxies={}
+                )
                 self._clients[service] = session.client(service, endpoint_url=self.endpoint, config=config)
             return self._clients[service]
 
