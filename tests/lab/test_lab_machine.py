@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from lab import control, daemon
 from lab.paths import Layout, home
+from tests import workbench_in_lab
 
 pytestmark = pytest.mark.lab
 
@@ -124,8 +125,8 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    if os.geteuid() != 0:
-        pytest.skip("the lab needs root")
+    if reason := workbench_in_lab.unable():
+        workbench_in_lab.skip(reason)
     patch = pytest.MonkeyPatch()
     patch.setenv("WORKBENCH_LAB_DIR", str(tmp_path_factory.mktemp("lab") / "home"))
     try:

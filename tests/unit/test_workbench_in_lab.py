@@ -1,6 +1,8 @@
 """What the lab's tests lean on has to be able to say no."""
 
-from tests.workbench_in_lab import Applied
+import pytest
+
+from tests.workbench_in_lab import Applied, skip
 
 SUMMARY = """
 --> Results:
@@ -18,3 +20,12 @@ def test_what_changed_is_read_from_pyinfras_summary() -> None:
 
 def test_a_run_that_changed_nothing_is_told_from_one_that_did() -> None:
     assert Applied(0, SUMMARY.replace("1         -       -", "-         -       1")).changed == []
+
+
+def test_a_test_that_cannot_run_is_skipped_here_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="needs root"):
+        skip("the lab needs root")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="the lab needs root, and CI"):
+        skip("the lab needs root")
