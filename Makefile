@@ -29,7 +29,7 @@ lint: setup ## format, lint, types, import rules
 test: lint ## everything: lint, unit, infra, deploy, end to end
 	@tools/test-packages
 	$(RUN)/pytest tests/unit tests/infra
-	$(RUN)/pytest tests/lab tests/deploy tests/e2e
+	$(RUN)/pytest --durations=15 tests/lab tests/deploy tests/e2e
 
 bench: setup ## measure; results go to bench/results.json
 	$(RUN)/python -m bench

@@ -85,14 +85,20 @@ class Workbench:
 
     @contextmanager
     def settings(self, **changes: Any) -> Iterator["Applied"]:
-        """Applies changed settings, and the ones from before once the block is left."""
+        """Applies changed settings, and the ones from before once the block is left.
+
+        Where they were refused before anything was changed on the host, there is nothing to put back there.
+        """
         path = stackfile.path_of(self.stack)
         before = path.read_text()
+        applied = None
         try:
-            yield self.apply(changes)
+            applied = self.apply(changes)
+            yield applied
         finally:
             path.write_text(before)
-            self.apply()
+            if applied is None or not applied.refused:
+                self.apply().require()
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,15 @@ class Applied:
 
     status: int
     output: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether it failed with the host as it was before."""
+        return self.status != 0 and not self.changed
+
+    def require(self) -> None:
+        """Fails, with all that was printed, where the run failed."""
+        assert self.status == 0, self.output
 
     @property
     def changed(self) -> list[str]:

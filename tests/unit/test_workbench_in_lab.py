@@ -22,6 +22,14 @@ def test_a_run_that_changed_nothing_is_told_from_one_that_did() -> None:
     assert Applied(0, SUMMARY.replace("1         -       -", "-         -       1")).changed == []
 
 
+def test_a_run_that_failed_half_way_is_told_from_one_that_was_refused_at_once() -> None:
+    assert not Applied(1, SUMMARY).refused
+    assert Applied(1, "adminSshKeys lacks the key").refused
+    assert not Applied(0, "").refused
+    with pytest.raises(AssertionError, match="the reason"):
+        Applied(1, "the reason").require()
+
+
 def test_a_test_that_cannot_run_is_skipped_here_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
     with pytest.raises(pytest.skip.Exception, match="needs root"):
