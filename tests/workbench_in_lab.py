@@ -22,6 +22,9 @@ from workbench.stack import ROOT, Context
 
 STACK = "test"
 HOME = ROOT / ".cache" / "test-lab"
+BEGINNING = (
+    "Beginning operation run"  # what pyinfra says once all is prepared and it is about to change something
+)
 PASSWORDS = {"ada": "correct horse battery", "grace": "a nanosecond is this long"}
 
 
@@ -110,8 +113,8 @@ class Applied:
 
     @property
     def refused(self) -> bool:
-        """Whether it failed with the host as it was before."""
-        return self.status != 0 and not self.changed
+        """Whether it failed before the first operation, with the host as it was."""
+        return self.status != 0 and BEGINNING not in self.output
 
     def require(self) -> None:
         """Fails, with all that was printed, where the run failed."""
