@@ -102,7 +102,7 @@ def test_a_deploy_that_would_lock_itself_out_is_refused_wherever_its_key_comes_f
 ) -> None:
     other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBFNhyUtPSImEKLShYkgFxvQcZ16K5mnOlE6hLT2nQeK test"
     with workbench.settings(adminSshKeys=[other]) as applied:
-        assert applied.status != 0
+        assert applied.refused
         assert "adminSshKeys lacks" in applied.output
         assert "Traceback" not in applied.output
         assert ssh(workbench, "admin").returncode == 0
