@@ -92,3 +92,11 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloud]:
     monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", f"fake:{port}")
     yield found
     server.stop(None)
+
+
+Make = Callable[[str], Command]
+UP = ("up", "--yes", "--skip-preview")
+
+
+def rewrite(command: Command, program: str) -> None:
+    (command.folder / "__main__.py").write_text(PREAMBLE + program, encoding="utf-8")
