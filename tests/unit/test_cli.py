@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.workbench_in_lab import run
 from workbench import checks
+from workbench.cli import server
 from workbench.cli.local import hash_of
 from workbench.cli.main import app
 from workbench.errors import WorkbenchError
@@ -53,6 +54,26 @@ def test_check_says_what_it_could_not_judge(tmp_path: Path, config: dict[str, An
     assert "fine, as far as can be told without decrypting workbench:users" in (
         runner.invoke(app, ["check", str(path)]).stdout
     )
+
+
+def test_status_says_in_words_how_full_disks_and_memory_are(capsys: pytest.CaptureFixture[str]) -> None:
+    server._show(
+        {
+            "stack": "prod",
+            "url": "https://bench.example.org/",
+            "address": "198.51.100.7",
+            "instance": {"id": "i-1", "type": "t3.large", "state": "running"},
+            "services": {"proxy": {"state": "down", "detail": "caddy.service is failed"}},
+            "disk": {"/": {"used_gib": 18.24, "total_gib": 29.4}, "/srv/workbench": None},
+            "memory": {"used_mib": 1536, "total_mib": 7873},
+            "users": ["ada"],
+        }
+    )
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "disk / 18.2 GiB used of 29.4 GiB" in said
+    assert "disk /srv/workbench not mounted" in said
+    assert "memory 1.5 GiB used of 7.7 GiB" in said
+    assert "proxy down caddy.service is failed" in said
 
 
 WITHOUT_THE_LABS_PACKAGES = """

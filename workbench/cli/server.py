@@ -124,9 +124,11 @@ def _show(report: dict[str, Any]) -> None:
     for name, service in report["services"].items():
         colour = _STATES.get(service["state"], "red")
         table.add_row(name, f"[{colour}]{service['state']}[/{colour}] {service['detail']}")
-    for kind in ("disk", "memory"):
-        for name, value in report[kind].items():
-            table.add_row(f"{kind} {name}", _amount(value))
+    for path, size in report["disk"].items():
+        table.add_row(f"disk {path}", _used(size["used_gib"], size["total_gib"]) if size else "not mounted")
+    if report["memory"]:
+        used, total = (report["memory"][key] / 1024 for key in ("used_mib", "total_mib"))
+        table.add_row("memory", _used(used, total))
     if "problem" in report:
         table.add_row("host", f"[red]{escape(report['problem'])}[/red]")
     if report["users"]:
@@ -134,7 +136,5 @@ def _show(report: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _amount(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_amount(inner)}" for key, inner in value.items())
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+def _used(used_gib: float, total_gib: float) -> str:
+    return f"{used_gib:.1f} GiB used of {total_gib:.1f} GiB"
