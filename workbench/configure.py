@@ -28,6 +28,7 @@ _DECIDING = (
     ("deploy/locks", "**/*.json"),
     ("templates", "**/*.j2"),
     ("workbench", "*.py"),
+    ("workbench/connector", "*.py"),
     ("workbench/settings", "*.py"),
 )
 

@@ -8,7 +8,7 @@ import click
 from lab.engine import values
 from lab.engine.commands_config import as_json
 from lab.engine.flags import banner, can_ask, common, options_of
-from lab.engine.session import Session, Workspace
+from lab.engine.session import Options, Session, Workspace
 from lab.engine.stackfile import as_text
 from lab.engine.state import VERSION, Checkpoint, Resource, short_type
 from lab.engine.values import Props
@@ -67,6 +67,13 @@ def _listed(workspace: Workspace, name: str, current: bool) -> dict[str, Any]:
     return {"name": name, "current": current, "updateInProgress": False, "resourceCount": count}
 
 
+def _options(context: click.Context, name: str | None) -> Options:
+    """The options, about the stack that the command's argument names, where it names one."""
+    options = options_of(context)
+    options.stack = name or options.stack
+    return options
+
+
 @stack.command("init")
 @click.argument("name", required=False)
 @click.option("--no-select", is_flag=True, help="Do not make it the selected stack.")
@@ -75,8 +82,7 @@ def _listed(workspace: Workspace, name: str, current: bool) -> dict[str, Any]:
 def stack_init(context: click.Context, name: str | None, no_select: bool) -> None:
     """Make an empty stack."""
     banner()
-    options = options_of(context)
-    options.stack = name or options.stack
+    options = _options(context, name)
     workspace = Workspace.of(options)
     chosen = workspace.name_of(options)
     workspace.create(chosen)
@@ -93,8 +99,7 @@ def stack_init(context: click.Context, name: str | None, no_select: bool) -> Non
 def stack_select(context: click.Context, name: str | None, create: bool) -> None:
     """Choose the stack that commands are about."""
     banner()
-    options = options_of(context)
-    options.stack = name or options.stack
+    options = _options(context, name)
     workspace = Workspace.of(options)
     chosen = workspace.name_of(options)
     if create and not workspace.store.exists(chosen):
@@ -113,8 +118,7 @@ def stack_select(context: click.Context, name: str | None, create: bool) -> None
 def stack_rm(context: click.Context, name: str | None, yes: bool, force: bool, preserve_config: bool) -> None:
     """Forget a stack: its state, and its file."""
     banner()
-    options = options_of(context)
-    options.stack = name or options.stack
+    options = _options(context, name)
     session = Session.of(options)
     if not yes and not (can_ask(options) and click.confirm(f"Remove the stack '{session.stack}'?")):
         raise WorkbenchError(f"stack '{session.stack}' was not removed: pass --yes to remove it")

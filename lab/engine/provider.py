@@ -185,17 +185,20 @@ class Provider:
     def diff(self, old: Resource, new: Resource) -> Diff:
         if not self.configured:
             return Diff(changes=None)
-        request = provider_pb2.DiffRequest(
-            id=old.id,
-            urn=new.urn,
-            name=new.name,
-            type=new.type,
-            olds=self._struct(old.outputs),
-            news=self._struct(new.inputs),
-            ignoreChanges=new.ignore_changes,
-            old_inputs=self._struct(old.inputs),
-        )
-        return diff_of(self._call("Diff", request))
+        return diff_of(self._call("Diff", provider_pb2.DiffRequest(**self._change(old, new))))
+
+    def _change(self, old: Resource, new: Resource) -> dict[str, Any]:
+        """What the provider is told of a resource that is there and what it is to become."""
+        return {
+            "id": old.id,
+            "urn": new.urn,
+            "name": new.name,
+            "type": new.type,
+            "olds": self._struct(old.outputs),
+            "news": self._struct(new.inputs),
+            "ignoreChanges": new.ignore_changes,
+            "old_inputs": self._struct(old.inputs),
+        }
 
     def create(self, resource: Resource, timeout: float, preview: bool) -> Made:
         if preview and not (self.supports_preview and self.configured):
@@ -216,18 +219,7 @@ class Provider:
     def update(self, old: Resource, new: Resource, timeout: float, preview: bool) -> Made:
         if preview and not (self.supports_preview and self.configured):
             return Made(old.id, {})
-        request = provider_pb2.UpdateRequest(
-            id=old.id,
-            urn=new.urn,
-            name=new.name,
-            type=new.type,
-            olds=self._struct(old.outputs),
-            news=self._struct(new.inputs),
-            timeout=timeout,
-            ignoreChanges=new.ignore_changes,
-            preview=preview,
-            old_inputs=self._struct(old.inputs),
-        )
+        request = provider_pb2.UpdateRequest(**self._change(old, new), timeout=timeout, preview=preview)
         return Made(old.id, from_struct(self._call("Update", request).properties))
 
     def delete(self, resource: Resource) -> None:
