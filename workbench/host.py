@@ -3,6 +3,7 @@
 import re
 
 from workbench.outputs import ADMIN
+from workbench.stack import short_name
 
 SSH_PORT = 22
 
@@ -15,5 +16,5 @@ DATA_VOLUME = "/srv/workbench"
 
 def host_name(stack: str) -> str:
     """A name for the host as RFC 1123 takes it, from a stack's name such as "prod" or "organization/project/prod"."""
-    label = re.sub(r"[^a-z0-9]+", "-", stack.rpartition("/")[2].lower()).strip("-")
+    label = re.sub(r"[^a-z0-9]+", "-", short_name(stack).lower()).strip("-")
     return f"workbench-{label}"[:63].rstrip("-")

@@ -44,8 +44,9 @@ def test_the_demos_stack_is_known_again_until_it_is_forgotten(file: Path, entere
     file.write_text("config: {}\n")
     demo_stack.claim()  # a second `make demo`
     common.enter("lab")
+    common.enter("organization/workbench/lab")
     common.enter("prod")
-    assert entered == ["lab"]
+    assert entered == ["lab", "lab"]
     demo_stack.forget()
     assert list(file.parent.iterdir()) == []
 

@@ -10,7 +10,7 @@ LAB_STACK = "lab"
 
 def is_demos(name: str) -> bool:
     """Whether the stack `name` is the demo's. So is one that nobody has made yet."""
-    return name == LAB_STACK and (_mark().exists() or not stackfile.path_of(name).exists())
+    return stack.short_name(name) == LAB_STACK and (_mark().exists() or not stackfile.path_of(name).exists())
 
 
 def claim() -> None:
