@@ -72,7 +72,7 @@ def far(address: str, port: int, round_trip: float = ROUND_TRIP) -> Iterator[int
 
     def run() -> None:
         asyncio.set_event_loop(loop)
-        loop.create_task(serve())
+        loop.run_until_complete(serve())
         loop.run_forever()
 
     thread = threading.Thread(target=run, daemon=True)

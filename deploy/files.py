@@ -54,6 +54,14 @@ class Content:
         return base64.encodebytes(self.data).decode().splitlines()
 
 
+class Described(StringCommand):
+    """A command that says what it does in a few words, which may be shown: the script itself is hard to read."""
+
+    def __init__(self, script: str, what: str, **arguments: Any) -> None:
+        super().__init__(script, **arguments)
+        self.what = what
+
+
 @dataclass(frozen=True)
 class State:
     """What stands at a path: its kind as `stat %F` says it, octal mode without leading zeros, owners, digest."""
@@ -119,9 +127,12 @@ def put(
         if (there.mode, there.user, there.group) == (mode, user, group):
             host.noop(f"{dest} is as it should be")
         else:
-            yield StringCommand(f"chown {user}:{group} {quote(dest)} && chmod {mode} {quote(dest)}")
+            yield Described(
+                f"chown {user}:{group} {quote(dest)} && chmod {mode} {quote(dest)}",
+                f"{dest} is {there.user}:{there.group} {there.mode}, to be {user}:{group} {mode}",
+            )
         return
-    yield replacing(content, dest, mode=mode, user=user, group=group, validate=validate)
+    yield replacing(content, dest, mode=mode, user=user, group=group, validate=validate, new=there is None)
 
 
 def replacing(
@@ -133,10 +144,12 @@ def replacing(
     group: str = "root",
     validate: str | None = None,
     then: str = "true",
+    new: bool = False,
 ) -> StringCommand:
     """The command that replaces `dest` by `content`, and runs the shell command `then` afterwards."""
     script = replace_script(dest, len(content.data), mode=mode, user=user, group=group, validate=validate)
-    return StringCommand(f"{script} && {then}", _stdin=content.lines())
+    what = f"{'make' if new else 'replace'} {dest} ({len(content.data)} bytes, {user}:{group} {mode})"
+    return Described(f"{script} && {then}", what, _stdin=content.lines())
 
 
 def replace_script(

@@ -3,7 +3,7 @@
 One line a service. pyinfra orders operations by the lines that they come from: no loop here.
 """
 
-from deploy import apt, base, health, jupyterhub, proxy, python, selected, ssh, storage, users, uv
+from deploy import apt, base, health, jupyterhub, progress, proxy, python, selected, ssh, storage, users, uv
 
 context = selected.context()
 
@@ -26,3 +26,5 @@ python.python(context=context)
 jupyterhub.jupyterhub(context=context)
 health.health(context=context)
 proxy.proxy(context=context)
+
+progress.prepared()

@@ -147,7 +147,7 @@ def known_hosts(facts: Outputs) -> Path:
 
 
 def host_key_checking(facts: Outputs) -> str:
-    """What ssh_config(5) calls StrictHostKeyChecking: a server is taken at its word once, before anything is known of it.
+    """What ssh_config(5) calls StrictHostKeyChecking: a server is taken at its word once, while nothing is known of it.
 
     That is at the first connection to a new server, which `pulumi up` makes as soon as it answers. From then on only
     its known keys will do. (accept-new, which is enough for one key, would learn further types of key later.)
