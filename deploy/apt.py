@@ -113,8 +113,8 @@ def install(packages: Sequence[str]) -> Generator[StringCommand, None, None]:
         yield StringCommand(f"{APT_GET} --fix-broken install")
     missing = [package for package in packages if package not in state.installed]
     if missing:
-        yield StringCommand(update_script())
-        yield StringCommand(f"{APT_GET} install {join(missing)}")
+        yield files.Described(update_script(), "fetch the lists of packages where they are old")
+        yield files.Described(f"{APT_GET} install {join(missing)}", f"install {join(missing)}")
 
 
 def wait_for_dpkg() -> str:

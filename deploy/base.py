@@ -103,10 +103,11 @@ def timezone(value: str) -> Generator[StringCommand, None, None]:
         f"services.base.timezone is {value!r}, which the host's tz database does not have; "
         "takes a name such as Europe/Madrid"
     )
-    yield StringCommand(
+    yield files.Described(
         f"{{ [ -f {quote(target)} ] || {{ echo {quote(complaint)} >&2; exit 1; }}; }} && "
         f"ln -sfnT {quote(target)} /etc/localtime.new && mv -fT /etc/localtime.new /etc/localtime && "
-        f"echo {value} > /etc/timezone"
+        f"echo {value} > /etc/timezone",
+        f"set the time zone to {value}",
     )
 
 
@@ -133,9 +134,10 @@ def locale(value: str) -> Generator[StringCommand, None, None]:
     complaint = (
         f"services.base.locale is {value!r}, which Debian does not know; /usr/share/i18n/SUPPORTED lists all"
     )
-    yield StringCommand(
+    yield files.Described(
         f"{{ grep -qxF {quote(value + ' UTF-8')} /usr/share/i18n/SUPPORTED || "
-        f"{{ echo {quote(complaint)} >&2; exit 1; }}; }} && locale-gen > /dev/null"
+        f"{{ echo {quote(complaint)} >&2; exit 1; }}; }} && locale-gen > /dev/null",
+        f"build the locale {value}",
     )
 
 

@@ -58,6 +58,14 @@ class Content:
         return base64.encodebytes(self.data).decode().splitlines()
 
 
+class Described(StringCommand):
+    """A command that says what it does in a few words, which may be shown: the script itself is hard to read."""
+
+    def __init__(self, script: str, what: str, **arguments: Any) -> None:
+        super().__init__(script, **arguments)
+        self.what = what
+
+
 @dataclass(frozen=True)
 class State:
     """What stands at a path: its kind as `stat %F` says it, octal mode without leading zeros, owners, digest."""
@@ -128,15 +136,22 @@ def put(
         if (there.mode, there.user, there.group) == (how.mode, user, group):
             host.noop(f"{dest} is as it should be")
         else:
-            yield StringCommand(f"chown {user}:{group} {quote(dest)} && chmod {how.mode} {quote(dest)}")
+            yield Described(
+                f"chown {user}:{group} {quote(dest)} && chmod {how.mode} {quote(dest)}",
+                f"{dest} is {there.user}:{there.group} {there.mode}, to be {user}:{group} {how.mode}",
+            )
         return
-    yield replacing(content, dest, how)
+    yield replacing(content, dest, how, new=there is None)
 
 
-def replacing(content: Content, dest: str, how: Placement = Placement(), then: str = "true") -> StringCommand:
+def replacing(
+    content: Content, dest: str, how: Placement = Placement(), then: str = "true", *, new: bool = False
+) -> StringCommand:
     """The command that replaces `dest` by `content`, and runs the shell command `then` afterwards."""
     script = replace_script(dest, len(content.data), how)
-    return StringCommand(f"{script} && {then}", _stdin=content.lines())
+    verb, size = "make" if new else "replace", len(content.data)
+    what = f"{verb} {dest} ({size} bytes, {how.user}:{how.group} {how.mode})"
+    return Described(f"{script} && {then}", what, _stdin=content.lines())
 
 
 def replace_script(dest: str, size: int, how: Placement) -> str:

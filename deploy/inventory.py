@@ -19,7 +19,7 @@ def _host() -> tuple[str, dict[str, object]]:
         "ssh_hostname": facts.address,
         "ssh_user": _ADMIN,
         "ssh_known_hosts_file": str(known_hosts),
-        "ssh_strict_host_key_checking": "accept-new",
+        "ssh_strict_host_key_checking": _stack.host_key_checking(facts),
         "ssh_connect_retries": 10,
         "ssh_connect_retry_min_delay": 0.5,
         "ssh_connect_retry_max_delay": 3,

@@ -3,7 +3,21 @@
 One line a service. pyinfra orders operations by the lines that they come from: no loop here.
 """
 
-from deploy import apt, base, health, jupyterhub, programs, proxy, python, selected, ssh, storage, users, uv
+from deploy import (
+    apt,
+    base,
+    health,
+    jupyterhub,
+    programs,
+    progress,
+    proxy,
+    python,
+    selected,
+    ssh,
+    storage,
+    users,
+    uv,
+)
 
 context = selected.context()
 
@@ -27,3 +41,5 @@ python.python(context=context)
 jupyterhub.jupyterhub(context=context)
 health.health(context=context)
 proxy.proxy(context=context)
+
+progress.prepared()

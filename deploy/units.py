@@ -15,7 +15,7 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploy.files import Content, replacing
+from deploy.files import Content, Described, replacing
 
 UNITS = "/etc/systemd/system"
 STARTED = "/run/workbench/started"
@@ -151,6 +151,7 @@ def _service(
 def _started(verb: str, unit: str) -> StringCommand:
     """`systemctl start` and the like; where it fails, with the last that the unit said."""
     at = quote(unit)
-    return StringCommand(
-        f"systemctl {verb} {at} || {{ systemctl --no-pager --full -n 20 status {at} >&2; exit 1; }}"
+    return Described(
+        f"systemctl {verb} {at} || {{ systemctl --no-pager --full -n 20 status {at} >&2; exit 1; }}",
+        f"{verb} {unit}",
     )

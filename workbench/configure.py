@@ -1,24 +1,45 @@
-"""Runs the deploy: waits until the server answers, then pyinfra as a process of its own, its output live and logged."""
+"""Runs the deploy: waits until the server answers, then pyinfra as a process of its own, its output logged."""
 
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from workbench import stack
 from workbench.errors import WorkbenchError
+from workbench.events import Display, ended
 from workbench.host import SSH_PORT
 from workbench.outputs import Outputs
 
 BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
 _LAST_LINES = 15
 TIMING = "configure.json"
+EVENTS = "WORKBENCH_EVENTS"  # deploy/progress.py writes to the file of that number
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of the deploy is to be done: of one service `only`, and nothing at all where it is `dry`."""
+
+    only: str | None = None
+    dry: bool = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """pyinfra's command line for it."""
+        chosen = ["--data", f"only={self.only}"] if self.only else []
+        return ["--dry" if self.dry else "-y", "deploy/inventory.py", "deploy/main.py", *chosen]
+
+
+WHOLE = Extent()
 
 # What of the project decides what the deploy does. By suffix, so that what an editor or Python leaves there does not
 # count; tests/unit/test_configure.py sees that none is missing.
@@ -36,51 +57,70 @@ _DECIDING = (
 def from_context(context: str) -> None:
     """Configures the host that `context` describes (JSON, as Configuration passes it). Raises WorkbenchError."""
     data = json.loads(context)
-    facts = Outputs.model_validate(data["outputs"])
+    hand_over(data["config"], Outputs.model_validate(data["outputs"]))
+
+
+def hand_over(raw_config: Mapping[str, object], facts: Outputs, extent: Extent = WHOLE) -> None:
+    """Configures the host from what is known here, so that pyinfra need not ask. Raises WorkbenchError."""
     folder = stack.state_folder(facts.stack)
     for leftover in folder.glob("context-*.json"):  # of a run that was killed
-        leftover.unlink(missing_ok=True)
+        if not _runs(int(leftover.stem.removeprefix("context-"))):
+            leftover.unlink(missing_ok=True)
     path = folder / f"context-{os.getpid()}.json"
     try:
-        stack.write_context(path, data["config"], facts)
-        run(facts, {stack.CONTEXT_VARIABLE: str(path)})
+        stack.write_context(path, raw_config, facts)
+        run(facts, {stack.CONTEXT_VARIABLE: str(path)}, extent)
     finally:
         path.unlink(missing_ok=True)
 
 
-def run(facts: Outputs, environment: Mapping[str, str]) -> None:
-    """Runs pyinfra against the server; raises WorkbenchError with the log's name and last lines if it fails."""
+def run(facts: Outputs, environment: Mapping[str, str], extent: Extent = WHOLE) -> None:
+    """Runs pyinfra against the server; raises WorkbenchError with what failed, the log's name and its last lines."""
     start = time.monotonic()
     wait_for_ssh(facts.address)
     log = stack.state_folder(facts.stack) / "configure.log"
-    command = [sys.executable, "-m", "pyinfra", "-y", "deploy/inventory.py", "deploy/main.py"]
-    last: list[str] = []
-    with (
-        _private(log) as file,
-        subprocess.Popen(
-            command,
+    display = Display(extent.dry)
+    reading, writing = os.pipe()
+    with _private(log) as file, os.fdopen(reading) as events:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pyinfra", *extent.arguments],
             cwd=stack.ROOT,
-            env={**os.environ, **environment, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, **environment, EVENTS: str(writing), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=file,
             stderr=subprocess.STDOUT,
-            text=True,
-        ) as process,
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            print(line, end="", flush=True)
-            file.write(line)
-            last = [*last[-_LAST_LINES + 1 :], line]
-    if process.returncode != 0:
-        raise WorkbenchError(
-            f"Configuring the host failed; the whole log is {log.relative_to(stack.ROOT)}, its end:\n"
-            f"{''.join(last).rstrip()}\nThe next run goes on from there."
+            pass_fds=[writing],
         )
-    seconds = time.monotonic() - start
-    (stack.state_folder(facts.stack) / TIMING).write_text(
-        json.dumps({"ended": time.time(), "seconds": seconds})
-    )
+        os.close(writing)
+        for line in events:
+            display.take(json.loads(line))
+        status = process.wait()
+    ended(display, status, str(log.relative_to(stack.ROOT)), _reason(log))
+    if not extent.dry:
+        seconds = time.monotonic() - start
+        (stack.state_folder(facts.stack) / TIMING).write_text(
+            json.dumps({"ended": time.time(), "seconds": seconds})
+        )
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _reason(log: Path) -> str:
+    """What a log of pyinfra ends with, without a terminal's colours: its own complaint, or the last lines."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
+    complaint = re.search(r"^--> (?:pyinfra error|An unexpected exception).*?: (.+)", text, re.MULTILINE)
+    if complaint:
+        return complaint[1]
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "The last that it said:\n" + "\n".join(lines[-_LAST_LINES:]) if lines else ""
 
 
 def seconds_of_last_run(name: str, since: float) -> float | None:

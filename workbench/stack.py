@@ -146,6 +146,16 @@ def known_hosts(facts: Outputs) -> Path:
     return state_folder(facts.stack) / f"known_hosts.{facts.instance_id}"
 
 
+def host_key_checking(facts: Outputs) -> str:
+    """What ssh_config(5) calls StrictHostKeyChecking: a server is taken at its word once, while nothing is known of it.
+
+    That is at the first connection to a new server, which `pulumi up` makes as soon as it answers. From then on only
+    its known keys will do. (accept-new, which is enough for one key, would learn further types of key later.)
+    """
+    known = known_hosts(facts)
+    return "yes" if known.exists() and known.read_text().strip() else "accept-new"
+
+
 def facts_memory(facts: Outputs) -> Path:
     """Where this machine remembers what the deploy asked a server for last time (workbench/connector)."""
     return state_folder(facts.stack) / f"facts.{facts.instance_id}.json"
@@ -178,7 +188,8 @@ def ssh_command(facts: Outputs) -> list[str]:
     return [
         "ssh",
         *(("-i", key, "-o", "IdentitiesOnly=yes") if key else ()),
-        *("-o", f"UserKnownHostsFile={known_hosts(facts)}", "-o", "StrictHostKeyChecking=accept-new"),
+        *("-o", f"UserKnownHostsFile={known_hosts(facts)}"),
+        *("-o", f"StrictHostKeyChecking={host_key_checking(facts)}"),
         *("-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR"),
         f"{ADMIN}@{facts.address}",
     ]

@@ -1,6 +1,7 @@
 """Running the deploy: waiting for the server, the context file, what a failure says."""
 
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -65,7 +66,8 @@ def test_the_context_file_is_for_its_owner_only_and_gone_afterwards(
 ) -> None:
     seen: dict[str, Any] = {}
 
-    def look(_: Outputs, environment: dict[str, str]) -> None:
+    def look(_: Outputs, environment: dict[str, str], extent: configure.Extent) -> None:
+        assert extent == configure.WHOLE
         path = Path(environment[stack.CONTEXT_VARIABLE])
         seen.update(path=path, mode=path.stat().st_mode & 0o777, data=json.loads(path.read_text()))
 
@@ -78,10 +80,15 @@ def test_the_context_file_is_for_its_owner_only_and_gone_afterwards(
 
 def test_a_context_file_of_a_killed_run_is_cleared(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(configure, "run", lambda *_: None)
-    leftover = stack.state_folder("unit") / "context-1.json"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    leftover = stack.state_folder("unit") / f"context-{ended.pid}.json"
     leftover.write_text("{}")
+    anothers = leftover.with_name(f"context-{os.getppid()}.json")
+    anothers.write_text("{}")
     configure.from_context(json.dumps({"config": {}, "outputs": FACTS}))
     assert not leftover.exists()
+    assert anothers.exists(), "of a run that is at work"
 
 
 def test_a_deploy_that_fails_names_its_log_and_shows_its_end(
@@ -90,10 +97,80 @@ def test_a_deploy_that_fails_names_its_log_and_shows_its_end(
     monkeypatch.setattr(configure, "wait_for_ssh", lambda _: None)
     with pytest.raises(WorkbenchError) as caught:  # there is no deploy/ below this root
         configure.run(Outputs.model_validate(FACTS), {})
+    assert "No deploy file: deploy/main.py" in str(caught.value)
     assert ".workbench/unit/configure.log" in str(caught.value)
-    assert len(str(caught.value).splitlines()) > 2
     log = root / ".workbench" / "unit" / "configure.log"
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+def deploy_that(root: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Stands in for pyinfra: a Python program with `tell` for events, run in its place."""
+    monkeypatch.setattr(configure, "wait_for_ssh", lambda _: None)
+    tell = (
+        "import json, os, sys\n"
+        "def tell(**event):\n"
+        "    os.write(int(os.environ['WORKBENCH_EVENTS']), json.dumps(event).encode() + b'\\n')\n"
+    )
+    (root / "pyinfra.py").write_text(tell + program)
+
+
+END = {
+    "event": "end",
+    "host": "bench",
+    "operations": 9,
+    "changed": [],
+    "units": [],
+    "failed": None,
+    "lines": [],
+}
+
+
+def test_at_the_end_is_told_what_changed_and_what_restarted(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    end = {
+        **END,
+        "changed": ["a | one", "b | two"],
+        "units": [["restart", "x.service"], ["start", "y.timer"]],
+    }
+    deploy_that(root, monkeypatch, f"assert '-y' in sys.argv\ntell(**{end!r})")
+    configure.run(Outputs.model_validate(FACTS), {})
+    said = capsys.readouterr().out
+    assert "changed: a | one\nchanged: b | two\n" in said
+    assert "bench: 2 of 9 operations changed anything; restarted x.service; started y.timer; " in said
+    assert configure.seconds_of_last_run("unit", 0) is not None
+
+
+def test_a_failure_names_operation_host_and_the_last_lines(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = {**END, "failed": "ssh | Keys", "lines": ["no space left on device"]}
+    deploy_that(root, monkeypatch, f"tell(**{end!r})\nsys.exit(1)")
+    with pytest.raises(WorkbenchError, match=r"`ssh \| Keys` failed on bench:\n +no space left on device"):
+        configure.run(Outputs.model_validate(FACTS), {})
+
+
+@pytest.mark.parametrize("program", ["", "import signal; os.kill(os.getpid(), signal.SIGKILL)"])
+def test_a_run_that_was_cut_short_is_none_that_went_well(
+    root: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    deploy_that(root, monkeypatch, program)
+    with pytest.raises(WorkbenchError, match="It was stopped before it was through"):
+        configure.run(Outputs.model_validate(FACTS), {})
+
+
+def test_a_dry_run_of_one_service_shows_what_it_would_do(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    would = {"event": "would", "host": "bench", "name": "proxy | page", "what": ["make it"], "perhaps": False}
+    asked = "assert '--dry' in sys.argv and 'only=proxy' in sys.argv and '-y' not in sys.argv"
+    deploy_that(root, monkeypatch, f"{asked}\ntell(**{would!r})")
+    configure.run(Outputs.model_validate(FACTS), {}, configure.Extent("proxy", dry=True))
+    said = capsys.readouterr().out
+    assert (
+        "would change: proxy | page\n    make it\n1 operation would change something; nothing was changed"
+        in said
+    )
 
 
 def test_the_digest_changes_with_any_template(root: Path) -> None:

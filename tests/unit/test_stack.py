@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from tests.unit.test_configure import FACTS
 from workbench import stack, stackfile
 from workbench.cli import cloud
 from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
 
 
 @pytest.fixture
@@ -93,3 +95,18 @@ def test_a_profile_that_this_machine_lacks_is_said_in_a_sentence(
     answer({"aws:profile": {"value": "nobody", "secret": False}})
     with pytest.raises(WorkbenchError, match=r"profile \(nobody\) could not be found"):
         cloud.data_volume("prod")
+
+
+def test_a_server_is_taken_at_its_word_only_while_nothing_is_known_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    facts = Outputs.model_validate(FACTS)
+    known = stack.known_hosts(facts)
+    assert stack.host_key_checking(facts) == "accept-new"
+    known.touch()
+    assert "StrictHostKeyChecking=accept-new" in stack.ssh_command(facts)
+    known.write_text("127.0.0.1 ssh-ed25519 AAAA\n")
+    assert "StrictHostKeyChecking=yes" in stack.ssh_command(facts)
+    another = facts.model_copy(update={"instance_id": "i-2"})
+    assert stack.host_key_checking(another) == "accept-new", "a rebuilt server has keys of its own at first"

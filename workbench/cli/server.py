@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from workbench import configure
+from workbench import config, configure
 from workbench import stack as stacks
 from workbench.cli import cloud, common
 from workbench.cli.common import JsonOption, StackOption, console
@@ -101,13 +101,21 @@ def open_(stack: StackOption = None) -> None:
     webbrowser.open(facts.url)
 
 
-def deploy(stack: StackOption = None) -> None:
+def deploy(
+    stack: StackOption = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="SERVICE", help="one service, and leave all others alone")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="show what would change, and change nothing")
+    ] = False,
+) -> None:
     """Bring the host to what the settings say, without asking AWS for anything."""
     name = common.enter(stack)
     common.require_stack_file(name)
-    facts = cloud.running(stacks.outputs(name))
-    with common.stage("Configure the host"):
-        configure.run(facts, {"PULUMI_STACK": name})
+    context = stacks.context(name)
+    facts = cloud.running(context.outputs)
+    configure.hand_over(config.dump(context.settings), facts, configure.Extent(only, dry_run))
 
 
 def _all_up(report: dict[str, Any]) -> bool:
