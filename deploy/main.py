@@ -3,7 +3,23 @@
 One line a service. pyinfra orders operations by the lines that they come from: no loop here.
 """
 
-from deploy import apt, base, health, jupyterhub, programs, proxy, python, selected, ssh, storage, users, uv
+from deploy import (
+    apt,
+    base,
+    docker,
+    health,
+    jupyterhub,
+    mirrors,
+    programs,
+    proxy,
+    python,
+    selected,
+    shiny,
+    ssh,
+    storage,
+    users,
+    uv,
+)
 
 context = selected.context()
 
@@ -14,6 +30,8 @@ packages = (
     *users.PACKAGES,
     *uv.PACKAGES,
     *jupyterhub.PACKAGES,
+    *shiny.packages(context.settings),
+    *docker.packages(context.settings),
 )
 apt.apt(mirrors=context.settings.mirrors, packages=packages)
 
@@ -22,8 +40,11 @@ programs.tools()
 storage.storage(context=context)
 ssh.ssh(context=context)
 users.users(context=context)
+mirrors.mirrors(context=context)
 uv.uv(context=context)
 python.python(context=context)
 jupyterhub.jupyterhub(context=context)
+shiny.shiny(context=context)
+docker.docker(context=context)
 health.health(context=context)
 proxy.proxy(context=context)
