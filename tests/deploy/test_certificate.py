@@ -63,13 +63,10 @@ def test_a_domain_gets_its_certificate_which_browsers_are_to_insist_on(workbench
 
 
 def test_the_account_and_the_certificate_are_on_the_data_volume_and_secret(workbench: Workbench) -> None:
-    kept = workbench.ssh(f"find {proxy.STATE} -path '*acme*' -type f -printf '%m %u %f\\n'").stdout.split(
-        "\n"
-    )
-    names = {line.split()[2] for line in kept if line}
-    assert {f"{DOMAIN}.crt", f"{DOMAIN}.key"} <= names
-    assert any(name.endswith(".key") and name != f"{DOMAIN}.key" for name in names)  # the account's
-    assert {line.rpartition(" ")[0] for line in kept if line} == {"600 caddy"}
+    find = f"find {proxy.STATE}/acme {proxy.STATE}/certificates -type f -printf '%m %u %f\\n'"
+    kept = [line.split() for line in workbench.ssh(find).stdout.splitlines()]
+    assert {f"{DOMAIN}.crt", f"{DOMAIN}.key", "ada.json", "ada.key"} <= {name for _, _, name in kept}
+    assert {(mode, user) for mode, user, _ in kept} == {("600", "caddy")}
 
 
 def test_caddy_renews_it_in_time_without_a_deploy(workbench: Workbench, ca: Ca) -> None:
