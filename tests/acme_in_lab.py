@@ -34,9 +34,6 @@ from workbench import stack as stacks
 DOMAIN = "bench.example.org"
 BLOCKED = "blocked.example.org"
 VALID_SECONDS = 3600  # of each certificate, so that a test can have one renewed
-RENEWING = (
-    "renewal_window_ratio 0.995\\n\\trenew_interval 1s"  # Caddy renews what is older than 0.5 % of that
-)
 
 
 @dataclass(frozen=True)

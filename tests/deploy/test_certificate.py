@@ -9,7 +9,7 @@ import pytest
 
 from deploy import proxy
 from tests import acme_in_lab
-from tests.acme_in_lab import BLOCKED, DOMAIN, RENEWING, Ca
+from tests.acme_in_lab import BLOCKED, DOMAIN, Ca
 from tests.workbench_in_lab import Workbench
 
 pytestmark = pytest.mark.lab
@@ -73,8 +73,9 @@ def test_caddy_renews_it_in_time_without_a_deploy(workbench: Workbench, ca: Ca) 
     address = workbench.context.outputs.address
     before = acme_in_lab.shown(address, DOMAIN, ca.trust())
     # In time is when a third of the validity is left: here it is when hardly any of it is gone.
-    forced = f"sed -i 's/^\\tpersist_config off/&\\n\\t{RENEWING}/' {proxy.CONFIG}"
-    workbench.ssh(f"{forced} && systemctl restart caddy-reload")
+    early = f"sed -i 's/^tls {{/&\\n\\trenewal_window_ratio 0.995/' {proxy.CERTIFICATE}"
+    often = f"sed -i 's/^\\tpersist_config off/&\\n\\trenew_interval 1s/' {proxy.CONFIG}"
+    workbench.ssh(f"{early} && {often} && systemctl restart caddy-reload")
     deadline = time.monotonic() + 90
     while (now := acme_in_lab.shown(address, DOMAIN, ca.trust())).serial_number == before.serial_number:
         assert time.monotonic() < deadline, "Caddy has not renewed the certificate"
