@@ -59,7 +59,7 @@ def test_it_listens_on_loopback_alone_and_lists_nobodys_files(
 
 
 def test_an_account_that_is_closed_serves_no_app(workbench: Workbench, web: httpx.Client) -> None:
-    workbench.ssh("systemctl restart shiny-server && usermod --expiredate 1 grace")
+    workbench.ssh("usermod --expiredate 1 grace; pkill -u grace -f SockJSAdapter.R")
     try:
         assert web.get(f"{workbench.url}shiny/grace/sum/").status_code == 500
     finally:
@@ -73,7 +73,7 @@ def test_switched_off_its_port_is_closed_and_on_again_all_is_as_before(
     with workbench.settings(services={"shiny": {"enabled": False}}) as applied:
         assert applied.status == 0, applied.output
         assert workbench.ssh("ss -Hltn 'sport = :3838'").stdout == ""
-        assert workbench.ssh("pgrep -f SockJSAdapter.R", check=False).stdout == ""
+        assert workbench.ssh("pgrep -u grace -f SockJSAdapter.R", check=False).stdout == ""
         assert web.get(f"{workbench.url}shiny/grace/sum/").status_code == 404
         assert "/shiny/" not in web.get(workbench.url).text
         assert workbench.apply().changed == []

@@ -141,7 +141,7 @@ def test_a_closed_port_80_names_who_may_connect(program: ModuleType, monkeypatch
         raise ConnectionRefusedError("refused")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
-    with pytest.raises(program.Problem, match=r"port 80 .* does not answer .*workbench:webFrom"):
+    with pytest.raises(program.FailureError, match=r"port 80 .* does not answer .*workbench:webFrom"):
         program.reach(DOMAIN, ADDRESS)
 
 
@@ -177,7 +177,7 @@ def test_an_address_that_is_no_acme_server_is_named_by_its_key(
 ) -> None:
     web.said = (status, body)  # type: ignore[attr-defined]
     address = f"http://127.0.0.1:{web.server_port}/directory"
-    with pytest.raises(program.Problem) as caught:
+    with pytest.raises(program.FailureError) as caught:
         program.ask_directory(config(server=address))
     assert f"services.proxy.acmeServer is {address}, which" in str(caught.value)
     assert sentence in str(caught.value).replace("which is", "is")
