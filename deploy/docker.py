@@ -23,7 +23,7 @@ QUIET = (
 
 def packages(settings: Settings) -> tuple[str, ...]:
     """Debian's packages, none while the service is off."""
-    own = ("podman", "podman-docker", "uidmap", "passt", "slirp4netns", "fuse-overlayfs", "catatonit")
+    own = ("podman", "podman-docker", "crun", "uidmap", "passt", "slirp4netns", "fuse-overlayfs", "catatonit")
     return own if settings.services.docker.enabled else ()
 
 

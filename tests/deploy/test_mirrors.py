@@ -23,7 +23,7 @@ def test_a_users_own_environment_is_a_kernel_by_one_command(workbench: Workbench
             found = visitor.client.get(f"{workbench.url}jupyter/user/ada/api/kernelspecs").json()
             assert {"python3", "birds"} <= set(found["kernelspecs"])
             python = found["kernelspecs"]["birds"]["spec"]["argv"][0]
-        assert python == "/home/ada/birds/.venv/bin/python3"
+        assert python == "/home/ada/birds/.venv/bin/python"
         said = workbench.ssh(f"runuser -l ada -c '{python} -c \"import ipykernel, sys; print(sys.prefix)\"'")
         assert said.stdout.strip() == "/home/ada/birds/.venv"
     finally:

@@ -59,7 +59,7 @@ def test_it_listens_on_loopback_alone_and_lists_nobodys_files(
 
 
 def test_an_account_that_is_closed_serves_no_app(workbench: Workbench, web: httpx.Client) -> None:
-    workbench.ssh("usermod --expiredate 1 grace; pkill -u grace -f SockJSAdapter.R")
+    workbench.ssh("usermod --expiredate 1 grace; pkill -u grace -f SockJSAdapter.R; sleep 1")
     try:
         assert web.get(f"{workbench.url}shiny/grace/sum/").status_code == 500
     finally:
