@@ -3,9 +3,9 @@
 Each service lists its packages in `PACKAGES`; main.py hands all lists over at once.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from shlex import join
+from shlex import join, quote
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.deploy import deploy
@@ -45,7 +45,12 @@ def apt(mirrors: Mirrors, packages: Sequence[str]) -> None:
         codename=versions.DEBIAN_CODENAME,
     )
     files.template("base/sources.list.j2", "/etc/apt/sources.list")
-    install(packages=sorted(set(packages)), name="Install Debian packages")
+    named = {
+        "workbench:mirrors.debian": mirrors.debian,
+        "workbench:mirrors.debianSecurity": mirrors.debian_security,
+    }
+    own = {key: url for key, url in named.items() if url}
+    install(packages=sorted(set(packages)), mirrors=own, name="Install Debian packages")
 
 
 class CloudInit(FactBase[str]):
@@ -105,15 +110,20 @@ class Packages(FactBase[PackageState]):
 
 
 @operation()
-def install(packages: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """Installs what is missing of `packages` in one call, after taking up a dpkg that was interrupted."""
+def install(
+    packages: Sequence[str], mirrors: Mapping[str, str] | None = None
+) -> Generator[StringCommand, None, None]:
+    """Installs what is missing of `packages` in one call, after taking up a dpkg that was interrupted.
+
+    `mirrors` are the archives that are not Debian's own, by the settings' keys that name them.
+    """
     state = host.get_fact(Packages, packages=packages)
     if state.broken:
         yield StringCommand(f"{wait_for_dpkg()} && dpkg --configure -a --force-confdef --force-confold")
         yield StringCommand(f"{APT_GET} --fix-broken install")
     missing = [package for package in packages if package not in state.installed]
     if missing:
-        yield files.Described(update_script(), "fetch the lists of packages where they are old")
+        yield files.Described(update_script(mirrors or {}), "fetch the lists of packages where they are old")
         yield files.Described(f"{APT_GET} install {join(missing)}", f"install {join(missing)}")
 
 
@@ -122,11 +132,17 @@ def wait_for_dpkg() -> str:
     return f"timeout {LOCK_SECONDS} sh -c 'while pgrep -x \"apt-get|dpkg\" > /dev/null; do sleep 1; done'"
 
 
-def update_script() -> str:
+def update_script(mirrors: Mapping[str, str]) -> str:
     """Shell that fetches the archive's lists where they are old or older than the file that says where they are.
 
-    `apt-get update` does not wait for another one that holds the lists, so it is tried again while that lasts.
+    `apt-get update` does not wait for another one that holds the lists, so it is tried again while that lasts. Where
+    it fails because of one of `mirrors` (addresses by keys), the key is named.
     """
+    blame = " ".join(
+        f"*{quote(url)}*) echo {quote(f'{key} is {url}, which apt cannot use as a Debian archive.')} >&2;;"
+        for key, url in mirrors.items()
+    )
+    blame = f'case "$said" in {blame} esac; ' if blame else ""
     stamp = "/var/lib/workbench/apt-updated"
     hours = LISTS_HOURS * 60
     return (
@@ -135,5 +151,5 @@ def update_script() -> str:
         f"until said=$({APT_GET} -o APT::Update::Error-Mode=any update 2>&1); do "
         f'case "$said" in *"/var/lib/apt/lists/lock"*) [ $tries -lt {LOCK_SECONDS // 5} ] || break;; '
         f"*) [ $tries -lt 2 ] || break;; esac; tries=$((tries+1)); sleep 5; done; "
-        f'case "$said" in *"E: "*) echo "$said" >&2; exit 1;; esac; touch {stamp}; fi'
+        f'case "$said" in *"E: "*) echo "$said" | grep "^[EW]: " >&2; {blame}exit 1;; esac; touch {stamp}; fi'
     )

@@ -6,13 +6,16 @@ One line a service. pyinfra orders operations by the lines that they come from: 
 from deploy import (
     apt,
     base,
+    docker,
     health,
     jupyterhub,
+    mirrors,
     programs,
     progress,
     proxy,
     python,
     selected,
+    shiny,
     ssh,
     storage,
     users,
@@ -28,6 +31,8 @@ packages = (
     *users.PACKAGES,
     *uv.PACKAGES,
     *jupyterhub.PACKAGES,
+    *shiny.packages(context.settings),
+    *docker.packages(context.settings),
 )
 apt.apt(mirrors=context.settings.mirrors, packages=packages)
 
@@ -36,9 +41,12 @@ programs.tools()
 storage.storage(context=context)
 ssh.ssh(context=context)
 users.users(context=context)
+mirrors.mirrors(context=context)
 uv.uv(context=context)
 python.python(context=context)
 jupyterhub.jupyterhub(context=context)
+shiny.shiny(context=context)
+docker.docker(context=context)
 health.health(context=context)
 proxy.proxy(context=context)
 

@@ -1,12 +1,16 @@
-"""Caddy: TLS from its own CA, the landing page, and a path for every enabled service that has one.
+"""Caddy: TLS, the landing page, and a path for every enabled service that has one.
 
 It is the only program that listens to the world. Nothing here knows any service by name: path, title and port are in
-the settings. The CA and its certificates are on the data volume, in /srv/workbench/caddy (user caddy, 0700), so that a
-rebuilt server shows the same ones; the CA's certificate, which is public, is copied to /etc/workbench/ca.crt (0644),
-where `workbench` fetches it over SSH. No HSTS: a browser that met a certificate it did not know could not go on.
+the settings. Without a domain the certificate is of Caddy's own CA, with one it is an ACME CA's (RFC 8555), which the
+program `certificate` asks once it knows that the CA can reach this host (templates/proxy/certificate.j2). CA, account
+and certificates are on the data volume, in /srv/workbench/caddy (user caddy, 0700), so that a rebuilt server shows the
+same ones and asks nobody again; the own CA's certificate, which is public, is copied to /etc/workbench/ca.crt (0644),
+where `workbench` fetches it over SSH. HSTS comes with a certificate that browsers trust, and only then: one that met a
+certificate it did not know could not go on.
 """
 
 import inspect
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +18,15 @@ from pyinfra.api.deploy import deploy
 from pyinfra.operations import server
 
 from deploy import files, programs, units, uv
-from workbench.settings import Services
+from workbench import checks
+from workbench.settings import Service, Services
 from workbench.stack import Context
 
 USER = "caddy"
-CONFIG = f"{programs.CONFIG}/caddy/Caddyfile"
+FOLDER = f"{programs.CONFIG}/caddy"
+CONFIG = f"{FOLDER}/Caddyfile"
+CERTIFICATE = f"{FOLDER}/certificate.caddy"  # the program `certificate` chooses what it says
+ACME_ROOT = f"{FOLDER}/acme-root.crt"
 CA = f"{programs.CONFIG}/ca.crt"
 SITE = "/usr/local/share/workbench/site"
 STATE = "/srv/workbench/caddy"
@@ -37,20 +45,23 @@ class Entry:
     summary: str
     path: str
     port: int
+    sandboxed: bool = False
 
 
 def entries(services: Services) -> list[Entry]:
     """The enabled services that have a page, in the order of the settings."""
-    return [
-        Entry(name, service.title, inspect.getdoc(service) or "", service.path, getattr(service, "port", 0))
-        for name, service in services.enabled()
-        if service.path
-    ]
+    return [entry(name, service, service.path) for name, service in services.enabled() if service.path]
+
+
+def entry(name: str, service: Service, path: str) -> Entry:
+    """The entry of one service."""
+    summary, port = inspect.getdoc(service) or "", getattr(service, "port", 0)
+    return Entry(name, service.title, summary, path, port, service.sandboxed)
 
 
 @deploy("proxy")
 def proxy(context: Context) -> None:
-    """Caddy, its user, the pages, and a configuration that Caddy has judged before it is used."""
+    """Caddy, its user, the pages, a configuration that Caddy has judged before it is used, and its certificate."""
     uv.environment("caddy", context.settings.mirrors)
     server.user(  # noqa: S604 - `shell` is what the account has, nothing is run through one
         user=USER,
@@ -60,14 +71,69 @@ def proxy(context: Context) -> None:
         shell="/usr/sbin/nologin",
         name="User caddy",
     )
+    _certificate(context)
+    own = context.settings.services.proxy
     variables: dict[str, Any] = {
         "services": entries(context.settings.services),
         "host_name": context.outputs.host_name,
-        "notice": context.settings.services.proxy.notice,
+        "notice": own.notice,
+        "contact": own.contact,
+        "contact_link": contact_link(own.contact),
     }
     for page in PAGES:
         files.template(f"proxy/{page}.j2", f"{SITE}/{page}", **variables)
-    files.template("proxy/Caddyfile.j2", CONFIG, validate=validation(), site=SITE, admin=ADMIN, **variables)
+    files.template(
+        "proxy/Caddyfile.j2",
+        CONFIG,
+        validate=validation(),
+        site=SITE,
+        admin=ADMIN,
+        certificate=CERTIFICATE,
+        **variables,
+    )
+    _run()
+    if _directory(context) is not None:
+        programs.run(program="certificate", arguments=["obtain"], name="Obtain the certificate of domain")
+
+
+def _certificate(context: Context) -> None:
+    """What the program `certificate` chooses from and is to know, and its choice for the start."""
+    own = context.settings.services.proxy
+    directory = _directory(context)
+    root = ACME_ROOT if directory and own.acme_root else None
+    if root and own.acme_root:
+        files.put(content=files.Content(own.acme_root.encode()), dest=root, name=root)
+    if directory:
+        files.template(
+            "proxy/acme.caddy.j2",
+            f"{FOLDER}/acme.caddy",
+            host_name=context.outputs.host_name,
+            server=directory,
+            email=own.acme_email,
+            root=root,
+        )
+    files.template("proxy/own.caddy.j2", f"{FOLDER}/own.caddy", host_name=context.outputs.host_name)
+    wanted = {
+        "domain": context.outputs.host_name,
+        "address": context.outputs.address,
+        "server": directory,
+        "root": root,
+        "open": checks.whole_internet(context.settings.web_from),
+    }
+    at = f"{programs.CONFIG}/certificate.json"
+    files.put(content=files.Content(f"{json.dumps(wanted, indent=2)}\n".encode()), dest=at, name=at)
+    programs.install("proxy/certificate.j2", "certificate")
+    programs.run(program="certificate", arguments=["choose"], name="Choose the certificate to start with")
+
+
+def _directory(context: Context) -> str | None:
+    """The ACME CA to ask; None for the own CA, also while `up` has not yet given the server its domain."""
+    settings = context.settings
+    asks = settings.asks_for_certificate() and context.outputs.host_name == settings.domain
+    return settings.services.proxy.ca_directory if asks else None
+
+
+def _run() -> None:
     for unit in (UNIT, RELOAD_UNIT):
         files.template(
             f"proxy/{unit}.j2",
@@ -81,7 +147,14 @@ def proxy(context: Context) -> None:
         )
     units.service(unit=UNIT, name=f"Run {UNIT}")
     # A changed Caddyfile is loaded, which keeps open websockets; only a changed unit or Caddy is a restart.
-    units.service(unit=RELOAD_UNIT, reads=[CONFIG], name=f"Run {RELOAD_UNIT}")
+    units.service(unit=RELOAD_UNIT, reads=[CONFIG, CERTIFICATE, ACME_ROOT], name=f"Run {RELOAD_UNIT}")
+
+
+def contact_link(contact: str) -> str | None:
+    """Where the landing page's contact leads to: an address to write to, a page, or nowhere."""
+    if checks.EMAIL.fullmatch(contact):
+        return f"mailto:{contact}"
+    return contact if contact.startswith(("http://", "https://")) else None
 
 
 def validation() -> str:

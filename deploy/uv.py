@@ -6,6 +6,7 @@ for people. Everything there belongs to root and can be read by all.
 """
 
 from pyinfra.api.deploy import deploy
+from pyinfra.operations import files as host_files
 
 from deploy import files, locks, programs
 from workbench.settings import Mirrors
@@ -15,6 +16,7 @@ PACKAGES = ("python3-venv",)
 
 PROGRAM = "environment"
 ROOT = "/opt/workbench"
+COMMAND = "/usr/local/bin/uv"
 
 
 @deploy("uv")
@@ -22,6 +24,8 @@ def uv(context: Context) -> None:
     """The program that installs environments, and uv, which it installs them with."""
     programs.install("uv/environment.j2", PROGRAM)
     environment("uv", context.settings.mirrors)
+    # For users' own environments; where JupyterLab's terminals and notebooks look too.
+    host_files.link(path=COMMAND, target=f"{link('uv')}/bin/uv", name=f"The command {COMMAND}")
 
 
 def folder(name: str) -> str:

@@ -7,9 +7,6 @@ import pulumi_aws as aws
 
 from infra import naming
 
-# Who may issue certificates for the name: the CA that the proxy asks (RFC 8659).
-CERTIFICATE_AUTHORITY = "letsencrypt.org"
-
 
 @dataclass(frozen=True)
 class HostedZone:
@@ -27,6 +24,8 @@ class DnsArgs:
     domain: str
     address: pulumi.Input[str]
     zone: HostedZone | None
+    authority: str | None
+    """Who alone may issue certificates for the name (RFC 8659); None leaves that open."""
 
 
 def find_zone(stack: str, domain: str, create: bool) -> HostedZone | None:
@@ -70,7 +69,7 @@ def _named(name: str, domain: str) -> aws.route53.GetZoneResult | None:
 
 
 class Dns(pulumi.ComponentResource):
-    """The zone (when asked for) and the two records."""
+    """The zone (when asked for) and the records."""
 
     def __init__(self, name: str, args: DnsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("workbench:infra:Dns", name, None, opts)
@@ -95,13 +94,14 @@ class Dns(pulumi.ComponentResource):
         aws.route53.Record(
             "a", zone_id=zone_id, name=args.domain, type="A", ttl=60, records=[args.address], opts=child
         )
-        aws.route53.Record(
-            "caa",
-            zone_id=zone_id,
-            name=args.domain,
-            type="CAA",
-            ttl=3600,
-            records=[f'0 issue "{CERTIFICATE_AUTHORITY}"'],
-            opts=child,
-        )
+        if args.authority is not None:
+            aws.route53.Record(
+                "caa",
+                zone_id=zone_id,
+                name=args.domain,
+                type="CAA",
+                ttl=3600,
+                records=[f'0 issue "{args.authority}"'],
+                opts=child,
+            )
         self.register_outputs({})

@@ -42,6 +42,12 @@ def region_of(zone: str) -> str:
     return zone.rstrip("abcdefghijklmnopqrstuvwxyz")
 
 
+def certificate_authority(settings: Settings) -> str | None:
+    """Let's Encrypt's name in CAA records where the proxy asks it; how another CA is called there, nobody said."""
+    ours = settings.asks_for_certificate() and settings.services.proxy.asks_lets_encrypt
+    return "letsencrypt.org" if ours else None
+
+
 def candidate_zones(domain: str) -> list[str]:
     """The hosted zones that could hold a record of that name, the most specific first."""
     labels = domain.split(".")

@@ -37,7 +37,8 @@ def main() -> None:
     needed: list[pulumi.Resource] = list(server.ready)
     if settings.domain:
         zone = dns.find_zone(stack, settings.domain, settings.create_zone)
-        named = dns.Dns("dns", dns.DnsArgs(stack, settings.domain, server.address, zone))
+        authority = naming.certificate_authority(settings)
+        named = dns.Dns("dns", dns.DnsArgs(stack, settings.domain, server.address, zone, authority))
         if named.name_servers is not None:
             pulumi.export("nameServers", named.name_servers)
         needed.append(named)

@@ -1,4 +1,4 @@
-"""Judgements of single values: a CIDR, a user's name, an SSH key, a password hash, a zone, a domain.
+"""Judgements of single values: a CIDR, a user's name, an SSH key, a password hash, a zone, a domain, and the like.
 
 Each takes the value as it was written and gives it back, or raises ValueError with what would be right; the
 settings put the key in front.
@@ -10,6 +10,8 @@ import ipaddress
 import re
 import struct
 from collections.abc import Sequence
+
+from cryptography import x509
 
 # useradd of Debian's shadow (NAME_REGEX of shadow 4.x; 32 is the length of utmp's field).
 USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -41,6 +43,7 @@ EC2_KEY_TYPES = ("ssh-ed25519 ", "ssh-rsa ")
 
 ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
+EMAIL = re.compile(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+\.[^\s@<>\"',;]+")
 DOMAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -139,3 +142,34 @@ def domain(value: str) -> str:
     if labels[-1].isdigit():  # no top-level domain is a number, so that names and addresses can be told apart
         raise ValueError("is an address, not a domain name; takes a name such as bench.example.org")
     return value
+
+
+def email(value: str) -> str:
+    """An address such as ada@example.org; whether somebody reads there, nobody can tell."""
+    if not EMAIL.fullmatch(value):
+        raise ValueError("is no e-mail address; takes one such as ada@example.org")
+    return value
+
+
+def contact(value: str) -> str:
+    """One line for people to read; a web address in it is a whole one, since the landing page links to it."""
+    if len(value) > 200 or not value.isprintable():
+        raise ValueError("is too long or not one line; takes at most 200 characters, such as ada@example.org")
+    return web_address(value) if value.startswith(("http:", "https:")) else value.strip()
+
+
+def certificate(value: str) -> str:
+    """One certificate or more in PEM, as RFC 7468 has it."""
+    try:
+        x509.load_pem_x509_certificates(value.encode())
+    except ValueError:
+        raise ValueError(
+            "is no certificate; takes the text from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----"
+        ) from None
+    return value.strip() + "\n"
+
+
+def whole_internet(cidrs: Sequence[str]) -> bool:
+    """Whether IPv4 ranges together leave nothing out."""
+    networks = (ipaddress.IPv4Network(cidr) for cidr in cidrs)
+    return any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(networks))

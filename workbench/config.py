@@ -109,6 +109,8 @@ def _complaint(detail: ErrorDetails) -> str:
         return f"is not a setting{_meant(detail)}"
     if kind in _TAKES:
         return f"is {_shown(detail)}; takes {_TAKES[kind]}"
+    if kind == "literal_error":
+        return f"is {_shown(detail)}; takes {limits['expected']}"
     if kind == "too_short":
         return "is empty; takes at least one entry"
     if kind == "greater_than_equal":

@@ -3,7 +3,7 @@
 import json
 import types
 from collections.abc import Iterator
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
@@ -79,7 +79,7 @@ def _unwrapped(annotation: Any) -> tuple[Any, bool]:
 def _takes(inner: Any, many: bool, field: FieldInfo) -> str:
     limits = {type(m).__name__: m for m in field.metadata}
     low, high = limits.get("Ge"), limits.get("Le")
-    word = _WORDS[inner]
+    word = " or ".join(get_args(inner)) if get_origin(inner) is Literal else _WORDS[inner]
     if low and high:
         word += f", {low.ge} to {high.le}"
     return f"list of {word}" if many else word

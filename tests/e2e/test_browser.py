@@ -62,16 +62,6 @@ def test_the_landing_page_lists_the_services_with_their_state(page: Page, workbe
     assert [message.text for message in said if message.type == "error"] == []
 
 
-def test_the_landing_page_fits_a_phone(browser: Browser, workbench: Workbench) -> None:
-    context = browser.new_context(ignore_https_errors=True, viewport={"width": 375, "height": 667})
-    page = context.new_page()
-    page.goto(workbench.url)
-    expect(page.get_by_text("JupyterHub").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 375
-    page.screenshot(path=SCREENSHOTS / "landing-phone.png")
-    context.close()
-
-
 def test_http_is_sent_on_to_https(page: Page, workbench: Workbench) -> None:
     page.goto(workbench.url.replace("https://", "http://"))
     assert page.url == workbench.url
@@ -105,3 +95,61 @@ def test_a_person_logs_in_and_computes_in_a_notebook(page: Page, workbench: Work
     expect(output).to_have_text(re.compile(r"^20\s*$"), timeout=SPAWN_TIMEOUT)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "notebook.png")
+
+
+SHINY = """library(shiny)
+shinyApp(fluidPage(numericInput("n", "n", 5), textOutput("product")), function(input, output) {
+  output$product <- renderText(paste("is", 4 * input$n))
+})
+"""
+NOTICE = "Maintenance on Friday from 18:00: save your notebooks."
+
+
+@pytest.fixture(scope="module")
+def decorated(workbench: Workbench) -> Iterator[Workbench]:
+    """The workbench with all that its landing page can show, and a Shiny app of ada's."""
+    services = {"shiny": {"enabled": True}, "proxy": {"notice": NOTICE, "contact": "ada@example.org"}}
+    with workbench.settings(services=services) as applied:
+        assert applied.status == 0, applied.output
+        folder = "/home/ada/ShinyApps/times"
+        workbench.ssh(f"runuser -l ada -c 'mkdir -p {folder} && cat > {folder}/app.R' <<'END'\n{SHINY}END\n")
+        yield workbench
+    workbench.ssh("rm -rf /home/ada/ShinyApps")
+
+
+def test_the_landing_page_is_whole_on_a_phone(browser: Browser, decorated: Workbench) -> None:
+    context = browser.new_context(
+        ignore_https_errors=True,
+        viewport={"width": 375, "height": 667},
+        device_scale_factor=2,
+        is_mobile=True,
+    )
+    page = context.new_page()
+    said: list[ConsoleMessage] = []
+    page.on("console", lambda message: said.append(message))
+    page.goto(decorated.url)
+    expect(page.get_by_text(NOTICE)).to_be_visible()
+    expect(page.get_by_role("link", name="ada@example.org")).to_have_attribute(
+        "href", "mailto:ada@example.org"
+    )
+    for service in ("jupyterhub", "shiny"):
+        card = page.locator(f"[data-service={service}]")
+        expect(card.locator(".state")).to_have_text("Up", timeout=60_000)
+        box = card.bounding_box()
+        assert box
+        assert box["width"] > 300
+        assert box["height"] >= 48  # a finger finds it
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "landing-phone.png")
+    assert [message.text for message in said if message.type == "error"] == []
+    context.close()
+
+
+def test_a_shiny_app_computes_and_cannot_act_as_its_visitor(page: Page, decorated: Workbench) -> None:
+    page.goto(f"{decorated.url}shiny/ada/times/")
+    expect(page.locator("#product")).to_have_text("is 20", timeout=60_000)
+    page.fill("#n", "6")
+    expect(page.locator("#product")).to_have_text("is 24")  # over the websocket
+    reach = "fetch('/jupyter/hub/login').then(() => 'reached', () => 'kept apart')"
+    assert page.evaluate(reach) == "kept apart"

@@ -1,11 +1,14 @@
 """A workbench's life: bigger in place, destroyed, brought back on other hardware, and nothing is lost."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lab.visitor import Visitor
-from tests import workbench_in_lab
+from tests import acme_in_lab, workbench_in_lab
+from tests.acme_in_lab import DOMAIN, Ca
 from tests.workbench_in_lab import STACK, Workbench
 from workbench import stackfile
 
@@ -36,7 +39,21 @@ def instance(workbench: Workbench) -> dict[str, str]:
     return dict(report["instance"])
 
 
-def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench: Workbench) -> None:
+@pytest.fixture
+def ca(workbench: Workbench, tmp_path: Path) -> Iterator[Ca]:
+    with acme_in_lab.running(workbench, tmp_path) as ca:
+        yield ca
+    workbench.apply()  # without a domain again
+
+
+def named(workbench: Workbench, ca: Ca) -> int:
+    """Deploys with a domain; gives back the serial number of the certificate that is then shown."""
+    applied = acme_in_lab.apply(workbench, DOMAIN, **ca.settings())
+    assert applied.status == 0, applied.output
+    return acme_in_lab.shown(workbench.context.outputs.address, DOMAIN, ca.trust()).serial_number
+
+
+def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench: Workbench, ca: Ca) -> None:
     # ada changes her password herself: that, too, has to survive
     changed = "chosen by herself 1815"
     workbench.ssh(f"echo 'ada:{changed}' | chpasswd")
@@ -49,6 +66,9 @@ def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench
     assert resized == {**server, "type": "m6i.large"}, "a bigger size is an update in place"
     assert workbench.ssh(WHAT_STAYS).stdout == before
     assert visit(workbench, changed) == CONTENT
+
+    workbench.ssh(f"echo '{workbench.context.outputs.address} {DOMAIN}' >> /etc/hosts")
+    certificate, orders = named(workbench, ca), ca.orders()
 
     said = workbench.command("destroy", "--yes").stdout
     assert volume in said
@@ -74,3 +94,6 @@ def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench
     assert visit(workbench, changed) == CONTENT
     size = int(workbench.ssh("df --output=size -BM /srv/workbench | tail -1 | tr -dc 0-9").stdout)
     assert size > 5 * 1024, "the file system grew with the volume"
+    # The new server could not even prove that the name is its own: the certificate is the one from before.
+    assert named(workbench, ca) == certificate
+    assert ca.orders() == orders

@@ -203,6 +203,12 @@ def test_only_the_zones_that_could_hold_the_domain_are_asked_for(declare: Any, c
     assert cloud.zones_asked == 2
 
 
+def test_another_ca_is_not_shut_out_by_a_record_that_names_lets_encrypt(declare: Any, cloud: Any) -> None:
+    proxy = {"acmeServer": "https://ca.example.org/acme/directory"}
+    declare(domain="bench.example.org", services={"proxy": proxy})
+    assert [record.inputs["type"] for record in cloud.of("Record")] == ["A"]
+
+
 def test_a_domain_without_a_zone_is_refused(declare: Any) -> None:
     with pytest.raises(
         pulumi.RunError, match=r"no Route 53 zone for it exists \(looked for bench.nowhere.net"

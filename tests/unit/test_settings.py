@@ -101,6 +101,22 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
             {"services": {"jupyterhub": {"hubPort": 8000}}},
             "hubPort is 8000, which services.jupyterhub.port has",
         ),
+        (
+            {"services": {"shiny": {"port": 4000}}},
+            "workbench:services.shiny.port is set, but the service is off, so nothing reads it",
+        ),
+        ({"services": {"proxy": {"certificates": "mine"}}}, "is \"mine\"; takes 'acme' or 'internal'"),
+        ({"services": {"proxy": {"acmeEmail": "ada"}}}, 'acmeEmail is "ada", which is no e-mail address'),
+        ({"services": {"proxy": {"acmeRoot": "x"}}}, 'acmeRoot is "x", which is no certificate'),
+        ({"services": {"proxy": {"contact": "a\nb"}}}, "is too long or not one line"),
+        (
+            {"services": {"proxy": {"acmeServer": "https://ca.example"}}},
+            "workbench:services.proxy.acmeServer is set, but there is no domain, so no ACME CA is asked",
+        ),
+        (
+            {"domain": "bench.example.org", "webFrom": ["203.0.113.0/24"]},
+            "workbench:webFrom shuts out Let's Encrypt, which has to reach port 80",
+        ),
         ({"services": {"base": {"timezone": "a b"}}}, "workbench:services.base.timezone is"),
         ({"mirrors": {"pypi": "ftp://x"}}, "workbench:mirrors.pypi is"),
     ],
@@ -109,6 +125,25 @@ def test_what_is_wrong_is_said_in_a_sentence_that_names_the_key(
     config: dict[str, Any], changes: dict[str, Any], sentence: str
 ) -> None:
     assert sentence in complaint(config, **changes)
+
+
+@pytest.mark.parametrize(
+    "proxy", [{"certificates": "internal"}, {"acmeServer": "https://ca.example.org/acme/directory"}]
+)
+def test_a_web_that_is_closed_to_strangers_takes_a_ca_inside_it(
+    config: dict[str, Any], proxy: dict[str, str]
+) -> None:
+    config |= {
+        "workbench:domain": "bench.example.org",
+        "workbench:webFrom": ["10.0.0.0/8"],
+        "workbench:services": {"proxy": proxy},
+    }
+    assert parse(config).web_from == ["10.0.0.0/8"]
+
+
+def test_two_halves_of_the_internet_are_all_of_it(config: dict[str, Any]) -> None:
+    config |= {"workbench:domain": "bench.example.org", "workbench:webFrom": ["0.0.0.0/1", "128.0.0.0/1"]}
+    assert parse(config).asks_for_certificate()
 
 
 def test_a_key_that_is_missing_is_named(config: dict[str, Any]) -> None:

@@ -25,6 +25,16 @@ from workbench.outputs import Outputs
 
 USER = "ada"
 CODE, RESULT = "5 * 4", "20"
+APP = "twenty"
+MAKE_APP = f"""import pathlib
+app = pathlib.Path.home() / "ShinyApps" / {APP!r} / "app.R"
+app.parent.mkdir(parents=True, exist_ok=True)
+app.write_text('''library(shiny)
+shinyApp(fluidPage(h1({CODE}), textOutput("who")), function(input, output) {{
+  output$who <- renderText(paste("An app of", Sys.info()[["user"]]))
+}})
+''')
+"""
 
 
 def demo() -> None:
@@ -83,13 +93,29 @@ def _visit(facts: Outputs) -> list[str]:
         visitor.login(USER, _password())
         visitor.spawn()
         answer = visitor.run_code(CODE).strip()
+        shiny = _visit_app(visitor)
     if answer != RESULT:
         raise WorkbenchError(f"A kernel was asked for {CODE} and answered {answer!r}, not {RESULT}.")
     return [
         f"{facts.url} answers over https, its certificate verified",
         f"{USER} logged in and a server was spawned",
         f"a Python kernel computed {CODE} = {answer}",
+        shiny,
     ]
+
+
+def _visit_app(visitor: Visitor) -> str:
+    """A Shiny app made in a notebook and looked at; gives back what was seen, or that there is no Shiny."""
+    if not stacks.settings(LAB_STACK).services.shiny.enabled:
+        return "Shiny was left out: services.shiny.enabled is false in the stack file"
+    visitor.run_code(MAKE_APP)
+    address = f"{visitor.url}/shiny/{USER}/{APP}/"
+    page = visitor.client.get(address, timeout=60)
+    if page.status_code != 200 or f"<h1>{RESULT}</h1>" not in page.text:
+        raise WorkbenchError(
+            f"The Shiny app at {address} answered with {page.status_code}, not with its page."
+        )
+    return f"Shiny serves an app of {USER}'s at {address}"
 
 
 def _write_stack_file(path: Path) -> bool:
@@ -111,6 +137,7 @@ def _write_stack_file(path: Path) -> bool:
             {"name": USER, "admin": True, "passwordHash": hash_of(_password())},
             {"name": "grace", "passwordHash": hash_of(_password())},
         ],
+        "workbench:services": {"shiny": {"enabled": True}},
     }
     text = io.StringIO()
     YAML().dump({"config": config}, text)

@@ -12,11 +12,12 @@ from pydantic.alias_generators import to_camel
 from workbench import checks, instance_types
 from workbench.settings.mirrors import Mirrors
 from workbench.settings.section import Section, Service, SshKey
-from workbench.settings.services import Base, JupyterHub, Proxy, Python, Services
+from workbench.settings.services import Base, Docker, JupyterHub, Proxy, Python, Services, Shiny
 from workbench.settings.users import User
 
 __all__ = [
     "Base",
+    "Docker",
     "JupyterHub",
     "Mirrors",
     "Proxy",
@@ -25,6 +26,7 @@ __all__ = [
     "Service",
     "Services",
     "Settings",
+    "Shiny",
     "User",
 ]
 
@@ -103,9 +105,30 @@ class Settings(Section):
             raise ValueError(".createZone is true, but there is no domain to make a zone for; set domain")
         _about("users", checks.distinct, [user.name for user in self.users], "user")
         _about("users", checks.distinct, [str(user.uid) for user in self.users if user.uid], "uid")
+        self._judge_certificate()
         self._judge_ports()
         self._judge_size()
         return self
+
+    def _judge_certificate(self) -> None:
+        proxy = self.services.proxy
+        if not self.asks_for_certificate():
+            for key, value in (("acmeServer", proxy.acme_server), ("acmeRoot", proxy.acme_root)):
+                if value is not None:
+                    why = "there is no domain" if self.domain is None else "certificates is internal"
+                    raise ValueError(
+                        f".services.proxy.{key} is set, but {why}, so no ACME CA is asked; remove it"
+                    )
+        elif proxy.asks_lets_encrypt and not checks.whole_internet(self.web_from):
+            raise ValueError(
+                ".webFrom shuts out Let's Encrypt, which has to reach port 80 from addresses that it does not "
+                "tell to give domain its certificate; takes 0.0.0.0/0, or a CA inside webFrom as "
+                "services.proxy.acmeServer, or services.proxy.certificates: internal"
+            )
+
+    def asks_for_certificate(self) -> bool:
+        """Whether an ACME CA vouches for `domain`; else the workbench's own CA does."""
+        return self.domain is not None and self.services.proxy.certificates == "acme"
 
     def _judge_ports(self) -> None:
         owners: dict[int, str] = {}

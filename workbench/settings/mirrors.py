@@ -16,3 +16,6 @@ class Mirrors(Section):
         None, description="Python index (simple API) in place of https://pypi.org/simple"
     )
     npm: Url | None = Field(None, description="npm registry in place of https://registry.npmjs.org")
+    docker: Url | None = Field(
+        None, description="mirror of Docker Hub in place of https://registry-1.docker.io"
+    )

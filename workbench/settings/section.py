@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from workbench import checks
@@ -29,4 +29,23 @@ class Service(Section):
     units: ClassVar[tuple[str, ...]] = ()  # systemd units that have to be active while it is enabled
     health: ClassVar[str | None] = None  # path on its `port` that answers with success while it is well
 
+    sandboxed: ClassVar[bool] = (
+        False  # its pages are users' own: the browser is to keep them apart from all others
+    )
+
     enabled: bool = Field(True, description="whether the service runs")
+
+    @model_validator(mode="after")
+    def _off_is_bare(self) -> "Service":
+        """A setting that nothing reads is a mistake: somebody believes in it. Defaults are let pass."""
+        fields = type(self).model_fields.items()
+        changed = (
+            [] if self.enabled else [name for name, field in fields if getattr(self, name) != field.default]
+        )
+        for name in changed:
+            if name != "enabled":
+                raise ValueError(
+                    f".{to_camel(name)} is set, but the service is off, so nothing reads it; remove it or comment "
+                    "it out, or set enabled: true beside it"
+                )
+        return self

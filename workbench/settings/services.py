@@ -4,11 +4,15 @@ Adding one here, and its line in `Services`, is the first step of adding a servi
 """
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from workbench.settings.section import Port, Section, Service
+from workbench import checks
+from workbench.settings.section import Port, Section, Service, Url
+
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 
 class Base(Section):
@@ -46,6 +50,28 @@ class JupyterHub(Service):
     api_port: Port = Field(8001, description="loopback port of the hub's proxy's API")
 
 
+class Shiny(Service):
+    """Shiny apps that people here made."""
+
+    memory_mib: ClassVar[int] = 128
+    title: ClassVar[str] = "Shiny"
+    path: ClassVar[str | None] = "/shiny/"
+    units: ClassVar[tuple[str, ...]] = ("shiny-server.service",)
+    health: ClassVar[str | None] = "/shiny/"
+    sandboxed: ClassVar[bool] = True
+
+    enabled: bool = Field(False, description="whether the service runs; it brings R and 170 MB of packages")
+    port: Port = Field(3838, description="loopback port of Shiny Server, where Caddy finds it")
+
+
+class Docker(Service):
+    """Containers of users' own, without root."""
+
+    title: ClassVar[str] = "Containers"
+
+    enabled: bool = Field(False, description="whether users may run containers, by rootless Podman")
+
+
 class Proxy(Section):
     """Caddy: the only service that listens to the world. It is always on."""
 
@@ -60,6 +86,32 @@ class Proxy(Section):
     notice: Annotated[str, Field(max_length=500)] = Field(
         "", description="a line for everybody on the landing page, such as a maintenance window"
     )
+    contact: Annotated[str, AfterValidator(checks.contact)] = Field(
+        "", description="whom to ask, on the landing page: an e-mail address, a web address, or words"
+    )
+    certificates: Literal["acme", "internal"] = Field(
+        "acme",
+        description="who vouches for `domain`: a CA that browsers trust (acme), or the workbench's own (internal)",
+    )
+    acme_server: Url | None = Field(
+        None, description=f"directory of the ACME CA in place of {LETS_ENCRYPT}, Let's Encrypt's"
+    )
+    acme_root: Annotated[str, AfterValidator(checks.certificate)] | None = Field(
+        None, description="root certificate (PEM) of a private ACME CA, which the host does not know"
+    )
+    acme_email: Annotated[str, AfterValidator(checks.email)] | None = Field(
+        None, description="where the ACME CA may write to; given to it with the first request"
+    )
+
+    @property
+    def ca_directory(self) -> str:
+        """The address of the ACME CA that gives `domain` its certificate."""
+        return self.acme_server or LETS_ENCRYPT
+
+    @property
+    def asks_lets_encrypt(self) -> bool:
+        """Whether that is Let's Encrypt, in production or staging."""
+        return (urlsplit(self.ca_directory).hostname or "").endswith(".letsencrypt.org")
 
 
 class Services(Section):
@@ -68,6 +120,8 @@ class Services(Section):
     base: Base = Field(Base(), description="the host itself")
     python: Python = Field(Python(), description="the data science environment")
     jupyterhub: JupyterHub = Field(JupyterHub(), alias="jupyterhub", description="JupyterLab for every user")
+    shiny: Shiny = Field(Shiny(), description="Shiny Server for users' own apps")
+    docker: Docker = Field(Docker(), description="containers for users")
     proxy: Proxy = Field(Proxy(), description="the web server in front")
 
     def enabled(self) -> Iterator[tuple[str, Service]]:

@@ -124,5 +124,11 @@ def test_what_dpkg_says_is_understood() -> None:
 
 
 def test_the_shell_around_apt_is_sound() -> None:
-    for script in (apt.update_script(), apt.wait_for_dpkg(), apt.Packages().command(["curl"])):
+    mirrors = {"workbench:mirrors.debian": "https://x.example/it's"}
+    for script in (
+        apt.update_script({}),
+        apt.update_script(mirrors),
+        apt.wait_for_dpkg(),
+        apt.Packages().command(["curl"]),
+    ):
         subprocess.run(["sh", "-n", "-c", script], check=True)

@@ -19,10 +19,22 @@ from workbench.settings import Settings
 CADDY = shutil.which("caddy", path=str(Path(sys.executable).parent)) or shutil.which("caddy")
 needs_caddy = pytest.mark.skipif(CADDY is None, reason="there is no caddy")
 HUB = proxy.Entry("jupyterhub", "JupyterHub", "JupyterLab for all.", "/jupyter/", 8000)
-OTHER = proxy.Entry("other", "R & <friends>", "It's another.", "/other/", 8787)
+OTHER = proxy.Entry("other", "R & <friends>", "It's another.", "/other/", 8787, sandboxed=True)
 
 
-def caddyfile(host_name: str = "192.0.2.7", services: list[proxy.Entry] | None = None) -> str:
+def snippet(kind: str, tmp_path: Path, **variables: object) -> Path:
+    """acme.caddy or own.caddy as the program `certificate` copies it for the Caddyfile to import."""
+    path = tmp_path / "certificate.caddy"
+    acme = {"server": "https://ca.example/directory", "email": "ada@example.org", "root": None}
+    path.write_text(render(f"proxy/{kind}.caddy.j2", host_name="bench.example.org", **{**acme, **variables}))
+    return path
+
+
+def caddyfile(
+    host_name: str = "192.0.2.7",
+    services: list[proxy.Entry] | None = None,
+    certificate: Path | str = "/dev/null",
+) -> str:
     return render(
         "proxy/Caddyfile.j2",
         services=[HUB, OTHER] if services is None else services,
@@ -30,11 +42,19 @@ def caddyfile(host_name: str = "192.0.2.7", services: list[proxy.Entry] | None =
         notice="",
         site=proxy.SITE,
         admin=proxy.ADMIN,
+        certificate=certificate,
     )
 
 
-def page(name: str, services: list[proxy.Entry], notice: str = "") -> BeautifulSoup:
-    text = render(f"proxy/{name}.j2", services=services, host_name="bench.example", notice=notice)
+def page(name: str, services: list[proxy.Entry], notice: str = "", contact: str = "") -> BeautifulSoup:
+    text = render(
+        f"proxy/{name}.j2",
+        services=services,
+        host_name="bench.example",
+        notice=notice,
+        contact=contact,
+        contact_link=proxy.contact_link(contact),
+    )
     return BeautifulSoup(text, "html.parser")
 
 
@@ -69,7 +89,7 @@ def test_the_entries_are_the_enabled_services_with_a_page(config: dict[str, Any]
 def test_caddy_takes_the_configuration_for_an_address_and_for_a_name(
     tmp_path: Path, host_name: str, services: list[proxy.Entry]
 ) -> None:
-    done = caddy("validate", caddyfile(host_name, services), tmp_path)
+    done = caddy("validate", caddyfile(host_name, services, snippet("own", tmp_path)), tmp_path)
     assert done.returncode == 0, done.stderr
 
 
@@ -91,11 +111,43 @@ def test_every_service_is_found_on_loopback_and_keeps_its_websockets_over_a_relo
 
 @needs_caddy
 def test_certificates_are_of_the_internal_ca_which_the_host_need_not_trust(tmp_path: Path) -> None:
-    adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
+    text = caddyfile(certificate=snippet("own", tmp_path))
+    adapted = json.loads(caddy("adapt", text, tmp_path).stdout)
     policies = adapted["apps"]["tls"]["automation"]["policies"]
     assert all(issuer["module"] == "internal" for policy in policies for issuer in policy["issuers"])
     assert adapted["apps"]["pki"]["certificate_authorities"]["local"]["install_trust"] is False
     assert adapted["admin"]["listen"] == "unix//run/caddy/admin.sock|0600"
+    assert "Strict-Transport-Security" not in json.dumps(adapted)
+
+
+@needs_caddy
+@pytest.mark.parametrize("root", [None, "/etc/ssl/certs/ca-certificates.crt"])
+def test_with_a_domain_the_one_ca_is_asked_and_browsers_are_told_to_insist(
+    tmp_path: Path, root: str | None
+) -> None:
+    text = caddyfile("bench.example.org", certificate=snippet("acme", tmp_path, root=root))
+    adapted = json.loads(caddy("adapt", text, tmp_path).stdout)
+    [policy] = [
+        one
+        for one in adapted["apps"]["tls"]["automation"]["policies"]
+        if one.get("subjects") == ["bench.example.org"]
+    ]
+    # No second issuer: Caddy would replace a good certificate by one of its own CA at the first failed renewal.
+    [issuer] = policy["issuers"]
+    assert issuer["module"] == "acme"
+    assert issuer["ca"] == "https://ca.example/directory"
+    assert issuer["email"] == "ada@example.org"
+    assert issuer.get("trusted_roots_pem_files") == ([root] if root else None)
+    assert "Strict-Transport-Security" in json.dumps(adapted)
+
+
+@needs_caddy
+def test_only_users_own_pages_are_sandboxed_and_get_no_cookie(tmp_path: Path) -> None:
+    adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
+    changes = [json.dumps(one) for one in handlers(adapted, "headers")]
+    [policy] = [one for one in changes if "sandbox" in one]
+    assert "allow-same-origin" not in policy
+    assert len([one for one in changes if '"delete": ["Cookie"]' in one]) == 1
 
 
 def handlers(node: Any, kind: str) -> list[dict[str, Any]]:
@@ -120,9 +172,23 @@ def test_the_landing_page_lists_every_service_and_escapes_what_it_shows() -> Non
     assert len(landing.select("script")) == 1
 
 
+@pytest.mark.parametrize(
+    ("contact", "link"),
+    [
+        ("ada@example.org", "mailto:ada@example.org"),
+        ("https://help.example.org/desk", "https://help.example.org/desk"),
+        ("Ada, room <3>", None),
+    ],
+)
+def test_the_landing_page_says_whom_to_ask(contact: str, link: str | None) -> None:
+    footer = page("index.html", [HUB], contact=contact).footer
+    assert contact in " ".join(footer.text.split())
+    assert [a["href"] for a in footer.select("a")] == ([link] if link else [])
+
+
 def test_without_a_notice_there_is_none_and_without_services_it_says_so() -> None:
     landing = page("index.html", [])
-    assert landing.select(".notice") == []
+    assert landing.select(".notice, footer") == []
     assert "No service" in landing.main.text
 
 

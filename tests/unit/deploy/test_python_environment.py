@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +129,32 @@ def test_environments_whose_names_begin_alike_do_not_touch_each_other(
     for digest in (OLDEST, OLDER, DIGEST):
         call(monkeypatch, digest)
     assert (root / f"some-other-{OLDEST}").exists()
+
+
+@pytest.mark.parametrize(("flag", "key"), [("--index", "pypi"), ("--npm", "npm")])
+def test_a_mirror_that_answers_404_is_named_by_its_key(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    flag: str,
+    key: str,
+) -> None:
+    def refused(*_: Any) -> None:
+        raise subprocess.CalledProcessError(2, ["/opt/workbench/uv/bin/uv", "pip", "sync"])
+
+    class Empty(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def log_message(self, *_: Any) -> None: ...
+
+    monkeypatch.setattr(program, "install_with_uv", refused)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror = f"http://127.0.0.1:{server.server_port}"
+        assert call(monkeypatch, DIGEST, flag, mirror) == 1
+        server.shutdown()
+    said = capsys.readouterr().err
+    assert f"could not be installed: workbench:mirrors.{key} is {mirror}, which answers 404" in said
+    assert not (root / "some").exists()

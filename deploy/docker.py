@@ -1,0 +1,48 @@
+"""Containers of users' own: Podman without root, which answers to `docker` as well.
+
+Podman and not Docker: it needs no daemon. A rootless dockerd for each user would need a user manager that lingers,
+and what it runs would not be in the unit that a notebook is, so not within the user's limits. Nobody is in a group
+that amounts to root, as Debian's `docker` is.
+"""
+
+from urllib.parse import urlsplit
+
+from pyinfra.api.deploy import deploy
+from pyinfra.operations import apt
+from pyinfra.operations import files as host_files
+
+from deploy import files, programs
+from workbench.settings import Settings
+from workbench.stack import Context
+
+REGISTRIES = "/etc/containers/registries.conf.d/50-workbench.conf"
+QUIET = (
+    "/etc/containers/nodocker"  # podman-docker says at each call that it is not Docker, unless this is there
+)
+
+
+def packages(settings: Settings) -> tuple[str, ...]:
+    """Debian's packages, none while the service is off."""
+    own = ("podman", "podman-docker", "crun", "uidmap", "passt", "slirp4netns", "fuse-overlayfs", "catatonit")
+    return own if settings.services.docker.enabled else ()
+
+
+@deploy("docker")
+def docker(context: Context) -> None:
+    """Ids for the users inside containers, and where images come from; with the service off, no Podman.
+
+    Images and containers are in their owners' homes, and stay.
+    """
+    if not context.settings.services.docker.enabled:
+        apt.packages(packages=["podman", "podman-docker"], present=False, name="No Podman")
+        return
+    programs.install("docker/subids.j2", "subids")
+    programs.run(program="subids", name="Give users ids for their containers")
+    mirror = urlsplit(context.settings.mirrors.docker or "")
+    files.template(
+        "docker/registries.conf.j2",
+        REGISTRIES,
+        mirror=f"{mirror.netloc}{mirror.path}",
+        plain=mirror.scheme == "http",
+    )
+    host_files.file(path=QUIET, name=QUIET)
