@@ -36,7 +36,7 @@ def test_mirrors_that_give_out_nothing_are_named_and_nothing_breaks(workbench: W
     with workbench.settings(mirrors={"pypi": url, "npm": url}) as applied:
         assert applied.status == 0, applied.output  # what is installed already needs no mirror
         as_user = "runuser -l grace -c '{}'"
-        assert url in workbench.ssh(as_user.format("pip config get global.index-url")).stdout
+        assert url in workbench.ssh(as_user.format("pip config list")).stdout
         assert (
             url
             in workbench.ssh(as_user.format("/opt/workbench/jupyterhub/bin/npm config get registry")).stdout
