@@ -1,7 +1,6 @@
 """Containers of users' own: Podman without root, which answers to `docker` as well.
 
-Podman and not Docker: it needs no daemon. A rootless dockerd for each user would need a user manager that lingers,
-and what it runs would not be in the unit that a notebook is, so not within the user's limits. Nobody is in a group
+Podman and not Docker: it needs no daemon, neither root's nor one for each user. Nobody is in a group
 that amounts to root, as Debian's `docker` is.
 """
 
@@ -36,8 +35,8 @@ def docker(context: Context) -> None:
     if not context.settings.services.docker.enabled:
         apt.packages(packages=["podman", "podman-docker"], present=False, name="No Podman")
         return
-    programs.install("docker/subids.j2", "subids")
-    programs.run(program="subids", name="Give users ids for their containers")
+    programs.install("docker/container-users.j2", "container-users")
+    programs.run(program="container-users", name="Give users what containers need")
     mirror = urlsplit(context.settings.mirrors.docker or "")
     files.template(
         "docker/registries.conf.j2",

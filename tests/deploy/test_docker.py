@@ -1,6 +1,6 @@
 """Containers of users' own, as far as a host that is a container itself can show it.
 
-Nested containers do not start here (no new mounts of proc, no user namespaces below a container's), and no registry of
+Nested containers do not start here (crun cannot write to /proc/sys, which the lab mounts read-only), and no registry of
 images can be reached: what is tested is that Podman sets itself up for a user without root, with that user's ids.
 """
 
@@ -23,11 +23,17 @@ def test_users_get_podman_without_root_under_both_its_names_and_lose_it_when_it_
     with workbench.settings(**settings) as applied:
         assert applied.status == 0, applied.output
         uid = int(workbench.ssh("id -u grace").stdout)
-        info = json.loads(workbench.ssh("runuser -l grace -c 'docker info --format json'").stdout)
-        assert info["host"]["security"]["rootless"] is True
-        assert info["store"]["graphRoot"] == "/home/grace/.local/share/containers/storage"
-        assert info["host"]["idMappings"]["uidmap"][1]["host_id"] == (uid - 1001 + 2) * 65536
-        assert info["registries"]["docker.io"]["Mirrors"][0]["Location"] == "mirror.example/hub"
+        # Over SSH, and as JupyterHub starts a notebook: without a session.
+        notebook = "systemd-run --quiet --pipe --wait --uid=grace --setenv=HOME=/home/grace"
+        for way in (
+            "runuser -l grace -c 'docker info --format json'",
+            f"{notebook} podman info --format json",
+        ):
+            info = json.loads(workbench.ssh(way).stdout)
+            assert info["host"]["security"]["rootless"] is True
+            assert info["store"]["graphRoot"] == "/home/grace/.local/share/containers/storage"
+            assert info["host"]["idMappings"]["uidmap"][1]["host_id"] == (uid - 1001 + 2) * 65536
+            assert info["registries"]["docker.io"]["Mirrors"][0]["Location"] == "mirror.example/hub"
         assert workbench.ssh("ls /var/run/docker.sock /run/podman/podman.sock", check=False).stdout == ""
         workbench.ssh("runuser -l grace -c 'podman volume create keep'")
     assert workbench.ssh("command -v podman docker", check=False).stdout == ""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from deploy.files import render
 from tests.unit.deploy import service_programs
 
-program: ModuleType = service_programs.load("docker/subids.j2")
+program: ModuleType = service_programs.load("docker/container-users.j2")
 
 
 @given(st.sets(st.integers(1001, 59999), min_size=2, max_size=40))
@@ -38,18 +38,33 @@ def test_a_range_that_overlaps_a_users_goes() -> None:
     assert program.wanted(f"admin:{start - 10}:65536\n", {"ada": 2000}) == f"ada:{start}:65536\n"
 
 
-def test_the_check_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_changes_nothing_and_a_run_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = (tmp_path / "subuid", tmp_path / "subgid")
-    people = [SimpleNamespace(pw_name="ada", pw_uid=2000), SimpleNamespace(pw_name="admin", pw_uid=1000)]
+    named = [("ada", 2000, "/bin/bash"), ("alan", 2001, "/usr/sbin/nologin"), ("admin", 1000, "/bin/bash")]
+    people = [SimpleNamespace(pw_name=name, pw_uid=uid, pw_shell=shell) for name, uid, shell in named]
+    lingering = tmp_path / "linger"
+    lingering.mkdir()
+    asked: list[str] = []
+
+    def enable(command: list[str], **_: object) -> None:
+        asked.extend(command[2:])
+        for name in command[2:]:
+            (lingering / name).touch()
+
     monkeypatch.setattr(program, "FILES", files)
+    monkeypatch.setattr(program, "LINGERING", lingering)
+    monkeypatch.setattr("subprocess.run", enable)
     monkeypatch.setattr("pwd.getpwall", lambda: people)
-    monkeypatch.setattr("sys.argv", ["subids", "--check"])
+    monkeypatch.setattr("sys.argv", ["container-users", "--check"])
     assert program.main() == program.WOULD_CHANGE
     assert not files[0].exists()
-    monkeypatch.setattr("sys.argv", ["subids"])
+    monkeypatch.setattr("sys.argv", ["container-users"])
     assert program.main() == 0
-    assert [file.read_text() for file in files] == ["ada:65601536:65536\n"] * 2
-    monkeypatch.setattr("sys.argv", ["subids", "--check"])
+    assert [file.read_text() for file in files] == ["ada:65601536:65536\nalan:65667072:65536\n"] * 2
+    assert asked == ["ada"], "an account that is closed has nothing running"
+    monkeypatch.setattr("sys.argv", ["container-users", "--check"])
     assert program.main() == 0
 
 
