@@ -1,0 +1,114 @@
+"""Ansible's equal of a deploy that changes nothing: a playbook that checks as much on the same host.
+
+What there is to check is taken from what our connector remembers that the deploy asks.
+"""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.workbench import Measured
+from workbench import stack as stacks
+from workbench.outputs import ADMIN
+from workbench.stack import ROOT
+
+ENVIRONMENT = ROOT / ".cache" / "bench-ansible"
+PLAYBOOK = ROOT / "bench" / "playbooks" / "noop.yml"
+
+
+def install() -> Path:
+    """ansible-playbook, in an environment of its own, as uv.lock has it."""
+    uv = ROOT / ".cache" / "uv" / "bin" / "uv"
+    environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT), "UV_PYTHON_DOWNLOADS": "never"}
+    environment |= {"UV_CACHE_DIR": str(ROOT / ".cache" / "uv-packages")}
+    command = [str(uv), "sync", "--frozen", "--quiet", "--only-group", "bench"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    return ENVIRONMENT / "bin" / "ansible-playbook"
+
+
+def asked(bench: Measured) -> list[str]:
+    """The commands of the deploy's facts."""
+    path = stacks.facts_memory(bench.context.outputs)
+    return [command for command, _ in json.loads(path.read_text())["questions"]]
+
+
+def lists(commands: list[str], folder: Path) -> dict[str, Any]:
+    """The playbook's variables; the files' own contents are fetched into `folder` later."""
+    files, units, programs, packages, accounts = [], [], [], [], ["root"]
+    for command in commands:
+        if found := re.search(r"stat -c '%F\|%a\|%U\|%G' (\S+);", command):
+            files.append(shlex.split(found[1])[0])
+        elif found := re.match(r"systemctl show -p \S+ (\S+)", command):
+            units.append(found[1].rstrip(";"))
+        elif found := re.match(r"(.+ --check) >", command):
+            programs.append(found[1])
+        elif found := re.match(r"dpkg-query -W -f '.*?' (.+?) 2>", command, re.DOTALL):
+            packages = shlex.split(found[1])
+    return {
+        "files": [{"src": f"{folder}/{path.lstrip('/')}", "dest": path} for path in files],
+        "units": units,
+        "programs": programs,
+        "packages": packages,
+        "accounts": accounts,
+    }
+
+
+def fetch(bench: Measured, variables: dict[str, Any], folder: Path) -> None:
+    """The files as they are on the host, with the mode and owners of each."""
+    names = shlex.join(item["dest"] for item in variables["files"])
+    command = [*stacks.ssh_command(bench.context.outputs), f"sudo tar -cPhf - {names}"]
+    archive = folder / "files.tar"
+    archive.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
+    with tarfile.open(archive) as tar:
+        members = {member.name: member for member in tar.getmembers()}
+        for item in variables["files"]:
+            member = members[item["dest"]]
+            path = Path(item["src"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = tar.extractfile(member)
+            assert content is not None
+            path.write_bytes(content.read())
+            item |= {"mode": f"{member.mode:04o}", "owner": member.uname, "group": member.gname}
+
+
+@contextmanager
+def playbook(bench: Measured) -> Iterator[Callable[[], int]]:
+    """A function that runs the playbook once, fails where it changed anything, and gives back how much it checked."""
+    program = install()
+    facts = bench.context.outputs
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        variables = lists(asked(bench), folder)
+        fetch(bench, variables, folder)
+        (folder / "variables.json").write_text(json.dumps(variables))
+        options = {
+            "ansible_host": facts.address,
+            "ansible_user": ADMIN,
+            "ansible_ssh_private_key_file": stacks.ssh_key(),
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "ansible_ssh_common_args": f"-o UserKnownHostsFile={stacks.known_hosts(facts)}",
+        }
+        inventory = {"all": {"hosts": {"bench": {key: value for key, value in options.items() if value}}}}
+        (folder / "inventory.json").write_text(json.dumps(inventory))
+
+        def play() -> int:
+            done = subprocess.run(
+                [program, "-i", folder / "inventory.json", "-e", f"@{folder}/variables.json", PLAYBOOK],
+                env={**os.environ, "ANSIBLE_PIPELINING": "True", "LC_ALL": "C.UTF-8"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode != 0 or "changed=0" not in done.stdout:
+                raise RuntimeError(f"The playbook was to change nothing:\n{done.stdout[-3000:]}{done.stderr}")
+            return 1 + sum(len(variables[part]) for part in ("files", "units", "programs", "accounts"))
+
+        yield play
