@@ -84,12 +84,12 @@ class FileState(FactBase[State | None]):
         at = quote(path)
         return (
             f"if [ -e {at} ] || [ -L {at} ]; then stat -c '%F|%a|%U|%G' {at}; "
-            f"if [ -f {at} ]; then sha256sum < {at} | cut -d' ' -f1; fi; fi"
+            f"if [ -f {at} ]; then sha256sum < {at}; fi; fi"
         )
 
     def process(self, output: list[str]) -> State | None:
         kind, mode, user, group = output[0].split("|")
-        return State(kind, mode, user, group, output[1] if len(output) > 1 else "")
+        return State(kind, mode, user, group, output[1].split()[0] if len(output) > 1 else "")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,10 @@
 
 import sys as _sys
 
+_sys.dont_write_bytecode = (
+    False  # pyinfra's choice; compiling deploy/ anew costs each run a sixth of a second
+)
+
 from deploy import knownhosts as _knownhosts
 from deploy import selected as _selected
 from workbench import configure as _configure

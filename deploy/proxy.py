@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyinfra.api.deploy import deploy
-from pyinfra.operations import server
 
-from deploy import files, programs, units, uv
+from deploy import accounts, files, programs, units, uv
 from workbench import checks
 from workbench.settings import Service, Services
 from workbench.stack import Context
@@ -63,14 +62,7 @@ def entry(name: str, service: Service, path: str) -> Entry:
 def proxy(context: Context) -> None:
     """Caddy, its user, the pages, a configuration that Caddy has judged before it is used, and its certificate."""
     uv.environment("caddy", context.settings.mirrors)
-    server.user(  # noqa: S604 - `shell` is what the account has, nothing is run through one
-        user=USER,
-        system=True,
-        home="/nonexistent",
-        create_home=False,
-        shell="/usr/sbin/nologin",
-        name="User caddy",
-    )
+    accounts.service_account(account=USER, name="User caddy")
     _certificate(context)
     own = context.settings.services.proxy
     variables: dict[str, Any] = {

@@ -32,10 +32,14 @@ class Says(FactBase[list[str]]):
 @operation()
 def note(line: str, dest: str) -> Generator[StringCommand, None, None]:
     """Writes what the fact `line` says to a file of FOLDER, as JSON, where that says something else."""
-    said = json.dumps([len(line) for line in host.get_fact(Says, line=line)]) if "big" in dest else None
-    said = said or json.dumps(host.get_fact(Says, line=line))
-    if host.get_fact(Says, line=f"cat {FOLDER}/{dest} 2>/dev/null || true", _sudo_user=None) != [said]:
-        yield StringCommand(f"mkdir -p {FOLDER} && cat > {FOLDER}/{dest}", _stdin=[said], _sudo_user=None)
+    said = json.dumps(host.get_fact(Says, line=line))
+    said = said if len(said) < 1000 else str(len(said))
+    if host.get_fact(Says, line=f"cat {FOLDER}/{dest} 2>/dev/null || true", _sudo=True, _sudo_user=None) != [
+        said
+    ]:
+        yield StringCommand(
+            f"mkdir -p {FOLDER} && cat > {FOLDER}/{dest}", _stdin=[said], _sudo=True, _sudo_user=None
+        )
 
 
 ODD = "printf '%s\\n' \"it's\" '\"quoted\"' '$HOME'; printf 'two\nlines\n\n'; echo größe ∑"

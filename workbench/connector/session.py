@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 AGENT = Path(__file__).parent / "agent.py"
 LOCK = "/run/workbench/deploy.lock"
-BATCH_SECONDS = 10.0  # what takes longer is not worth waiting for beside others
+BATCH_SECONDS = 20.0  # what takes longer is asked alone; a busy host needs some seconds for them all
 
 
 class Stream(Protocol):
