@@ -117,7 +117,7 @@ def _reason(log: Path) -> str:
     """What a log of pyinfra ends with, without a terminal's colours: its own complaint, or the last lines."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
     complaint = re.search(r"^--> (?:pyinfra error|An unexpected exception).*?: (.+)", text, re.MULTILINE)
-    if complaint:
+    if complaint and complaint[1] != "No hosts remaining!":  # of which the lines above say why
         return complaint[1]
     lines = [line for line in text.splitlines() if line.strip()]
     return "The last that it said:\n" + "\n".join(lines[-_LAST_LINES:]) if lines else ""

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.deploy.test_jupyterhub import eventually, visit
 from tests.workbench_in_lab import Applied, Workbench
 from workbench import stack as stacks
+from workbench import stackfile
 from workbench.connector import session
 
 pytestmark = pytest.mark.lab
@@ -158,3 +160,31 @@ def test_a_failed_deploy_says_what_failed_where_and_the_next_one_repairs(workben
     assert "1 of " in repaired
     unknown = workbench.command("deploy", "--only", "nonsense", check=False)
     assert "nonsense is no service of this workbench; there are apt, base," in unknown.stderr
+
+
+def test_a_user_and_a_moved_port_restart_only_what_they_concern_and_an_open_kernel_goes_on(
+    workbench: Workbench,
+) -> None:
+    def lives() -> dict[str, str]:
+        """What systemd calls the present life of each unit; a reload is no new one."""
+        names = "ssh caddy systemd-journald workbench-firewall jupyter-ada-singleuser jupyterhub-proxy"
+        said = workbench.ssh(f"systemctl show -p Id,InvocationID {names}").stdout
+        pairs = [dict(line.split("=", 1) for line in block.splitlines()) for block in said.split("\n\n")]
+        return {pair["Id"]: pair["InvocationID"] for pair in pairs}
+
+    users = stackfile.check(stackfile.path_of(workbench.stack)).users
+    more = [*({"name": user.name, "admin": user.admin} for user in users), {"name": "mary"}]
+    hashes = {user.name: user.password_hash for user in users}
+    for user in more[:-1]:
+        secret = hashes[str(user["name"])]
+        assert secret is not None
+        user["passwordHash"] = secret.get_secret_value()
+    with visit(workbench, "ada") as visitor:
+        visitor.run_code("kept = 41")
+        before = lives()
+        with workbench.settings(users=more, services={"jupyterhub": {"port": 9000}}) as applied:
+            assert applied.status == 0, applied.output
+            after = lives()
+            assert {unit for unit in before if before[unit] != after[unit]} == {"jupyterhub-proxy.service"}
+            assert workbench.ssh("id -un mary").stdout.strip() == "mary"
+            assert eventually(lambda: visitor.run_code("print(kept + 1)")).strip() == "42"

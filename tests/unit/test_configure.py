@@ -150,6 +150,15 @@ def test_a_failure_names_operation_host_and_the_last_lines(
         configure.run(Outputs.model_validate(FACTS), {})
 
 
+def test_a_host_that_cannot_be_connected_to_is_told_with_its_reason(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["    [bench] Another deploy is at work, by ada", "--> pyinfra error: No hosts remaining!"]
+    deploy_that(root, monkeypatch, "".join(f"print({line!r})\n" for line in lines) + "sys.exit(1)")
+    with pytest.raises(WorkbenchError, match="Another deploy is at work, by ada"):
+        configure.run(Outputs.model_validate(FACTS), {})
+
+
 @pytest.mark.parametrize("program", ["", "import signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_a_run_that_was_cut_short_is_none_that_went_well(
     root: Path, monkeypatch: pytest.MonkeyPatch, program: str
