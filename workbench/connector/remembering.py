@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pyinfra.api.state import State
 
 FRESH = 30.0  # seconds
+MOST_BATCHES = 3  # in a run: where a host takes so long, or a person, the rest may as well be read one by one
 NEVER = float("-inf")
 START_SECONDS = 20.0  # until the host has taken the lock
 BEAT_SECONDS = 15.0
@@ -75,9 +76,11 @@ class Remembering(BaseConnector):
     def __init__(self, state: "State", host: "Host") -> None:
         super().__init__(state, host)
         self._session: Session | None = None
+        self._own: dict[str, Any] = {}  # the arguments that the agent was started with
         self._answers: dict[str, Answer] = {}
-        self._answered = NEVER
-        self._deaf = False
+        self._sent = NEVER  # when the batch was asked for
+        self._awaited = False  # it has been asked for, and its reply was not yet looked at
+        self._batches = 0
         self._asked: dict[str, Question] = {}
         self._reading = 0
         self._waits = False
@@ -96,11 +99,10 @@ class Remembering(BaseConnector):
 
     def connect(self) -> None:
         super().connect()
-        self._changed = False
+        self._changed, self._awaited = False, False
         self._remembered = self._load()
         try:
             self._begin()
-            self._refresh()
         except (LockedError, AgentError) as error:
             self.disconnect()
             raise ConnectError(_refusal(error)) from None
@@ -155,32 +157,46 @@ class Remembering(BaseConnector):
     def _remember(self, command: StringCommand, arguments: Mapping[str, Any]) -> Answer | None:
         """Notes the command for the next run, and gives its answer where there is one that counts."""
         text = _plain(command)
-        if text is None or _told(arguments) != self._arguments():
+        if text is None or _told(arguments) != self._own:
             return None
         self._asked[text] = Question(text, self._waits)
         if self._changed or not self._remembered:
             return None
-        if time.monotonic() - self._answered > FRESH:
-            self._refresh()
+        self._hear()
+        if time.monotonic() - self._sent > FRESH:
+            self._answers = {}
+            self._ask(self._session)
+            self._hear()
         answer = self._answers.get(text)
         if answer is None and self._waits:
-            self._answers, self._answered = (
-                {},
-                NEVER,
-            )  # the host is not yet ready: whatever was read was read too early
+            self._answers, self._sent = {}, NEVER  # the host is not yet ready, and all was read too early
         return answer
 
-    def _refresh(self) -> None:
-        """Reads all that is remembered anew; what fails is read one by one."""
-        self._answers, self._answered = {}, time.monotonic()
-        if self._session is None or self._deaf or not self._remembered:
+    def _ask(self, session: Session | None) -> None:
+        """Asks for all that is remembered; the host reads it while this machine goes on."""
+        if session is None or self._batches == MOST_BATCHES:
             return
+        self._batches += 1
+        self._sent = time.monotonic()
         try:
-            self._session.ask(self._remembered, self._shell)
-            self._answers = self._session.answers(self._remembered)
+            session.ask(self._remembered, str(self._own["_shell_executable"]))
+            self._awaited = True
         except AgentError as error:
-            self._deaf = True  # a late reply must not be taken for that to a later question
-            logger.debug("%sfacts are read one by one: %s", self.host.print_prefix, error)
+            self._give_up(error)
+
+    def _hear(self) -> None:
+        """Takes the reply to what was asked for; what is not in it is read alone."""
+        if self._awaited and self._session is not None:
+            self._awaited = False
+            try:
+                self._answers = self._session.answers(self._remembered)
+            except AgentError as error:
+                self._give_up(error)
+
+    def _give_up(self, error: AgentError) -> None:
+        """No more batches: a reply that comes late must not be taken for that to a later question."""
+        self._batches = MOST_BATCHES
+        logger.debug("%sfacts are read one by one: %s", self.host.print_prefix, error)
 
     # Changing
 
@@ -198,17 +214,20 @@ class Remembering(BaseConnector):
                 raise OSError(_refusal(error)) from None
 
     def _begin(self) -> None:
-        """Takes the lock. Raises LockedError or AgentError."""
-        arguments: Any = self._arguments()
+        """Takes the lock, and asks for what is remembered. Raises LockedError or AgentError."""
+        self._own = self._own or self._arguments()  # once connected, an operation may say otherwise
+        arguments: Any = dict(self._own)
         extract_control_arguments(arguments)
         line = make_unix_command_for_host(self.state, self.host, StringCommand(command()), **arguments)
         session = Session(self._start_agent(line.get_raw_value()), _me(), self.lock)
+        if self._remembered and not self._changed:
+            self._ask(session)
         try:
             session.held(START_SECONDS)
         except (LockedError, AgentError):
             session.close()
             raise
-        self._session, self._deaf = session, False
+        self._session = session
         gevent.spawn(_beat, session)
 
     def _arguments(self) -> dict[str, Any]:
@@ -216,16 +235,13 @@ class Remembering(BaseConnector):
         arguments, _ = pop_global_arguments(self.state, self.host, {})
         return _told({key: value for key, value in arguments.items() if key in CONNECTOR_ARGUMENT_KEYS})
 
-    @property
-    def _shell(self) -> str:
-        """The shell that runs the host's commands; "" where there is none in between, and so no batch."""
-        return str(self._arguments().get("_shell_executable", ""))
-
     # What is remembered
 
     def _load(self) -> list[Question]:
         path, key = self.host.data.get(MEMORY), self.host.data.get(KEY)
-        return memory.load(Path(path), key) if path and key and self._shell else []
+        # Without a shell in between, a command is for the login shell of whoever connects.
+        shell = self._arguments().get("_shell_executable")
+        return memory.load(Path(path), key) if path and key and shell else []
 
     def _save(self) -> None:
         """Notes what this run asked; besides it what the one before did, where this one was cut short."""
