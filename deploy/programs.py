@@ -7,6 +7,7 @@ point: the next call goes on from there.
 
 from collections.abc import Generator, Sequence
 from shlex import join, quote
+from typing import Any
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
@@ -26,10 +27,11 @@ def path(name: str) -> str:
     return f"{FOLDER}/{name}"
 
 
-def install(source: str, name: str) -> OperationMeta:
+def install(source: str, name: str, **variables: Any) -> OperationMeta:
     """The program from templates/`source`, judged by Python's own compiler before it is used."""
     judge = "python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}"
-    return files.template(source, path(name), mode="755", validate=judge, name=f"Install the program {name}")
+    about = f"Install the program {name}"
+    return files.template(source, path(name), mode="755", validate=judge, name=about, **variables)
 
 
 def tools() -> OperationMeta:

@@ -6,9 +6,9 @@ from deploy import files
 from tests.unit.deploy import host_programs
 
 
-def load(source: str) -> ModuleType:
+def load(source: str, **variables: object) -> ModuleType:
     """The program from templates/`source`; a new module each time."""
     host_programs.load("hosttools")  # which lies beside them on the host, too
     module = ModuleType(source)
-    exec(compile(files.render(source), source, "exec"), module.__dict__)
+    exec(compile(files.render(source, **variables), source, "exec"), module.__dict__)
     return module
