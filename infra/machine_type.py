@@ -24,7 +24,8 @@ class MachineType:
 def choose(settings: Settings, running: Architecture | None) -> MachineType:
     """The type of `size`, asked of the API. `running` is the architecture of the server that there is, if any.
 
-    Raises RunError where the type does not exist, is too small, or cannot run the server's system.
+    Raises RunError where the type does not exist, is too small for the services or of an architecture that one of them
+    lacks, or cannot run the server's system.
     """
     try:
         kind = aws.ec2.get_instance_type(instance_type=settings.size)
@@ -39,6 +40,7 @@ def choose(settings: Settings, running: Architecture | None) -> MachineType:
         settings.size, kind.default_vcpus, kind.memory_size, architecture_of(kind.supported_architectures)
     )
     try:
+        settings.judge_architecture(chosen.architecture)
         settings.judge_memory(chosen.memory_mib)
     except ValueError as error:
         raise pulumi.RunError(f"workbench:{str(error).lstrip('.')}.") from None

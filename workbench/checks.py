@@ -44,6 +44,11 @@ EC2_KEY_TYPES = ("ssh-ed25519 ", "ssh-rsa ")
 ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 EMAIL = re.compile(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+\.[^\s@<>\"',;]+")
+R_VERSION = re.compile(r"[34]\.\d{1,2}\.\d{1,2}")
+PYTHON_VERSION = re.compile(r"3\.(\d{1,2})(?:\.\d{1,2})?")
+OLDEST_PYTHON = 10  # ipykernel 7 needs 3.10
+RSTUDIO_VERSION = re.compile(r"\d{4}\.\d{2}\.\d+\+\d+")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 DOMAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -173,3 +178,34 @@ def whole_internet(cidrs: Sequence[str]) -> bool:
     """Whether IPv4 ranges together leave nothing out."""
     networks = (ipaddress.IPv4Network(cidr) for cidr in cidrs)
     return any(network.prefixlen == 0 for network in ipaddress.collapse_addresses(networks))
+
+
+def sha256(value: str) -> str:
+    """A SHA-256 digest as `sha256sum` prints it."""
+    if not SHA256.fullmatch(value):
+        raise ValueError("is no sha256; takes the 64 digits (0-9, a-f) that `sha256sum FILE` prints")
+    return value
+
+
+def r_version(value: str) -> str:
+    """A release of R, in full."""
+    if not R_VERSION.fullmatch(value):
+        raise ValueError("is no version of R; takes its three numbers, such as 4.4.3")
+    return value
+
+
+def python_version(value: str) -> str:
+    """A Python that kernels run on: a minor version (then its newest release) or one release."""
+    match = PYTHON_VERSION.fullmatch(value)
+    if not match or int(match[1]) < OLDEST_PYTHON:
+        raise ValueError(
+            f"is no version of Python that a kernel runs on; takes 3.{OLDEST_PYTHON} or later, such as 3.12 or 3.12.11"
+        )
+    return value
+
+
+def rstudio_version(value: str) -> str:
+    """A release of RStudio Server, as Posit writes it."""
+    if not RSTUDIO_VERSION.fullmatch(value):
+        raise ValueError("is no version of RStudio Server; takes one such as 2026.07.0+139")
+    return value

@@ -28,7 +28,7 @@ def test_the_smallest_config_is_enough(config: dict[str, Any]) -> None:
     settings = parse(config)
     assert settings.size == "t3.large"
     assert settings.web_from == ["0.0.0.0/0"]
-    assert [name for name, _ in settings.services.enabled()] == ["python", "jupyterhub"]
+    assert [name for name, _ in settings.services.enabled()] == ["python", "r", "jupyterhub", "rstudio"]
 
 
 def test_values_as_the_cli_gives_them_are_text(config: dict[str, Any]) -> None:
@@ -119,6 +119,45 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ),
         ({"services": {"base": {"timezone": "a b"}}}, "workbench:services.base.timezone is"),
         ({"mirrors": {"pypi": "ftp://x"}}, "workbench:mirrors.pypi is"),
+        (
+            {"size": "t4g.large"},
+            "workbench:services.rstudio.enabled is true, but t4g.large is an ARM type, for which there is no RStudio",
+        ),
+        (
+            {"services": {"r": {"enabled": False}}},
+            "workbench:services.rstudio.enabled is true, but RStudio needs R, and services.r.enabled is false",
+        ),
+        (
+            {"services": {"rstudio": {"version": "2025.09.2+418"}}},
+            "workbench:services.rstudio.sha256 is missing: the workbench knows that of 2026.07.0+139 only",
+        ),
+        ({"services": {"rstudio": {"version": "latest"}}}, "which is no version of RStudio Server"),
+        ({"services": {"rstudio": {"sha256": "abc"}}}, "which is no sha256; takes the 64 digits"),
+        (
+            {"services": {"rstudio": {"port": 8000}}},
+            "rstudio.port is 8000, which services.jupyterhub.port has",
+        ),
+        (
+            {"services": {"r": {"versions": [{"version": "4.4.3"}]}}},
+            "workbench:services.r.versions[0].sha256 is missing: the workbench knows none for R 4.4.3;",
+        ),
+        (
+            {
+                "size": "t4g.large",
+                "services": {"rstudio": {"enabled": False}, "r": {"versions": [{"version": "4.2.3"}]}},
+            },
+            "services.r.versions[0].sha256 is missing: the workbench knows none for R 4.2.3 on ARM;",
+        ),
+        (
+            {"services": {"r": {"versions": [{"version": "4.2.3"}, {"version": "4.2.3"}]}}},
+            "workbench:services.r.versions lists the version 4.2.3 twice",
+        ),
+        (
+            {"services": {"r": {"versions": [{"version": "4.4"}]}}},
+            "which is no version of R; takes its three",
+        ),
+        ({"services": {"python": {"versions": ["3.9"]}}}, "workbench:services.python.versions[0] is"),
+        ({"services": {"python": {"versions": ["3.12", "3.12"]}}}, "lists the version 3.12 twice"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence_that_names_the_key(
@@ -144,6 +183,23 @@ def test_a_web_that_is_closed_to_strangers_takes_a_ca_inside_it(
 def test_two_halves_of_the_internet_are_all_of_it(config: dict[str, Any]) -> None:
     config |= {"workbench:domain": "bench.example.org", "workbench:webFrom": ["0.0.0.0/1", "128.0.0.0/1"]}
     assert parse(config).asks_for_certificate()
+
+
+def test_versions_beside_the_hosts_own_can_be_asked_for(config: dict[str, Any]) -> None:
+    services = {
+        "python": {"versions": ["3.12", "3.11.9"]},
+        "r": {"versions": [{"version": "4.2.3"}, {"version": "4.4.3", "sha256": "a" * 64}]},
+        "rstudio": {"version": "2025.09.2+418", "sha256": "b" * 64},
+    }
+    found = parse({**config, "workbench:services": services}).services
+    assert found.python.versions == ["3.12", "3.11.9"]
+    assert [one.version for one in found.r.versions] == ["4.2.3", "4.4.3"]
+    assert found.rstudio.sha256 == "b" * 64
+
+
+def test_arm_is_fine_without_rstudio(config: dict[str, Any]) -> None:
+    config |= {"workbench:size": "t4g.large", "workbench:services": {"rstudio": {"enabled": False}}}
+    assert "rstudio" not in [name for name, _ in parse(config).services.enabled()]
 
 
 def test_a_key_that_is_missing_is_named(config: dict[str, Any]) -> None:

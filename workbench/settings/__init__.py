@@ -9,10 +9,10 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from workbench import checks, instance_types
+from workbench import checks, instance_types, versions
 from workbench.settings.mirrors import Mirrors
 from workbench.settings.section import Section, Service, SshKey
-from workbench.settings.services import Base, Docker, JupyterHub, Proxy, Python, Services, Shiny
+from workbench.settings.services import Base, Docker, JupyterHub, Proxy, Python, R, RStudio, Services, Shiny
 from workbench.settings.users import User
 
 __all__ = [
@@ -22,6 +22,8 @@ __all__ = [
     "Mirrors",
     "Proxy",
     "Python",
+    "R",
+    "RStudio",
     "Section",
     "Service",
     "Services",
@@ -107,6 +109,7 @@ class Settings(Section):
         _about("users", checks.distinct, [str(user.uid) for user in self.users if user.uid], "uid")
         self._judge_certificate()
         self._judge_ports()
+        self._judge_r()
         self._judge_size()
         return self
 
@@ -130,6 +133,41 @@ class Settings(Section):
         """Whether an ACME CA vouches for `domain`; else the workbench's own CA does."""
         return self.domain is not None and self.services.proxy.certificates == "acme"
 
+    def _judge_r(self) -> None:
+        services = self.services
+        _about("services.python.versions", checks.distinct, services.python.versions, "version")
+        _about(
+            "services.r.versions", checks.distinct, [one.version for one in services.r.versions], "version"
+        )
+        for index, one in enumerate(services.r.versions):
+            if one.sha256 is None and one.version not in versions.R_SHA256:
+                raise ValueError(_no_sha256_of_r(index, one.version, ""))
+        if not services.rstudio.enabled:
+            return
+        if not services.r.enabled:
+            raise ValueError(
+                ".services.rstudio.enabled is true, but RStudio needs R, and services.r.enabled is false; set "
+                "both alike"
+            )
+        if services.rstudio.version != versions.RSTUDIO and services.rstudio.sha256 is None:
+            raise ValueError(
+                f".services.rstudio.sha256 is missing: the workbench knows that of {versions.RSTUDIO} only; give what "
+                "Posit's download page says of the jammy package, or leave version out"
+            )
+
+    def judge_architecture(self, architecture: instance_types.Architecture) -> None:
+        """Raises ValueError where an enabled service cannot be had for the server's architecture."""
+        if architecture != "arm64":
+            return
+        if self.services.rstudio.enabled:
+            raise ValueError(
+                f".services.rstudio.enabled is true, but {self.size} is an ARM type, for which there is no RStudio "
+                "Server; set it to false, or choose an x86 type such as t3.large"
+            )
+        for index, one in enumerate(self.services.r.versions):
+            if one.sha256 is None:
+                raise ValueError(_no_sha256_of_r(index, one.version, " on ARM"))
+
     def _judge_ports(self) -> None:
         owners: dict[int, str] = {}
         for name, service in self.services.enabled():
@@ -145,6 +183,7 @@ class Settings(Section):
     def _judge_size(self) -> None:
         known = instance_types.find(self.size)
         if known is not None:
+            self.judge_architecture(known.architecture)
             self.judge_memory(known.memory_mib)
 
     def memory_needed_mib(self) -> int:
@@ -160,6 +199,13 @@ class Settings(Section):
                 f".size is {self.size!r} with {memory_mib} MiB of memory, but the enabled services ({names}) "
                 f"need {needed} MiB; choose a bigger type, such as {_smallest(needed, self.size)}"
             )
+
+
+def _no_sha256_of_r(index: int, version: str, where: str) -> str:
+    return (
+        f".services.r.versions[{index}].sha256 is missing: the workbench knows none for R {version}{where}; download "
+        f"the package from {versions.R_BUILDS} and give what `sha256sum` prints"
+    )
 
 
 def _about(key: str, judge: Callable[..., None], *arguments: object) -> None:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from workbench import versions
 from workbench.settings.section import Section, Url
 
 
@@ -18,4 +19,16 @@ class Mirrors(Section):
     npm: Url | None = Field(None, description="npm registry in place of https://registry.npmjs.org")
     docker: Url | None = Field(
         None, description="mirror of Docker Hub in place of https://registry-1.docker.io"
+    )
+    cran: Url | None = Field(
+        None, description=f"R package repository, best one with binaries, in place of {versions.CRAN}"
+    )
+    r: Url | None = Field(
+        None, description=f"folder with Posit's builds of R in place of {versions.R_BUILDS}"
+    )
+    rstudio: Url | None = Field(
+        None, description=f"folder with RStudio Server's packages in place of {versions.RSTUDIO_BUILDS}"
+    )
+    python: Url | None = Field(
+        None, description=f"folder with the releases of Python's builds in place of {versions.PYTHON_BUILDS}"
     )

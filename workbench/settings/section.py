@@ -10,6 +10,7 @@ from workbench import checks
 SshKey = Annotated[str, AfterValidator(checks.ssh_key)]
 Url = Annotated[str, AfterValidator(checks.web_address)]
 Port = Annotated[int, Field(ge=1024, le=65535)]
+Sha256 = Annotated[str, AfterValidator(checks.sha256)]
 
 
 class Section(BaseModel):
@@ -28,6 +29,10 @@ class Service(Section):
     path: ClassVar[str | None] = None  # below the site's root; None for what has no page of its own
     units: ClassVar[tuple[str, ...]] = ()  # systemd units that have to be active while it is enabled
     health: ClassVar[str | None] = None  # path on its `port` that answers with success while it is well
+    strip_path: ClassVar[bool] = False  # whether the proxy takes `path` away from what it passes on
+    path_header: ClassVar[str | None] = (
+        None  # request header that tells the service the `path` it is found under
+    )
 
     sandboxed: ClassVar[bool] = (
         False  # its pages are users' own: the browser is to keep them apart from all others

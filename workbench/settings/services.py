@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from workbench import checks
-from workbench.settings.section import Port, Section, Service, Url
+from workbench import checks, versions
+from workbench.settings.section import Port, Section, Service, Sha256, Url
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -34,6 +34,50 @@ class Python(Service):
 
     memory_mib: ClassVar[int] = 256
     title: ClassVar[str] = "Python"
+
+    versions: list[Annotated[str, AfterValidator(checks.python_version)]] = Field(
+        [], description="further versions below /opt/python, such as [3.12, 3.11.9] in quotes, each a kernel"
+    )
+
+
+class RVersion(Section):
+    """One of Posit's builds of R."""
+
+    version: Annotated[str, AfterValidator(checks.r_version)] = Field(description="release, such as 4.4.3")
+    sha256: Sha256 | None = Field(
+        None, description="of the package r-VERSION_1_amd64.deb; known for " + ", ".join(versions.R_SHA256)
+    )
+
+
+class R(Service):
+    """R from Debian with a set of packages, on OpenBLAS: a kernel of every notebook."""
+
+    memory_mib: ClassVar[int] = 256
+    title: ClassVar[str] = "R"
+
+    versions: list[RVersion] = Field(
+        [], description="further versions below /opt/R, each a kernel and a choice in RStudio"
+    )
+
+
+class RStudio(Service):
+    """RStudio Server in the browser for every user."""
+
+    memory_mib: ClassVar[int] = 256
+    title: ClassVar[str] = "RStudio"
+    path: ClassVar[str | None] = "/rstudio/"
+    strip_path: ClassVar[bool] = True
+    path_header: ClassVar[str | None] = "X-RStudio-Root-Path"
+    units: ClassVar[tuple[str, ...]] = ("rstudio-server.service", "workbench-session-scope.socket")
+    health: ClassVar[str | None] = "/auth-sign-in"
+
+    port: Port = Field(8787, description="loopback port of the server, where Caddy finds it")
+    version: Annotated[str, AfterValidator(checks.rstudio_version)] = Field(
+        versions.RSTUDIO, description="release; another one than the default needs its sha256"
+    )
+    sha256: Sha256 | None = Field(
+        None, description="of the package rstudio-server-VERSION-amd64.deb; known for the default version"
+    )
 
 
 class JupyterHub(Service):
@@ -119,7 +163,9 @@ class Services(Section):
 
     base: Base = Field(Base(), description="the host itself")
     python: Python = Field(Python(), description="the data science environment")
+    r: R = Field(R(), description="R and its packages")
     jupyterhub: JupyterHub = Field(JupyterHub(), alias="jupyterhub", description="JupyterLab for every user")
+    rstudio: RStudio = Field(RStudio(), description="RStudio Server for every user")
     shiny: Shiny = Field(Shiny(), description="Shiny Server for users' own apps")
     docker: Docker = Field(Docker(), description="containers for users")
     proxy: Proxy = Field(Proxy(), description="the web server in front")

@@ -100,8 +100,8 @@ def test_every_enabled_service_is_asked_and_the_proxy_too(config: dict[str, Any]
     facts = Outputs.model_construct(host_name="bench.example")
     context = Context(configs.parse({**config, "workbench:services": {"jupyterhub": {"port": 9000}}}), facts)
     asked = health.questions(context)["services"]
-    assert list(asked) == ["jupyterhub", "proxy"]
+    assert list(asked) == ["jupyterhub", "rstudio", "proxy"]
     assert asked["jupyterhub"]["url"] == "http://127.0.0.1:9000/jupyter/hub/health"
     assert asked["proxy"]["host"] == "bench.example"
     off = configs.parse({**config, "workbench:services": {"jupyterhub": {"enabled": False}}})
-    assert list(health.questions(Context(off, facts))["services"]) == ["proxy"]
+    assert list(health.questions(Context(off, facts))["services"]) == ["rstudio", "proxy"]
