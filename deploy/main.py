@@ -9,11 +9,14 @@ from deploy import (
     docker,
     health,
     jupyterhub,
+    kernels,
     mirrors,
+    packages,
     programs,
     progress,
     proxy,
     python,
+    r,
     selected,
     shiny,
     ssh,
@@ -24,17 +27,18 @@ from deploy import (
 
 context = selected.context()
 
-packages = (
+debian = (
     *base.PACKAGES,
     *storage.PACKAGES,
     *ssh.PACKAGES,
     *users.PACKAGES,
     *uv.PACKAGES,
+    *r.packages(context.settings.services),
     *jupyterhub.PACKAGES,
     *shiny.packages(context.settings),
     *docker.packages(context.settings),
 )
-apt.apt(mirrors=context.settings.mirrors, packages=packages)
+apt.apt(mirrors=context.settings.mirrors, packages=debian)
 
 base.base(context=context)
 programs.tools()
@@ -43,7 +47,10 @@ ssh.ssh(context=context)
 users.users(context=context)
 mirrors.mirrors(context=context)
 uv.uv(context=context)
+packages.packages()
+kernels.kernels()
 python.python(context=context)
+r.r(context=context)
 jupyterhub.jupyterhub(context=context)
 shiny.shiny(context=context)
 docker.docker(context=context)

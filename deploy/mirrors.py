@@ -21,6 +21,6 @@ def mirrors(context: Context) -> None:
     pypi = urlsplit(urls.pypi or "")
     toml = "python3 -c 'import sys, tomllib; tomllib.load(open(sys.argv[1], \"rb\"))' {}"
     files.template("mirrors/pip.conf.j2", PIP, url=urls.pypi, plain=pypi.scheme == "http", host=pypi.netloc)
-    files.template("mirrors/uv.toml.j2", UV, validate=toml, url=urls.pypi)
+    files.template("mirrors/uv.toml.j2", UV, validate=toml, url=urls.pypi, builds=urls.python)
     files.template("mirrors/npmrc.j2", NPM, url=urls.npm)
     files.template("mirrors/workbench-npm.sh.j2", PROFILE, validate="sh -n {}", npmrc=NPM)

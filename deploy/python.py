@@ -1,32 +1,57 @@
 """The data science environment: the default kernel of every notebook, and the `python` of every terminal.
 
 It is apart from the hub's environment, so that neither can break the other. Users add packages with `pip install`,
-which land in their own ~/.local and are looked at after the locked ones.
+which land in their own ~/.local and are looked at after the locked ones. Further versions are uv's builds in
+/opt/python/<version>, a kernel each (templates/python/python-versions.j2).
 """
+
+import json
 
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
-from deploy import files, uv
+from deploy import files, kernels, locks, programs, uv
+from workbench.settings import Mirrors, Python
 from workbench.stack import Context
 
-KERNEL = "/usr/local/share/jupyter/kernels/python3"
+KERNEL = f"{kernels.FOLDER}/python3"
 PROFILE = "/etc/profile.d/workbench-python.sh"
 BIN = f"{uv.link('python')}/bin"  # first on the PATH of terminals
+VERSIONS = f"{programs.CONFIG}/python/versions.json"
+PROGRAM = "python-versions"
+LOCK = "kernel"  # the lock of what a further version's kernel needs
 
 
 @deploy("python")
 def python(context: Context) -> None:
-    """The environment, its kernel, its place on the PATH; with the service off, neither of the latter two."""
-    if not context.settings.services.python.enabled:
+    """The environment, its kernel, its place on the PATH, and the further versions; with the service off, none."""
+    service, mirrors = context.settings.services.python, context.settings.mirrors
+    if service.enabled:
+        uv.environment("python", mirrors, "--system-site-packages")
+        files.template(
+            "python/kernel.json.j2",
+            f"{KERNEL}/kernel.json",
+            validate="python3 -m json.tool {} > /dev/null",
+            environment=uv.folder("python"),
+        )
+        files.template("python/workbench-python.sh.j2", PROFILE, validate="sh -n {}", bin=BIN)
+    else:
         host_files.directory(path=KERNEL, present=False, name=f"No {KERNEL}")
         host_files.file(path=PROFILE, present=False, name=f"No {PROFILE}")
-        return
-    uv.environment("python", context.settings.mirrors, "--system-site-packages")
-    files.template(
-        "python/kernel.json.j2",
-        f"{KERNEL}/kernel.json",
-        validate="python3 -m json.tool {} > /dev/null",
-        environment=uv.folder("python"),
-    )
-    files.template("python/workbench-python.sh.j2", PROFILE, validate="sh -n {}", bin=BIN)
+    if service.enabled and service.versions:
+        uv.put_lock(LOCK)
+    content = files.Content(further(service, mirrors).encode())
+    files.put(content=content, dest=VERSIONS, name=VERSIONS)
+    programs.install("python/python-versions.j2", PROGRAM)
+    programs.run(program=PROGRAM, name="Further versions of Python")
+
+
+def further(service: Python, mirrors: Mirrors) -> str:
+    """The further versions as the host's program reads them; none where the service is off."""
+    wanted = {
+        "versions": service.versions if service.enabled else [],
+        "mirror": mirrors.python,
+        "index": mirrors.pypi,
+        "lock": locks.digest(LOCK),
+    }
+    return json.dumps(wanted, indent=1) + "\n"

@@ -38,11 +38,16 @@ def link(name: str) -> str:
     return f"{ROOT}/{name}"
 
 
-def environment(name: str, mirrors: Mirrors, *flags: str) -> None:
-    """Installs deploy/locks/`name` unless the host has it whole; `flags` are the program's (templates/uv)."""
+def put_lock(name: str) -> None:
+    """Puts the files of deploy/locks/`name` on the host."""
     for file, content in locks.files(name).items():
         at = f"{programs.CONFIG}/locks/{name}/{file}"
         files.put(content=files.Content(content), dest=at, name=at)
+
+
+def environment(name: str, mirrors: Mirrors, *flags: str) -> None:
+    """Installs deploy/locks/`name` unless the host has it whole; `flags` are the program's (templates/uv)."""
+    put_lock(name)
     sources = [
         *(("--index", mirrors.pypi) if mirrors.pypi else ()),
         *(("--npm", mirrors.npm) if mirrors.npm else ()),

@@ -8,7 +8,10 @@ import hashlib
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = ("uv", "caddy", "python", "jupyterhub")
+NAMES = ("uv", "caddy", "python", "kernel", "jupyterhub")
+UNIVERSAL = (
+    "kernel",
+)  # resolved for every version of Python that may be asked for, not for the host's alone
 NPM_FILES = ("package.json", "package-lock.json")
 
 

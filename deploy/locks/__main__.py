@@ -1,13 +1,15 @@
 """`make lock`: resolves the locked environments of the host again, to the newest versions that their .in files allow.
 
 Python's are resolved for the host's interpreter on both architectures, which have to agree: one file with the hashes
-of all wheels then serves either. npm's lock names no registry, so that a mirror can be used.
+of all wheels then serves either. Those in UNIVERSAL have markers for the versions of Python that differ. npm's lock
+names no registry, so that a mirror can be used.
 """
 
 import subprocess
 import sys
 
-from deploy.locks import FOLDER, NAMES, NPM_FILES, header
+from deploy.locks import FOLDER, NAMES, NPM_FILES, UNIVERSAL, header
+from workbench.checks import OLDEST_PYTHON
 from workbench.errors import WorkbenchError
 from workbench.versions import PYTHON
 
@@ -17,7 +19,11 @@ PLATFORMS = ("x86_64-manylinux_2_28", "aarch64-manylinux_2_28")
 def resolve(name: str, platform: str) -> str:
     """NAME.in as pinned, hashed requirements for one platform. Raises WorkbenchError with uv's reason."""
     command = ["uv", "--no-config", "pip", "compile", "--quiet", "--generate-hashes", "--no-header"]
-    command += ["--no-annotate", "--python-version", PYTHON, "--python-platform", platform]
+    command += ["--no-annotate"]
+    if name in UNIVERSAL:
+        command += ["--universal", "--python-version", f"3.{OLDEST_PYTHON}"]
+    else:
+        command += ["--python-version", PYTHON, "--python-platform", platform]
     done = subprocess.run([*command, f"{name}.in"], cwd=FOLDER, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise WorkbenchError(

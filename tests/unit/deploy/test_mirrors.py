@@ -21,9 +21,10 @@ def test_pip_takes_the_mirror_and_trusts_an_address_without_tls_only_when_it_is_
 
 
 def test_uv_takes_the_mirror_in_place_of_the_public_index() -> None:
-    found = tomllib.loads(render("mirrors/uv.toml.j2", url=URL))
+    found = tomllib.loads(render("mirrors/uv.toml.j2", url=URL, builds="http://mirror.example/python"))
+    assert found["python-install-mirror"] == "http://mirror.example/python"
     assert found["index"] == [{"url": URL, "default": True}]
-    assert "index" not in tomllib.loads(render("mirrors/uv.toml.j2", url=None))
+    assert "index" not in tomllib.loads(render("mirrors/uv.toml.j2", url=None, builds=None))
 
 
 def test_npm_takes_the_mirror() -> None:

@@ -1,0 +1,83 @@
+"""R: Debian's, on OpenBLAS and with packages as binaries, a kernel of every notebook; further versions beside it.
+
+Debian's packages are for all; what people install goes into a library of their own, from the binary repository of
+`mirrors.cran`. Further versions are Posit's builds in /opt/R/<version> (templates/r/r-versions.j2).
+"""
+
+import json
+
+from pyinfra.api.deploy import deploy
+from pyinfra.operations import files as host_files
+
+from deploy import files, kernels, programs
+from deploy.packages import Package
+from workbench import versions
+from workbench.settings import Mirrors, R, Services
+from workbench.stack import Context
+
+KERNEL = f"{kernels.FOLDER}/ir"
+PROFILE = "/etc/R/Rprofile.site"
+VERSIONS = f"{programs.CONFIG}/r/versions.json"
+PROGRAM = "r-versions"
+ROOT = "/opt/R"
+DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
+
+_PACKAGES = (
+    "libopenblas0-pthread",  # R takes the host's BLAS; the plain one is several times slower
+    "r-base-core",
+    "r-recommended",
+    "r-cran-data.table",
+    "r-cran-irkernel",
+    "r-cran-rmarkdown",
+    "r-cran-rsqlite",
+    "r-cran-tidyverse",
+)
+
+
+def packages(services: Services) -> tuple[str, ...]:
+    """Debian's packages: 185 MB to download, which a workbench without R is spared."""
+    return _PACKAGES if services.r.enabled else ()
+
+
+@deploy("r")
+def r(context: Context) -> None:
+    """Profile and kernel of Debian's R, and the further versions; with the service off, no kernel of R."""
+    service, mirrors = context.settings.services.r, context.settings.mirrors
+    if service.enabled:
+        files.template("r/Rprofile.site.j2", PROFILE, cran=repository(mirrors))
+        files.template(
+            "r/kernel.json.j2",
+            f"{KERNEL}/kernel.json",
+            validate="python3 -m json.tool {} > /dev/null",
+            program="/usr/bin/R",
+            title="R",
+        )
+    else:
+        host_files.directory(path=KERNEL, present=False, name=f"No {KERNEL}")
+    content = files.Content(further(service, mirrors, context.outputs.architecture).encode())
+    files.put(content=content, dest=VERSIONS, name=VERSIONS)
+    programs.install("r/r-versions.j2", PROGRAM)
+    programs.run(program=PROGRAM, name="Further versions of R")
+
+
+def repository(mirrors: Mirrors) -> str:
+    """Where R's packages come from."""
+    return mirrors.cran or versions.CRAN
+
+
+def further(service: R, mirrors: Mirrors, architecture: str) -> str:
+    """The further versions as the host's program reads them; none where the service is off."""
+    debian = DEBIAN_ARCHITECTURES[architecture]
+    wanted = [
+        Package(
+            name=f"r-{one.version}",
+            title=f"R {one.version}",
+            address=f"{mirrors.r or versions.R_BUILDS}/r-{one.version}_1_{debian}.deb",
+            sha256=one.sha256 or versions.R_SHA256[one.version],
+            mirror="mirrors.r",
+            setting=f"services.r.versions[{index}]",
+        )
+        for index, one in enumerate(service.versions)
+    ]
+    listed = [package.__dict__ for package in wanted] if service.enabled else []
+    return json.dumps({"cran": repository(mirrors), "packages": listed}, indent=1) + "\n"
