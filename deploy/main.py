@@ -17,6 +17,7 @@ from deploy import (
     proxy,
     python,
     r,
+    rstudio,
     selected,
     shiny,
     ssh,
@@ -51,6 +52,7 @@ packages.packages()
 kernels.kernels()
 python.python(context=context)
 r.r(context=context)
+rstudio.rstudio(context=context)
 jupyterhub.jupyterhub(context=context)
 shiny.shiny(context=context)
 docker.docker(context=context)

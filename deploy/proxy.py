@@ -37,7 +37,10 @@ PAGES = ("index.html", "404.html", "unavailable.html", "site.css", "landing.js",
 
 @dataclass(frozen=True)
 class Entry:
-    """An enabled service as the proxy and the landing page see it: `path` begins and ends with a slash."""
+    """An enabled service as the proxy and the landing page see it: `path` begins and ends with a slash.
+
+    With `strip_path` the service does not see that path, with `path_header` it hears of it in a header of this name.
+    """
 
     name: str
     title: str
@@ -45,6 +48,8 @@ class Entry:
     path: str
     port: int
     sandboxed: bool = False
+    strip_path: bool = False
+    path_header: str | None = None
 
 
 def entries(services: Services) -> list[Entry]:
@@ -54,8 +59,16 @@ def entries(services: Services) -> list[Entry]:
 
 def entry(name: str, service: Service, path: str) -> Entry:
     """The entry of one service."""
-    summary, port = inspect.getdoc(service) or "", getattr(service, "port", 0)
-    return Entry(name, service.title, summary, path, port, service.sandboxed)
+    return Entry(
+        name=name,
+        title=service.title,
+        summary=inspect.getdoc(service) or "",
+        path=path,
+        port=getattr(service, "port", 0),
+        sandboxed=service.sandboxed,
+        strip_path=service.strip_path,
+        path_header=service.path_header,
+    )
 
 
 @deploy("proxy")

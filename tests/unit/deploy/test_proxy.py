@@ -19,7 +19,16 @@ from workbench.settings import Settings
 CADDY = shutil.which("caddy", path=str(Path(sys.executable).parent)) or shutil.which("caddy")
 needs_caddy = pytest.mark.skipif(CADDY is None, reason="there is no caddy")
 HUB = proxy.Entry("jupyterhub", "JupyterHub", "JupyterLab for all.", "/jupyter/", 8000)
-OTHER = proxy.Entry("other", "R & <friends>", "It's another.", "/other/", 8787, sandboxed=True)
+OTHER = proxy.Entry(
+    "other",
+    "R & <friends>",
+    "It's another.",
+    "/other/",
+    8787,
+    sandboxed=True,
+    strip_path=True,
+    path_header="X-Path",
+)
 
 
 def snippet(kind: str, tmp_path: Path, **variables: object) -> Path:
@@ -76,9 +85,9 @@ def test_the_entries_are_the_enabled_services_with_a_page(config: dict[str, Any]
         settings: Settings = configs.parse({**config, "workbench:services": services})
         return [entry.name for entry in proxy.entries(settings.services)]
 
-    assert found() == ["jupyterhub"]
-    assert found(jupyterhub={"enabled": False}) == []
-    [hub] = proxy.entries(configs.parse(config).services)
+    assert found() == ["jupyterhub", "rstudio"]
+    assert found(jupyterhub={"enabled": False}) == ["rstudio"]
+    [hub, _] = proxy.entries(configs.parse(config).services)
     assert (hub.title, hub.path, hub.port) == ("JupyterHub", "/jupyter/", 8000)
     assert hub.summary.startswith("JupyterLab")
 
@@ -107,6 +116,18 @@ def test_every_service_is_found_on_loopback_and_keeps_its_websockets_over_a_relo
     proxies = {one["upstreams"][0]["dial"]: one for one in handlers(adapted, "reverse_proxy")}
     assert set(proxies) == {"127.0.0.1:8000", "127.0.0.1:8787"}
     assert all(one["stream_close_delay"] > 0 for one in proxies.values())
+
+
+@needs_caddy
+def test_a_service_that_believes_to_be_at_the_root_is_told_its_path_in_a_header(tmp_path: Path) -> None:
+    adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
+    proxies = {one["upstreams"][0]["dial"]: one for one in handlers(adapted, "reverse_proxy")}
+    assert proxies["127.0.0.1:8787"]["headers"]["request"]["set"] == {"X-Path": ["/other"]}
+    assert "headers" not in proxies["127.0.0.1:8000"]
+    stripped = [
+        one["strip_path_prefix"] for one in handlers(adapted, "rewrite") if "strip_path_prefix" in one
+    ]
+    assert stripped == ["/other"]
 
 
 @needs_caddy

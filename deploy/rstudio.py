@@ -1,0 +1,85 @@
+"""RStudio Server (open source): Posit's package by its sha256, under /rstudio/, for whoever has a password here.
+
+Its configuration is written before the package is installed, which starts the server: it never listens to the world.
+Sessions are started by a program of ours that puts each into its user's slice (templates/rstudio/session-scope.j2 says
+why), where it outlives a restart of the server. Their state is in the users' homes.
+"""
+
+from pyinfra.api.deploy import deploy
+from pyinfra.operations import server, systemd
+
+from deploy import files, packages, programs, r, units
+from workbench import versions
+from workbench.settings import Mirrors, RStudio
+from workbench.stack import Context
+
+UNIT = "rstudio-server.service"
+SCOPE_SOCKET = "workbench-session-scope.socket"
+SCOPE_UNIT = "workbench-session-scope@.service"
+SCOPE_ADDRESS = "/run/workbench-session-scope.sock"
+SCOPE_PROGRAM = "session-scope"
+SESSION_PROGRAM = "rsession"
+CHOICE = ".config/workbench/r-version"  # in a home: the version of R that its owner wants in RStudio
+SERVER_CONFIG = "/etc/rstudio/rserver.conf"
+SESSION_CONFIG = "/etc/rstudio/rsession.conf"
+PAM = "/etc/pam.d/rstudio"
+DROP_IN = f"{units.UNITS}/{UNIT}.d/60-workbench.conf"
+
+
+@deploy("rstudio")
+def rstudio(context: Context) -> None:
+    """Configuration, package, units; with the service off, stopped units."""
+    service = context.settings.services.rstudio
+    if not service.enabled:
+        _stop()
+        return
+    _configure(context)
+    wanted = package(service, context.settings.mirrors)
+    packages.group("rstudio", [wanted])
+    units.service(unit=SCOPE_SOCKET, name=f"Run {SCOPE_SOCKET}")
+    reads = [SERVER_CONFIG, SESSION_CONFIG, PAM, DROP_IN, packages.note(wanted)]
+    units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
+
+
+def _stop() -> None:
+    stopped = systemd.service(service=UNIT, running=False, enabled=False, name=f"Stop {UNIT}")
+    systemd.service(service=SCOPE_SOCKET, running=False, enabled=False, name=f"Stop {SCOPE_SOCKET}")
+    # Nothing is lost: each session writes what is in its memory into its user's home, and ends.
+    server.shell(
+        commands=["rstudio-server force-suspend-all"],
+        name="Suspend the users' sessions",
+        _if=stopped.did_change,
+    )
+
+
+def package(service: RStudio, mirrors: Mirrors) -> packages.Package:
+    """Posit's package of the version in the settings."""
+    return packages.Package(
+        name="rstudio-server",
+        title=f"RStudio Server {service.version}",
+        address=f"{mirrors.rstudio or versions.RSTUDIO_BUILDS}/{versions.rstudio_file(service.version)}",
+        sha256=service.sha256 or versions.RSTUDIO_SHA256,
+        mirror="mirrors.rstudio",
+        setting="services.rstudio.version",
+    )
+
+
+def _configure(context: Context) -> None:
+    service = context.settings.services.rstudio
+    cran = r.repository(context.settings.mirrors)
+    programs.install("rstudio/session-scope.j2", SCOPE_PROGRAM)
+    programs.install("rstudio/rsession.j2", SESSION_PROGRAM, address=SCOPE_ADDRESS, choice=CHOICE)
+    files.template(
+        "rstudio/rserver.conf.j2",
+        SERVER_CONFIG,
+        port=service.port,
+        root_path=(service.path or "").rstrip("/"),
+        rsession=programs.path(SESSION_PROGRAM),
+    )
+    files.template("rstudio/rsession.conf.j2", SESSION_CONFIG, cran=cran)
+    files.template("rstudio/pam.j2", PAM)
+    files.template("rstudio/rstudio-server.conf.j2", DROP_IN, socket=SCOPE_SOCKET)
+    files.template(f"rstudio/{SCOPE_SOCKET}.j2", f"{units.UNITS}/{SCOPE_SOCKET}", address=SCOPE_ADDRESS)
+    files.template(
+        f"rstudio/{SCOPE_UNIT}.j2", f"{units.UNITS}/{SCOPE_UNIT}", program=programs.path(SCOPE_PROGRAM)
+    )

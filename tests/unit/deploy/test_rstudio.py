@@ -1,0 +1,152 @@
+"""RStudio's configuration, its package, and the two programs that begin a session, as far as no host is needed."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import r, rstudio
+from deploy.files import render
+from tests.unit.deploy import service_programs
+from workbench import versions
+from workbench.settings import Mirrors, RStudio
+
+rsession: Any = service_programs.load("rstudio/rsession.j2", address="/nowhere.sock", choice=rstudio.CHOICE)
+session_scope: Any = service_programs.load("rstudio/session-scope.j2")
+
+
+def config(name: str, **variables: object) -> dict[str, str]:
+    lines = render(f"rstudio/{name}.j2", **variables).splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+def test_the_server_is_on_loopback_below_its_path_with_cookies_for_https_only() -> None:
+    found = config(
+        "rserver.conf", port=8787, root_path="/rstudio", rsession="/usr/local/lib/workbench/rsession"
+    )
+    assert found == {
+        "www-address": "127.0.0.1",
+        "www-port": "8787",
+        "www-root-path": "/rstudio",
+        "auth-cookies-force-secure": "1",
+        "rsession-which-r": "/usr/bin/R",
+        "rsession-path": "/usr/local/lib/workbench/rsession",
+    }
+
+
+def test_sessions_are_suspended_after_two_hours_and_take_packages_from_the_mirror() -> None:
+    mirrors = Mirrors.model_validate({"cran": "http://mirror.example/cran"})
+    assert config("rsession.conf", cran=r.repository(mirrors)) == {
+        "session-timeout-minutes": "120",
+        "r-cran-repos": "http://mirror.example/cran",
+    }
+
+
+def test_the_package_is_posits_or_that_of_the_settings() -> None:
+    pinned = rstudio.package(RStudio(), Mirrors())
+    assert pinned.address == (
+        "https://download2.rstudio.org/server/jammy/amd64/rstudio-server-2026.07.0-139-amd64.deb"
+    )
+    assert pinned.sha256 == versions.RSTUDIO_SHA256
+    own = RStudio.model_validate({"version": "2025.09.2+418", "sha256": "a" * 64})
+    found = rstudio.package(own, Mirrors.model_validate({"rstudio": "http://mirror.example/deb"}))
+    assert (found.address, found.sha256) == (
+        "http://mirror.example/deb/rstudio-server-2025.09.2-418-amd64.deb",
+        "a" * 64,
+    )
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
+    variables = {"address": rstudio.SCOPE_ADDRESS, "program": "/bin/true", "socket": rstudio.SCOPE_SOCKET}
+    paths = [tmp_path / name for name in (rstudio.SCOPE_SOCKET, rstudio.SCOPE_UNIT)]
+    for path in paths:
+        path.write_text(render(f"rstudio/{path.name}.j2", **variables))
+    (tmp_path / "rstudio-server.service").write_text("[Service]\nExecStart=/bin/true\n")
+    drop_in = tmp_path / "rstudio-server.service.d" / "60-workbench.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text(render("rstudio/rstudio-server.conf.j2", **variables))
+    said = subprocess.run(
+        ["systemd-analyze", "verify", str(paths[0]), str(tmp_path / "rstudio-server.service")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+    ).stderr
+    assert [line for line in said.splitlines() if str(tmp_path) in line or "workbench" in line] == []
+
+
+def installed_r(folder: Path, version: str) -> Path:
+    """A front end of R as R installs it: a shell script that names its folders."""
+    home = folder / version / "lib" / "R"
+    (home / "etc").mkdir(parents=True)
+    (home / "etc" / "ldpaths").write_text('R_LD_LIBRARY_PATH="${R_HOME}/java"\n')
+    program = folder / version / "bin" / "R"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nR_DOC_DIR=/usr/share/R/doc\nexport R_DOC_DIR\necho ${{R_HOME-{home}}}\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_a_session_has_the_surroundings_of_the_r_that_its_user_has_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = installed_r(tmp_path, "4.4.3")
+    monkeypatch.setenv("R_HOME", "/usr/lib/R")
+    monkeypatch.setenv("R_SHARE_DIR", "/usr/share/R/share")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/lib/R/lib")
+    home = tmp_path / "4.4.3" / "lib" / "R"
+    found = rsession.surroundings(program)
+    assert {
+        key: value for key, value in found.items() if key.startswith("R_") or key == "LD_LIBRARY_PATH"
+    } == {
+        "R_HOME": str(home),
+        "R_SHARE_DIR": f"{home}/share",
+        "R_INCLUDE_DIR": f"{home}/include",
+        "R_DOC_DIR": "/usr/share/R/doc",
+        "LD_LIBRARY_PATH": f"{home}/lib:{home}/java",
+    }
+
+
+@pytest.mark.parametrize(
+    ("choice", "is_taken"),
+    [
+        (b"4.4.3\n", True),
+        (b"4.4.2", False),
+        (b"../4.4.3", False),
+        (b"", False),
+        (b"\xff", False),
+        (None, False),
+    ],
+)
+def test_a_choice_is_a_version_that_is_there_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choice: bytes | None, is_taken: bool
+) -> None:
+    monkeypatch.setattr(rsession, "VERSIONS", tmp_path / "R")
+    program = installed_r(tmp_path / "R", "4.4.3")
+    if choice is not None:
+        file = tmp_path / "home" / rstudio.CHOICE
+        file.parent.mkdir(parents=True)
+        file.write_bytes(choice)
+    assert rsession.chosen(tmp_path / "home") == (program if is_taken else None)
+
+
+def test_without_the_scope_there_is_no_session(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "execve", lambda *arguments: pytest.fail("a session was started"))
+    assert rsession.main() == 1
+    assert "No session without its user's limits" in capsys.readouterr().err
+
+
+def test_who_calls_is_what_the_kernel_says() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    with ours, theirs:
+        assert session_scope.caller(theirs) == (os.getpid(), os.getuid())
+    assert pwd.getpwnam("nobody").pw_uid not in session_scope.PEOPLE
+    assert 0 not in session_scope.PEOPLE
