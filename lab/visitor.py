@@ -23,7 +23,7 @@ from workbench.errors import WorkbenchError
 
 REQUEST_SECONDS = 30.0
 XSRF = "_xsrf"  # the cookie whose value a form or a request has to repeat, to show that it comes from our own pages
-KERNEL = "python3"
+PYTHON, R = "python3", "ir"  # names of the kernels that every workbench has
 POLL_SECONDS = 0.3
 
 
@@ -34,7 +34,7 @@ class Visitor:
         """`url` is the workbench's root, such as https://192.0.2.7/; `ca` the one certificate (PEM) to trust."""
         self.url = url.rstrip("/")
         self.user = ""
-        self._kernel = ""
+        self._kernels: dict[str, str] = {}  # name -> id of the one that this visit has started
         try:
             self.tls = ssl.create_default_context(cafile=str(ca))
         except (OSError, ssl.SSLError) as error:
@@ -78,15 +78,17 @@ class Visitor:
             time.sleep(POLL_SECONDS)
         self._ask("GET", f"{self._home()}/lab")  # by way of the hub, which gives us the server's cookie
 
-    def run_code(self, code: str, timeout: float = 60.0) -> str:
-        """What `code` prints and then its last value, as text, from this visit's kernel, which is started first.
+    def run_code(self, code: str, timeout: float = 60.0, kernel: str = PYTHON) -> str:
+        """What `code` prints and then its last value, as text, from this visit's kernel of that name.
+
+        It is started first, unless this visit has one already.
 
         Raises WorkbenchError where the code fails, or no answer has come after `timeout` seconds.
         """
         with ThreadPoolExecutor(
             1
         ) as worker:  # an event loop of its own, also where the caller's thread runs one
-            return worker.submit(asyncio.run, self._run(self._kernel_path(), code, timeout)).result()
+            return worker.submit(asyncio.run, self._run(self._kernel_path(kernel), code, timeout)).result()
 
     def write_file(self, path: str, content: bytes) -> None:
         """Puts a file into the user's home, by Jupyter's contents API. `path` is relative to the home."""
@@ -100,19 +102,19 @@ class Visitor:
         return base64.b64decode(answer.json()["content"])
 
     def logout(self) -> None:
-        """Ends the kernel of this visit and the session; the user's server runs on."""
-        if self._kernel:
-            self._ask("DELETE", f"{self._home()}/api/kernels/{self._kernel}", accept=(204, 404))
-            self._kernel = ""
+        """Ends the kernels of this visit and the session; the user's server runs on."""
+        while self._kernels:
+            _, kernel = self._kernels.popitem()
+            self._ask("DELETE", f"{self._home()}/api/kernels/{kernel}", accept=(204, 404))
         self._ask("GET", "/jupyter/hub/logout")
         self.client.cookies.clear()
         self.user = ""
 
-    def _kernel_path(self) -> str:
-        if not self._kernel:
-            answer = self._ask("POST", f"{self._home()}/api/kernels", json={"name": KERNEL}, accept=(201,))
-            self._kernel = answer.json()["id"]
-        return f"{self._home()}/api/kernels/{self._kernel}/channels"
+    def _kernel_path(self, name: str) -> str:
+        if name not in self._kernels:
+            answer = self._ask("POST", f"{self._home()}/api/kernels", json={"name": name}, accept=(201,))
+            self._kernels[name] = answer.json()["id"]
+        return f"{self._home()}/api/kernels/{self._kernels[name]}/channels"
 
     async def _run(self, path: str, code: str, timeout: float) -> str:
         """One execution over a websocket of its own; websockets' threaded client may hang where TLS is refused."""
@@ -221,6 +223,9 @@ def _text(kind: str, content: dict[str, Any]) -> str:
     """The text of a message that carries output; nothing of any other."""
     if kind == "stream" and content["name"] == "stdout":
         return str(content["text"])
-    if kind == "execute_result":
+    if kind in (
+        "execute_result",
+        "display_data",
+    ):  # Python's kernel gives a last value as the one, R's as the other
         return str(content["data"].get("text/plain", ""))
     return ""

@@ -78,9 +78,14 @@ class Workbench:
         return run(remote, check=check)
 
     def apply(self, changes: Mapping[str, Any] | None = None) -> "Applied":
-        """Runs the deploy by plain pyinfra; `changes` are settings to write into the stack file first."""
+        """Runs the deploy by plain pyinfra; `changes` are settings to write into the stack file first.
+
+        A changed section keeps those of its keys that are not named.
+        """
+        path = stackfile.path_of(self.stack)
+        before = YAML(typ="safe").load(path.read_text())["config"]
         for key, value in (changes or {}).items():
-            stackfile.set_value(stackfile.path_of(self.stack), key, value)
+            stackfile.set_value(path, key, merged(before.get(f"workbench:{key}"), value))
         done = run(
             [sys.executable, "-m", "pyinfra", "-y", "deploy/inventory.py", "deploy/main.py"], check=False
         )
@@ -102,6 +107,13 @@ class Workbench:
             path.write_text(before)
             if applied is None or not applied.refused:
                 self.apply().require()
+
+
+def merged(old: Any, new: Any) -> Any:
+    """`new`, and what only `old` has where both are sections."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return {**old, **{key: merged(old.get(key), value) for key, value in new.items()}}
 
 
 @dataclass(frozen=True)
@@ -147,6 +159,8 @@ def write_stack_file(**changes: Any) -> Path:
             {"name": "ada", "admin": True, "passwordHash": hash_of(PASSWORDS["ada"])},
             {"name": "grace", "passwordHash": hash_of(PASSWORDS["grace"]), "sshKeys": [key]},
         ],
+        # Posit's package cannot be downloaded everywhere: test_rstudio.py switches its stand-in on.
+        "services": {"rstudio": {"enabled": False}},
         **changes,
     }
     config = {"aws:region": region, **{f"workbench:{name}": value for name, value in settings.items()}}

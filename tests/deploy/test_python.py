@@ -6,20 +6,41 @@ import pytest
 
 from deploy import locks, uv
 from lab.visitor import Visitor
+from tests.standins.mirror import ADDRESS, FOLDER, mirror
 from tests.workbench_in_lab import Workbench
+from workbench import versions
 
 pytestmark = pytest.mark.lab
 
 PROGRAM = "/usr/local/lib/workbench/environment"
+VERSIONS = "/usr/local/lib/workbench/python-versions"
+# A stand-in for one of uv's builds, which cannot be downloaded here: Debian's own Python in their layout, and the list
+# of builds that uv knows with it alone on it.
+BUILD = """
+cd $(mktemp -d) && mkdir -p python/bin python/lib && cp -a /usr/lib/python3.13 python/lib/
+cp /usr/bin/python3.13 python/bin/ && find python -type l -lname '/*' -delete
+mkdir -p {folder}/20000101 && tar czf {folder}/20000101/build.tar.gz python
+python3 - {folder} {builds} <<'END'
+import hashlib, json, pathlib, platform, sys
+folder, builds = pathlib.Path(sys.argv[1]), sys.argv[2]
+major, minor, patch = map(int, platform.python_version_tuple())
+path = "20000101/build.tar.gz"
+sha256 = hashlib.sha256((folder / path).read_bytes()).hexdigest()
+build = dict(name="cpython", arch=dict(family="x86_64", variant=None), os="linux", libc="gnu", major=major, minor=minor,
+             patch=patch, prerelease="", url=f"{{builds}}/{{path}}", sha256=sha256, variant=None, build="20000101")
+name = "cpython-" + platform.python_version() + "-linux-x86_64-gnu"
+(folder / "builds.json").write_text(json.dumps({{name: build}}))
+END
+"""
 PACKAGES = "numpy, pandas, polars, pyarrow, duckdb, scipy, sklearn, statsmodels.api, seaborn, plotly, altair"
 
 
-def test_the_only_kernel_is_the_data_science_one(workbench: Workbench) -> None:
+def test_the_default_kernel_is_the_data_science_one_beside_r(workbench: Workbench) -> None:
     with Visitor(workbench.url, workbench.ca) as visitor:
         visitor.login("ada", workbench.password("ada"))
         visitor.spawn()
         found = visitor.client.get(f"{workbench.url}jupyter/user/ada/api/kernelspecs").json()
-        assert list(found["kernelspecs"]) == [found["default"]] == ["python3"]
+        assert (set(found["kernelspecs"]), found["default"]) == ({"python3", "ir"}, "python3")
         assert found["kernelspecs"]["python3"]["spec"]["display_name"] == "Python 3 (data science)"
         assert visitor.run_code("import sys; print(sys.prefix)").strip() == uv.folder("python")
 
@@ -85,3 +106,32 @@ def test_an_install_that_was_killed_is_made_whole_by_the_next(workbench: Workben
         assert workbench.ssh("ls -A /opt/workbench | grep -c cache", check=False).stdout.strip() == "0"
     finally:
         workbench.ssh("rm -rf /opt/workbench/probe* /etc/workbench/locks/probe")
+
+
+def test_a_further_version_is_a_kernel_once_its_build_can_be_had(workbench: Workbench) -> None:
+    changes = {"services": {"python": {"versions": ["3.13"]}}, "mirrors": {"python": ADDRESS}}
+    kernels = "/usr/local/share/jupyter/kernels"
+    with mirror(workbench, {}):
+        with workbench.settings(**changes) as refused:
+            assert refused.status != 0
+            assert (
+                f"Python 3.13 cannot be downloaded from {ADDRESS} (HTTP status client error (404"
+                in refused.output
+            )
+            assert "mirrors.python names another place to get it from." in refused.output
+            assert workbench.ssh(f"ls {kernels} /opt/python").stdout.count("3.13") == 0
+
+            workbench.ssh(BUILD.format(folder=FOLDER, builds=versions.PYTHON_BUILDS))
+            workbench.ssh(f"UV_PYTHON_DOWNLOADS_JSON_URL={ADDRESS}/builds.json {VERSIONS}")
+            assert workbench.apply().changed == []
+            with Visitor(workbench.url, workbench.ca) as visitor:
+                visitor.login("ada", workbench.password("ada"))
+                visitor.spawn()
+                code = "import sys; print(5 * 4, sys.prefix, sys.base_prefix)"
+                said = visitor.run_code(code, kernel="python-3.13").split()
+                assert said[:2] == ["20", "/opt/python/3.13"]
+                assert said[2].startswith("/opt/python/.builds/")
+            writable = r"find /opt/python \( -not -user root -o -perm /022 \) -not -type l"
+            assert workbench.ssh(writable).stdout == ""
+        assert workbench.ssh("ls -d /opt/python/*", check=False).stdout == ""
+        assert workbench.ssh(f"ls {kernels}").stdout.split() == ["ir", "python3"]

@@ -1,0 +1,174 @@
+"""RStudio Server's place under /rstudio/, taken by a stand-in (tests/standins/rstudio-server) through the real proxy.
+
+The package, its sha256, the units, PAM, the proxy, slices and R are real; what is behind the pages is not RStudio.
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.standins import debs
+from tests.standins.mirror import mirror
+from tests.workbench_in_lab import Applied, Workbench
+
+pytestmark = pytest.mark.lab
+
+HOME = f"/opt/R/{debs.R_VERSION}/lib/R"
+CHOICE = ".config/workbench/r-version"
+
+
+@pytest.fixture(scope="module")
+def applied(workbench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
+    """RStudio's stand-in, and one for a further version of R, switched on by settings; off again afterwards."""
+    folder: Path = tmp_path_factory.mktemp("debs")
+    rstudio, r = debs.rstudio_server(folder), debs.r_build(folder)
+    files = {deb.file.name: deb.file.read_bytes() for deb in (rstudio, r)}
+    services = {
+        "rstudio": {"enabled": True, "version": debs.RSTUDIO_VERSION, "sha256": rstudio.sha256},
+        "r": {"versions": [{"version": debs.R_VERSION, "sha256": r.sha256}]},
+    }
+    with mirror(workbench, files) as address:
+        with workbench.settings(services=services, mirrors={"rstudio": address, "r": address}) as applied:
+            yield applied
+        assert workbench.ssh("systemctl is-active rstudio-server", check=False).stdout.strip() == "inactive"
+        assert workbench.ssh("ss -Hltn 'sport = 8787'").stdout == ""
+        assert workbench.ssh("pgrep -x rsession", check=False).stdout == ""
+        assert workbench.ssh("ls /opt/R").stdout == ""
+
+
+@pytest.fixture
+def web(workbench: Workbench, applied: Applied) -> Iterator[httpx.Client]:
+    """A client that trusts the workbench's CA and nothing else, and follows no redirect."""
+    assert applied.status == 0, applied.output
+    context = ssl.create_default_context(cafile=str(workbench.ca))
+    with httpx.Client(verify=context, base_url=workbench.url, timeout=20) as client:
+        yield client
+
+
+def sign_in(web: httpx.Client, user: str, password: str) -> httpx.Response:
+    return web.post("/rstudio/auth-do-sign-in", data={"username": user, "password": password})
+
+
+def session(workbench: Workbench, user: str) -> dict[str, Any]:
+    """What the session that the user has just begun was started with."""
+    wait = f"for i in $(seq 50); do [ -e /home/{user}/rsession.json ] && break; sleep 0.2; done"
+    found: dict[str, Any] = json.loads(workbench.ssh(f"{wait}; cat /home/{user}/rsession.json").stdout)
+    workbench.ssh(f"rm /home/{user}/rsession.json")
+    return found
+
+
+def test_a_second_run_changes_nothing_and_the_service_is_up(workbench: Workbench, applied: Applied) -> None:
+    assert applied.status == 0, applied.output
+    assert workbench.apply().changed == []
+    told = json.loads(workbench.ssh("/usr/local/lib/workbench/health --json").stdout)["services"]["rstudio"]
+    assert (told["state"], told["path"]) == ("up", "/rstudio/")
+    listening = workbench.ssh("ss -Hltn 'sport = 8787'").stdout.split()
+    assert listening[3] == "127.0.0.1:8787"
+    refused = workbench.ssh("rstudio-server verify-installation", check=False)
+    assert refused.returncode == 1  # while it runs
+
+
+def test_pages_redirects_and_cookies_are_below_its_path(web: httpx.Client, workbench: Workbench) -> None:
+    assert web.get("/rstudio").headers["Location"] == "/rstudio/"
+    assert web.get("/rstudio/").headers["Location"] == "/rstudio/auth-sign-in"
+    forged = web.get("/rstudio/", headers={"X-RStudio-Root-Path": "/elsewhere"})
+    assert forged.headers["Location"] == "/rstudio/auth-sign-in"
+    assert (
+        sign_in(web, "ada", workbench.password("grace"))
+        .headers["Location"]
+        .startswith("/rstudio/auth-sign-in")
+    )
+    assert "user-id" not in web.cookies
+    answer = sign_in(web, "ada", workbench.password("ada"))
+    assert answer.headers["Location"] == "/rstudio/"
+    assert {"Path=/rstudio", "Secure", "HttpOnly"} <= set(answer.headers["Set-Cookie"].split("; "))
+    session(workbench, "ada")
+    assert (
+        web.get("/rstudio/").text == f"ada is at /rstudio of {workbench.context.outputs.host_name} by https"
+    )
+    assert 'href="/rstudio/"' in web.get("/").text
+
+
+def test_websockets_pass(web: httpx.Client, workbench: Workbench) -> None:
+    sign_in(web, "ada", workbench.password("ada"))
+    session(workbench, "ada")
+
+    async def echo() -> str | bytes:
+        address = f"wss{workbench.url.removeprefix('https')}rstudio/terminal/"
+        cookie = {"Cookie": f"user-id={web.cookies['user-id']}"}
+        context = ssl.create_default_context(cafile=str(workbench.ca))
+        async with connect(address, ssl=context, additional_headers=cookie, proxy=None) as channel:
+            await channel.send("5 * 4")
+            return await channel.recv()
+
+    assert asyncio.run(echo()) == "5 * 4"
+
+
+def test_a_session_is_in_its_users_slice_and_outlives_the_server(
+    web: httpx.Client, workbench: Workbench
+) -> None:
+    sign_in(web, "grace", workbench.password("grace"))
+    pid = session(workbench, "grace")["pid"]
+    uid = workbench.ssh("id -u grace").stdout.strip()
+    place = f"/user.slice/user-{uid}.slice/workbench-session-{uid}-{pid}.scope"
+    assert place in workbench.ssh(f"cat /proc/{pid}/cgroup").stdout
+    assert workbench.ssh(f"stat -c %U /proc/{pid}").stdout.strip() == "grace"
+    workbench.ssh("systemctl restart rstudio-server")
+    assert workbench.ssh(f"stat -c %U /proc/{pid}").stdout.strip() == "grace"
+    workbench.ssh(f"kill {pid}")
+
+
+def test_without_its_limits_no_session_begins(web: httpx.Client, workbench: Workbench) -> None:
+    workbench.ssh("systemctl stop workbench-session-scope.socket")
+    try:
+        said = workbench.ssh("runuser -u grace -- /usr/local/lib/workbench/rsession -u grace", check=False)
+        assert (said.returncode, "its user's limits" in said.stderr) == (1, True)
+    finally:
+        workbench.ssh("systemctl start workbench-session-scope.socket")
+
+
+def test_accounts_of_the_system_are_not_moved(web: httpx.Client, workbench: Workbench) -> None:
+    ask = (
+        "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/workbench-session-scope.sock'); "
+        "print(s.recv(2).decode(), open('/proc/self/cgroup').read())"
+    )
+    assert "ok" in workbench.ssh(f'runuser -u nobody -- python3 -c "{ask}"').stdout
+    assert "workbench-session" not in workbench.ssh(f'runuser -u nobody -- python3 -c "{ask}"').stdout
+
+
+def test_r_is_the_hosts_own_unless_its_user_wants_another(web: httpx.Client, workbench: Workbench) -> None:
+    sign_in(web, "ada", workbench.password("ada"))
+    assert session(workbench, "ada")["environment"]["R_HOME"] == "/usr/lib/R"
+    wish = f"runuser -l ada -c 'mkdir -p .config/workbench && echo {{}} > {CHOICE}'"
+    workbench.ssh(wish.format(debs.R_VERSION))
+    try:
+        sign_in(web, "ada", workbench.password("ada"))
+        assert session(workbench, "ada")["environment"] == {
+            "R_HOME": HOME,
+            "R_SHARE_DIR": f"{HOME}/share",
+            "R_INCLUDE_DIR": f"{HOME}/include",
+            "R_DOC_DIR": f"{HOME}/doc",
+            "LD_LIBRARY_PATH": f"{HOME}/lib:{HOME}/extra",
+        }
+        workbench.ssh(wish.format("../../../home/ada"))
+        sign_in(web, "ada", workbench.password("ada"))
+        assert session(workbench, "ada")["environment"]["R_HOME"] == "/usr/lib/R"
+    finally:
+        workbench.ssh(f"rm /home/ada/{CHOICE}")
+
+
+def test_a_package_with_another_sha256_is_refused_and_the_old_one_runs_on(
+    workbench: Workbench, applied: Applied
+) -> None:
+    with workbench.settings(services={"rstudio": {"sha256": "0" * 64}}) as refused:
+        assert refused.status != 0
+        assert "mirrors.rstudio leads to another file, or the sha256 of services.rstudio" in refused.output
+        assert "Traceback" not in refused.output
+        assert workbench.ssh("systemctl is-active rstudio-server").stdout.strip() == "active"
