@@ -5,6 +5,9 @@ import json
 import os
 import secrets
 import subprocess
+import urllib.error
+import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 
 import typer
@@ -12,9 +15,9 @@ from rich.table import Table
 from ruamel.yaml import YAML
 
 from lab import control, paths
-from lab.visitor import Visitor
+from lab.visitor import PYTHON, R, Visitor
 from workbench import stack as stacks
-from workbench import stackfile
+from workbench import stackfile, versions
 from workbench.cli import common, demo_stack
 from workbench.cli.common import JsonOption, console
 from workbench.cli.demo_stack import LAB_STACK
@@ -22,9 +25,15 @@ from workbench.cli.local import hash_of
 from workbench.cli.stack import carry_out, plan
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
+from workbench.settings import Services
 
 USER = "ada"
 CODE, RESULT = "5 * 4", "20"
+KERNELS = {
+    "python": (PYTHON, RESULT),
+    "r": (R, f"[1] {RESULT}"),
+}  # by service: its kernel, its answer to CODE
+PROBE_SECONDS = 15
 APP = "twenty"
 MAKE_APP = f"""import pathlib
 app = pathlib.Path.home() / "ShinyApps" / {APP!r} / "app.R"
@@ -45,15 +54,19 @@ def demo() -> None:
     with common.stage("Start the lab", times):
         control.start(console.print)
     common.enter(LAB_STACK)
+    path = stackfile.path_of(LAB_STACK)
     with common.stage("Write the stack file", times):
-        fresh = _write_stack_file(stackfile.path_of(LAB_STACK))
+        fresh = not path.exists()
+        no_rstudio = _write_stack_file(path) if fresh else f"{path.name} has services.rstudio.enabled: false"
         common.run(["pulumi", "stack", "select", "--create", LAB_STACK], "Choosing the stack")
     plan(LAB_STACK, True, times)
     carry_out(LAB_STACK, times)
-    facts = stacks.outputs(LAB_STACK)
+    context = stacks.context(LAB_STACK)
     with common.stage("Log in and compute", times):
-        fetch_ca(facts)
-        checked = _visit(facts)
+        fetch_ca(context.outputs)
+        checked = _visit(context.outputs, context.settings.services)
+    if not context.settings.services.rstudio.enabled:
+        checked.append(f"RStudio is left out: {no_rstudio}")
     _summary(times, checked, fresh)
 
 
@@ -88,25 +101,31 @@ def fetch_ca(facts: Outputs) -> Path:
     return path
 
 
-def _visit(facts: Outputs) -> list[str]:
+def _visit(facts: Outputs, services: Services) -> list[str]:
+    said = [f"{facts.url} answers over https, its certificate verified"]
+    enabled = dict(services.enabled())
     with Visitor(facts.url, _ca_path()) as visitor:
         visitor.login(USER, _password())
         visitor.spawn()
-        answer = visitor.run_code(CODE).strip()
-        shiny = _visit_app(visitor)
-    if answer != RESULT:
-        raise WorkbenchError(f"A kernel was asked for {CODE} and answered {answer!r}, not {RESULT}.")
-    return [
-        f"{facts.url} answers over https, its certificate verified",
-        f"{USER} logged in and a server was spawned",
-        f"a Python kernel computed {CODE} = {answer}",
-        shiny,
-    ]
+        said.append(f"{USER} logged in and a server was spawned")
+        for name, (kernel, result) in KERNELS.items():
+            if name not in enabled:
+                continue
+            title, answer = enabled[name].title, visitor.run_code(CODE, kernel=kernel).strip()
+            if answer != result:
+                raise WorkbenchError(f"{title} was asked for {CODE} and answered {answer!r}, not {result}.")
+            said.append(f"a kernel of {title} computed {CODE} = {answer}")
+        said.append(_visit_app(visitor, services))
+        if services.rstudio.enabled:
+            if visitor.client.get(f"{facts.url}rstudio/auth-sign-in").status_code != HTTPStatus.OK:
+                raise WorkbenchError(f"{facts.url}rstudio/ does not show RStudio's page to sign in.")
+            said.append("RStudio shows its page to sign in")
+    return said
 
 
-def _visit_app(visitor: Visitor) -> str:
+def _visit_app(visitor: Visitor, services: Services) -> str:
     """A Shiny app made in a notebook and looked at; gives back what was seen, or that there is no Shiny."""
-    if not stacks.settings(LAB_STACK).services.shiny.enabled:
+    if not services.shiny.enabled:
         return "Shiny was left out: services.shiny.enabled is false in the stack file"
     visitor.run_code(MAKE_APP)
     address = f"{visitor.url}/shiny/{USER}/{APP}/"
@@ -118,13 +137,25 @@ def _visit_app(visitor: Visitor) -> str:
     return f"Shiny serves an app of {USER}'s at {address}"
 
 
-def _write_stack_file(path: Path) -> bool:
-    """The demo's stack file, unless there is one; True where it was made."""
-    if path.exists():
-        stackfile.check(path)
-        return False
+def rstudio_unreachable() -> str | None:
+    """Why RStudio Server's package cannot be downloaded from this machine, None where it can."""
+    address = f"{versions.RSTUDIO_BUILDS}/{versions.rstudio_file(versions.RSTUDIO)}"
+    request = urllib.request.Request(address, method="HEAD")  # noqa: S310 - the address is ours
+    try:
+        with urllib.request.urlopen(request, timeout=PROBE_SECONDS):  # noqa: S310
+            return None
+    except urllib.error.HTTPError as error:
+        return f"{address} answers with status {error.code}"
+    except OSError as error:
+        return f"{address} cannot be reached ({getattr(error, 'reason', error)})"
+
+
+def _write_stack_file(path: Path) -> str | None:
+    """Writes the demo's stack file; gives back why RStudio has to be left out, None where it need not."""
+    unreachable = rstudio_unreachable()
     key = Path(f"{control.environment()[stacks.KEY_VARIABLE]}.pub").read_text().strip()
     region = control.environment()["AWS_REGION"]
+    services = {"shiny": {"enabled": True}, **({"rstudio": {"enabled": False}} if unreachable else {})}
     config = {
         "aws:region": region,
         "workbench:size": "t3.medium",
@@ -137,12 +168,12 @@ def _write_stack_file(path: Path) -> bool:
             {"name": USER, "admin": True, "passwordHash": hash_of(_password())},
             {"name": "grace", "passwordHash": hash_of(_password())},
         ],
-        "workbench:services": {"shiny": {"enabled": True}},
+        "workbench:services": services,
     }
     text = io.StringIO()
     YAML().dump({"config": config}, text)
     stackfile.write(path, text.getvalue())
-    return True
+    return unreachable
 
 
 def _password() -> str:
