@@ -34,6 +34,7 @@ KERNELS = {
     "r": (R, f"[1] {RESULT}"),
 }  # by service: its kernel, its answer to CODE
 PROBE_SECONDS = 15
+FIRST_SECONDS = 180.0  # a kernel's first answer, with nothing of R or Python in memory yet
 APP = "twenty"
 MAKE_APP = f"""import pathlib
 app = pathlib.Path.home() / "ShinyApps" / {APP!r} / "app.R"
@@ -111,7 +112,7 @@ def _visit(facts: Outputs, services: Services) -> list[str]:
         for name, (kernel, result) in KERNELS.items():
             if name not in enabled:
                 continue
-            title, answer = enabled[name].title, visitor.run_code(CODE, kernel=kernel).strip()
+            title, answer = enabled[name].title, visitor.run_code(CODE, FIRST_SECONDS, kernel).strip()
             if answer != result:
                 raise WorkbenchError(f"{title} was asked for {CODE} and answered {answer!r}, not {result}.")
             said.append(f"a kernel of {title} computed {CODE} = {answer}")
