@@ -9,6 +9,7 @@ from deploy import (
     docker,
     health,
     jupyterhub,
+    limits,
     mirrors,
     programs,
     progress,
@@ -40,6 +41,7 @@ base.base(context=context)
 programs.tools()
 storage.storage(context=context)
 ssh.ssh(context=context)
+limits.limits(context=context)
 users.users(context=context)
 mirrors.mirrors(context=context)
 uv.uv(context=context)
