@@ -4,17 +4,26 @@ The hub's own proxy is a unit by itself, so that a restart of the hub cuts no op
 volume, in /srv/workbench/jupyterhub (root, 0700): the database, the cookie secret, the proxy's token.
 """
 
+from shlex import quote
+
 from pyinfra.api.deploy import deploy
+from pyinfra.operations import files as host_files
 from pyinfra.operations import server, systemd
 
-from deploy import files, python, units, uv
+from deploy import files, programs, python, units, uv
 from workbench import versions
+from workbench.settings import JupyterHub
 from workbench.stack import Context
 
-PACKAGES = ("curl",)  # the unit asks with it whether the hub answers
+PACKAGES = (
+    "curl",  # the unit asks with it whether the hub answers
+    "git",
+)
 
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
 LAB_SETTINGS = "/etc/workbench/jupyterlab"
+EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
+MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
 STATE_PROGRAM = "/usr/local/lib/workbench/jupyterhub-state"
 PAM = "/etc/pam.d/jupyterhub"
@@ -39,21 +48,25 @@ def _stop() -> None:
     server.shell(
         commands=[f"systemctl stop '{USER_UNITS}'"], name="Stop the users' servers", _if=stopped.did_change
     )
+    host_files.file(path=MESSAGE, present=False, name=f"No {MESSAGE}")
 
 
 def _configure(context: Context) -> None:
-    users = context.settings.users
+    users = context.settings.people()
+    service = context.settings.services.jupyterhub
     files.template("jupyterhub/pam.j2", PAM)
     files.template(
-        "jupyterhub/overrides.json.j2",
-        f"{LAB_SETTINGS}/overrides.json",
-        validate="python3 -m json.tool {} > /dev/null",
+        "jupyterhub/workbench-message.sh.j2",
+        MESSAGE,
+        validate="sh -n {}",
+        message=quote(service.message) if service.message else "",
     )
+    _configure_servers(service)
     files.template(
         "jupyterhub/jupyterhub_config.py.j2",
         CONFIG,
-        validate="python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}",
-        service=context.settings.services.jupyterhub,
+        validate=programs.PYTHON_COMPILES,
+        service=service,
         host_name=context.outputs.host_name,
         users=sorted(user.name for user in users),
         admins=sorted(user.name for user in users if user.admin),
@@ -61,6 +74,7 @@ def _configure(context: Context) -> None:
         state=STATE,
         lab_settings=LAB_SETTINGS,
         python_bin=python.BIN,
+        memory_bytes=context.outputs.memory_mib * 1024**2 * context.settings.limits.memory_percent // 100,
     )
     files.template(
         "jupyterhub/jupyterhub-state.j2",
@@ -69,7 +83,33 @@ def _configure(context: Context) -> None:
         validate="sh -n {}",
         state=STATE,
         run="/run/workbench",
-        hub_port=context.settings.services.jupyterhub.hub_port,
+        hub_port=service.hub_port,
+    )
+
+
+def _configure_servers(service: JupyterHub) -> None:
+    """What users' servers read when they start; those that run go on with what they have read."""
+    idle = service.idle_minutes * 60
+    interval = min(300, max(15, idle // 4))  # how exactly idle time is kept, in seconds
+    files.template(
+        "jupyterhub/overrides.json.j2",
+        f"{LAB_SETTINGS}/overrides.json",
+        validate="python3 -m json.tool {} > /dev/null",
+    )
+    files.template(
+        f"jupyterhub/{EXTENSION}.py.j2",
+        f"{EXTENSION_FOLDER}/{EXTENSION}.py",
+        validate=programs.PYTHON_COMPILES,
+        interval_seconds=interval,
+    )
+    files.template(
+        "jupyterhub/jupyter_server_config.py.j2",
+        f"{LAB_SETTINGS}/jupyter_server_config.py",
+        validate=programs.PYTHON_COMPILES,
+        extension_folder=EXTENSION_FOLDER,
+        extension=EXTENSION,
+        idle_seconds=idle,
+        interval_seconds=interval,
     )
 
 

@@ -10,6 +10,7 @@ from deploy import (
     health,
     jupyterhub,
     kernels,
+    limits,
     mirrors,
     packages,
     programs,
@@ -45,6 +46,7 @@ base.base(context=context)
 programs.tools()
 storage.storage(context=context)
 ssh.ssh(context=context)
+limits.limits(context=context)
 users.users(context=context)
 mirrors.mirrors(context=context)
 uv.uv(context=context)

@@ -20,6 +20,7 @@ FOLDER = "/usr/local/lib/workbench"
 CONFIG = "/etc/workbench"
 TOOLS = "hosttools.py"  # what the programs share, beside them so that they can import it
 CLEAN = 0  # exit status of `--check`
+PYTHON_COMPILES = "python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}"
 
 
 def path(name: str) -> str:
@@ -29,9 +30,8 @@ def path(name: str) -> str:
 
 def install(source: str, name: str, **variables: Any) -> OperationMeta:
     """The program from templates/`source`, judged by Python's own compiler before it is used."""
-    judge = "python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}"
     about = f"Install the program {name}"
-    return files.template(source, path(name), mode="755", validate=judge, name=about, **variables)
+    return files.template(source, path(name), mode="755", validate=PYTHON_COMPILES, name=about, **variables)
 
 
 def tools() -> OperationMeta:

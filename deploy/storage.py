@@ -18,6 +18,7 @@ def storage(context: Context) -> None:
     """Waits for the volume, makes its filesystem where it is blank, mounts it, and grows it to the volume's size."""
     facts = context.outputs
     files.template("storage/volume_content.py.j2", programs.path("volume_content.py"))
+    files.template("storage/volume_quota.py.j2", programs.path("volume_quota.py"))
     programs.install("storage/volume.j2", "volume")
     programs.run(
         program="volume", arguments=[facts.volume_id, facts.volume_device()], name="Mount the data volume"

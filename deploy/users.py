@@ -1,47 +1,61 @@
 """People's accounts: the declared users, with uids that the data volume remembers.
 
-The host decides (templates/users/accounts*.j2), in one operation however many users there are. What is remembered of a
-user, and why a changed password survives another server, stands in docs/host.md.
+The host decides (templates/users/accounts*.j2), in one operation however many users there are: accounts, groups,
+shared folders, quotas and archives. What is remembered of a user, and why a changed password survives another server,
+stands in docs/host.md. `people` tells `workbench users` who there is.
 """
 
 import json
-from collections.abc import Sequence
 
 from pyinfra.api.deploy import deploy
 
 from deploy import files, programs, units
-from workbench.settings import User
+from workbench.settings import Settings
 from workbench.stack import Context
 
-PACKAGES = ("passwd", "sudo", "libpam-systemd")
+PACKAGES = (
+    "acl",
+    "libpam-lastlog2",  # who logged in when
+    "libpam-systemd",
+    "passwd",
+    "quota",
+    "sudo",
+    "zstd",
+)
 
 WANTED = f"{programs.CONFIG}/users.json"
 SAVER = "workbench-accounts"
+MODULES = ("records", "system", "registry", "plan", "homes", "shared", "quota")
 
 
 @deploy("users")
 def users(context: Context) -> None:
     """The data volume is mounted (deploy/storage.py)."""
-    content = files.Content(wanted(context.settings.users).encode())
+    content = files.Content(wanted(context.settings).encode())
     files.put(content=content, dest=WANTED, mode="600", name=WANTED)
-    files.template("users/accounts_plan.py.j2", programs.path("accounts_plan.py"))
+    for module in MODULES:
+        files.template(f"users/accounts_{module}.py.j2", programs.path(f"accounts_{module}.py"))
     programs.install("users/accounts.j2", "accounts")
+    programs.install("users/people.j2", "people")
     programs.run(program="accounts", name="Accounts as declared")
     for suffix in ("service", "path"):
         files.template(f"users/{SAVER}.{suffix}.j2", f"{units.UNITS}/{SAVER}.{suffix}")
     units.service(unit=f"{SAVER}.path", name="Remember changed passwords")
 
 
-def wanted(declared: Sequence[User]) -> str:
+def wanted(settings: Settings) -> str:
     """The declared users as the host's program reads them. With password hashes: for a file of mode 0600 only."""
     entries = [
         {
             "name": user.name,
             "admin": user.admin,
+            "groups": user.groups,
             "ssh_keys": user.ssh_keys,
             "password_hash": user.password_hash.get_secret_value() if user.password_hash else None,
+            "change_password": user.change_password,
+            "removed": user.removed,
             "uid": user.uid,
         }
-        for user in declared
+        for user in settings.users
     ]
-    return json.dumps({"users": entries}, indent=1) + "\n"
+    return json.dumps({"users": entries, "disk_gib": settings.limits.disk_gib}, indent=1) + "\n"

@@ -9,6 +9,7 @@ import json
 import ssl
 import time
 import uuid
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,7 @@ class Visitor:
         self.url = url.rstrip("/")
         self.user = ""
         self._kernels: dict[str, str] = {}  # name -> id of the one that this visit has started
+        self._server = ""  # the name of the server that is used; the usual one has none
         try:
             self.tls = ssl.create_default_context(cafile=str(ca))
         except (OSError, ssl.SSLError) as error:
@@ -67,16 +69,30 @@ class Visitor:
             raise WorkbenchError(f"{user} cannot log in to {self.url}: user name or password was refused.")
         self.user = user
 
-    def spawn(self, timeout: float = 120.0) -> None:
-        """Starts the user's server, unless it runs, and waits up to `timeout` seconds until it can be used."""
+    def spawn(self, server: str = "", timeout: float = 120.0) -> None:
+        """Starts a server of the user, unless it runs, and waits up to `timeout` seconds until it can be used.
+
+        All that follows is about this `server`; the usual one has no name.
+        """
         place = f"/jupyter/hub/api/users/{quote(self.user)}"
-        self._ask("POST", f"{place}/server", accept=(201, 202, 400))  # 400: it is running or starting
+        self._server = server
+        start = f"{place}/servers/{quote(server)}" if server else f"{place}/server"
+        said = self._ask("POST", start, accept=(201, 202, 400))  # 400: it is running or starting, or must not
         until = time.monotonic() + timeout
-        while not self._is_ready(place):
+        while not self._is_ready(place, said):
             if time.monotonic() > until:
                 raise WorkbenchError(f"The server of {self.user} was not ready after {timeout:.0f} s.")
             time.sleep(POLL_SECONDS)
         self._ask("GET", f"{self._home()}/lab")  # by way of the hub, which gives us the server's cookie
+
+    def choose_password(self, password: str, again: str | None = None) -> None:
+        """Fills in the form of the first login, which starts the server. Raises WorkbenchError where it says no."""
+        page = f"/jupyter/hub/spawn/{quote(self.user)}"
+        self._ask("GET", page)
+        form = {"password": password, "again": again or password, XSRF: self._xsrf("/jupyter/hub/")}
+        answer = self._ask("POST", page, data=form, follow_redirects=False, accept=(302, 400))
+        if answer.status_code != httpx.codes.FOUND:
+            raise WorkbenchError(f"The new password of {self.user} was refused: {answer.text}")
 
     def run_code(self, code: str, timeout: float = 60.0, kernel: str = PYTHON) -> str:
         """What `code` prints and then its last value, as text, from this visit's kernel of that name.
@@ -85,15 +101,38 @@ class Visitor:
 
         Raises WorkbenchError where the code fails, or no answer has come after `timeout` seconds.
         """
-        with ThreadPoolExecutor(
-            1
-        ) as worker:  # an event loop of its own, also where the caller's thread runs one
-            return worker.submit(asyncio.run, self._run(self._kernel_path(kernel), code, timeout)).result()
+        return _finish(self._run(self._kernel_path(kernel), code, timeout))
+
+    def new_kernels(self) -> None:
+        """Lets the kernels of this visit run on; the next code is run by a new one."""
+        self._kernels.clear()
+
+    def type_in_terminal(self, line: str, until: str, timeout: float = 30.0) -> str:
+        """Types a line into a new terminal, which stays; all that it showed up to the text `until`."""
+        name = self._ask("POST", f"{self._home()}/api/terminals").json()["name"]
+        path = f"{self._home()}/terminals/websocket/{name}"
+        return _finish(self._talk(path, timeout, lambda channel: _type(channel, line, until)))
+
+    def running(self, kind: str) -> set[str]:
+        """Ids of what runs in the server: `kind` is "kernels" or "terminals". Asking is no activity."""
+        found = self._ask("GET", f"{self._home()}/api/{kind}?no_track_activity=1").json()
+        return {one.get("id") or one["name"] for one in found}
 
     def write_file(self, path: str, content: bytes) -> None:
         """Puts a file into the user's home, by Jupyter's contents API. `path` is relative to the home."""
         body = {"type": "file", "format": "base64", "content": base64.b64encode(content).decode()}
         self._ask("PUT", f"{self._home()}/api/contents/{quote(path)}", json=body, accept=(200, 201))
+
+    def upload(self, path: str, size: int, chunk: int = 16 * 1024**2) -> None:
+        """Puts a file of `size` zeros into the user's home piece by piece, as JupyterLab uploads."""
+        place = f"{self._home()}/api/contents/{quote(path)}"
+        count = -(-size // chunk)
+        for number in range(1, count + 1):
+            piece = bytes(min(chunk, size - (number - 1) * chunk))
+            body = {"type": "file", "format": "base64", "content": base64.b64encode(piece).decode()}
+            self._ask(
+                "PUT", place, json={**body, "chunk": -1 if number == count else number}, accept=(200, 201)
+            )
 
     def read_file(self, path: str) -> bytes:
         """A file of the user's home. Raises WorkbenchError where there is none."""
@@ -117,7 +156,12 @@ class Visitor:
         return f"{self._home()}/api/kernels/{self._kernels[name]}/channels"
 
     async def _run(self, path: str, code: str, timeout: float) -> str:
-        """One execution over a websocket of its own; websockets' threaded client may hang where TLS is refused."""
+        return await self._talk(path, timeout, lambda channel: _execute(channel, code))
+
+    async def _talk(
+        self, path: str, timeout: float, talk: Callable[[ClientConnection], Awaitable[str]]
+    ) -> str:
+        """A talk over a websocket of its own; websockets' threaded client may hang where TLS is refused."""
         address = f"wss{self.url.removeprefix('https')}{path}"
         headers = {"Cookie": self._cookies(path)}
         try:
@@ -125,20 +169,22 @@ class Visitor:
                 async with connect(
                     address, ssl=self.tls, additional_headers=headers, max_size=None, proxy=None
                 ) as channel:
-                    return await _execute(channel, code)
+                    return await talk(channel)
         except TimeoutError:
-            raise WorkbenchError(f"The kernel had not finished after {timeout:.0f} s.") from None
+            raise WorkbenchError(f"{path} had not answered after {timeout:.0f} s.") from None
         except (OSError, WebSocketException) as error:
-            raise WorkbenchError(f"The kernel at {self.url}{path} cannot be talked to: {error}.") from None
+            raise WorkbenchError(f"{self.url}{path} cannot be talked to: {error}.") from None
 
     def _home(self) -> str:
-        return f"/jupyter/user/{quote(self.user)}"
+        named = f"/{quote(self._server)}" if self._server else ""
+        return f"/jupyter/user/{quote(self.user)}{named}"
 
-    def _is_ready(self, place: str) -> bool:
+    def _is_ready(self, place: str, said: httpx.Response) -> bool:
         found = self._ask("GET", place).json()
-        server = found["servers"].get("")
+        server = found["servers"].get(self._server)
         if server is None:
-            raise WorkbenchError(f"The server of {self.user} could not be started; its journal says why.")
+            reason = f": {_reason(said)}" if said.is_error else "; its journal says why"
+            raise WorkbenchError(f"The server of {self.user} could not be started{reason}.")
         return bool(server["ready"])
 
     def _ask(self, method: str, path: str, accept: tuple[int, ...] = (200,), **more: Any) -> httpx.Response:
@@ -169,6 +215,12 @@ class Visitor:
 
     def _cookies(self, path: str) -> str:
         return "; ".join(f"{name}={value}" for name, value in self._jar(path).items())
+
+
+def _finish(coroutine: Coroutine[Any, Any, str]) -> str:
+    """Runs it in an event loop of its own, also where the caller's thread runs one."""
+    with ThreadPoolExecutor(1) as worker:
+        return worker.submit(asyncio.run, coroutine).result()
 
 
 def _reason(answer: httpx.Response) -> str:
@@ -217,6 +269,16 @@ async def _execute(channel: ClientConnection, code: str) -> str:
         if kind == "status" and content["execution_state"] == "idle":
             return "".join(said)
         said.append(_text(kind, content))
+
+
+async def _type(channel: ClientConnection, line: str, until: str) -> str:
+    """Types a line into a terminal by terminado's protocol: JSON lists such as ["stdin", text], ["stdout", text]."""
+    await channel.send(json.dumps(["stdin", f"{line}\r"]))
+    said = ""
+    while until not in said:
+        kind, *rest = json.loads(await channel.recv())
+        said += rest[0] if kind == "stdout" else ""
+    return said
 
 
 def _text(kind: str, content: dict[str, Any]) -> str:

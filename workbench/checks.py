@@ -14,13 +14,17 @@ from collections.abc import Sequence
 from cryptography import x509
 
 # useradd of Debian's shadow (NAME_REGEX of shadow 4.x; 32 is the length of utmp's field).
-USER_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
-# Debian's base-passwd and the packages of the host own these; `admin` is the administrator of Debian's AMIs.
-RESERVED_USERS = frozenset(
-    "root admin daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc nobody _apt "
-    "messagebus sshd systemd-network systemd-timesync systemd-resolve systemd-coredump polkitd caddy shiny "
-    "rstudio-server jupyterhub sudo adm docker users staff".split()
+# Debian's base-passwd and the packages of the host own these as users, groups, or both; `admin` is the administrator
+# of Debian's AMIs. Each user has a group of the same name, so what is taken as a group is no name for a user either.
+RESERVED_NAMES = frozenset(
+    "root admin daemon bin sys adm tty disk lp mail news uucp man proxy kmem dialout fax voice cdrom floppy tape sudo "
+    "audio dip www-data backup operator list irc src shadow utmp video sasl plugdev staff games users nogroup nobody "
+    "netdev bluetooth scanner lpadmin pulse pulse-access ssl-cert crontab messagebus input sgx clock render kvm wheel "
+    "systemd-journal systemd-network systemd-timesync systemd-resolve systemd-coredump polkitd sync gnats tcpdump "
+    "_apt _chrony _ssh _rpc sshd ssh uuidd avahi lxd docker caddy shiny rstudio-server jupyterhub postfix postdrop "
+    "unattended-upgrades workbench-admins workbench-users everybody".split()
 )
 
 # The methods of crypt(5) in Debian that are still sound: yescrypt, gost-yescrypt, scrypt, bcrypt, sha512, sha256.
@@ -89,11 +93,20 @@ def reaches_far(cidrs: Sequence[str]) -> bool:
 
 def user_name(value: str) -> str:
     """A name that Linux takes for a user and that nobody else owns."""
-    if not USER_NAME.fullmatch(value):
+    return _account_name(value, "user")
+
+
+def group_name(value: str) -> str:
+    """A name that Linux takes for a group and that is not the system's."""
+    return _account_name(value, "group")
+
+
+def _account_name(value: str, kind: str) -> str:
+    if not ACCOUNT_NAME.fullmatch(value):
         raise ValueError(
-            "is no user name that Linux takes: at most 32 of a-z, 0-9, _ and -, the first a letter or _"
+            f"is no {kind} name that Linux takes: at most 32 of a-z, 0-9, _ and -, the first a letter or _"
         )
-    if value in RESERVED_USERS:
+    if value in RESERVED_NAMES:
         raise ValueError("is reserved for the system; choose another name")
     return value
 

@@ -1,12 +1,14 @@
 """Accounts on a host that runs: declared, closed, opened again, and passwords that their owners change."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.workbench_in_lab import Workbench
+from tests.workbench_in_lab import Workbench, run
 from workbench import config
+from workbench import stack as stacks
 
 pytestmark = pytest.mark.lab
 
@@ -29,8 +31,9 @@ def registry(workbench: Workbench) -> dict[str, Any]:
 
 def test_accounts_are_as_declared(workbench: Workbench) -> None:
     assert workbench.ssh("id -u ada; id -u grace").stdout.split() == ["2000", "2001"]
-    assert set(workbench.ssh("id -Gn ada").stdout.split()) == {"ada", "sudo", "workbench-admins"}
-    assert workbench.ssh("id -Gn grace").stdout.split() == ["grace"]
+    admin = {"ada", "sudo", "workbench-admins", "workbench-users"}
+    assert set(workbench.ssh("id -Gn ada").stdout.split()) == admin
+    assert workbench.ssh("id -Gn grace").stdout.split() == ["grace", "workbench-users"]
     homes = workbench.ssh("stat -c '%n %a %U %G' /home/ada /home/grace").stdout.splitlines()
     assert homes == ["/home/ada 700 ada ada", "/home/grace 700 grace grace"]
 
@@ -110,3 +113,52 @@ def test_a_uid_that_is_somebody_elses_is_refused_and_nothing_is_done(workbench: 
         assert "user mallory is to have uid 2000, which ada has or had" in applied.output
         assert registry(workbench) == before
         assert workbench.ssh("getent passwd mallory", check=False).returncode == 2
+
+
+def test_a_group_shares_a_folder_and_a_removed_users_home_is_in_an_archive(workbench: Workbench) -> None:
+    """One deploy makes a user and a group, a second removes the user; disk quotas are no part of this kernel."""
+    ada, grace = declared(workbench)
+    alan = {"name": "alan", "groups": ["wind-tunnel"], "sshKeys": grace["sshKeys"]}
+    users = [ada | {"groups": ["wind-tunnel"]}, grace, alan]
+    folder = "/srv/workbench/shared/wind-tunnel"
+    with workbench.settings(users=users, limits={"diskGib": 3}) as applied:
+        assert applied.status == 0, applied.output
+        workbench.ssh(
+            "runuser -u alan -- sh -c 'umask 077; cd ~/shared/wind-tunnel; mkdir d; echo his > d/file'"
+        )
+        workbench.ssh(f"runuser -u ada -- sh -c 'echo hers >> {folder}/d/file'")
+        assert workbench.ssh(f"cat {folder}/d/file").stdout.split() == ["his", "hers"]
+        refused = workbench.ssh(f"runuser -u grace -- ls {folder}", check=False)
+        assert "Permission denied" in refused.stderr
+        workbench.ssh("runuser -u grace -- touch /srv/workbench/shared/everybody/hello")
+        workbench.ssh("runuser -u alan -- sh -c 'echo his > ~/note; nohup sleep 900 > /dev/null 2>&1 &'")
+
+        removing = workbench.apply({"users": [*users[:2], alan | {"removed": True}]})
+        assert removing.status == 0, removing.output
+        assert "alan" not in workbench.ssh("ls /home /srv/workbench/archive/*").stdout.split()
+        report = json.loads(workbench.command("users", "--json").stdout)
+        [removed] = [user for user in report["users"] if user["name"] == "alan"]
+        assert (removed["state"], removed["sessions"]["processes"]) == ("removed", 0)
+        [archive] = removed["archives"]
+        assert workbench.ssh(f"stat -c '%a %U' {archive}").stdout.split() == ["600", "root"]
+        assert workbench.ssh(f"cat {folder}/d/file").stdout.split() == ["his", "hers"]
+        assert archive in workbench.command("users").stdout
+        assert (report["disk_limit_gib"], report["disk_limit_enforced"]) == (3, False)
+        assert workbench.apply().changed == []
+
+        # back again, by the command of docs/host.md
+        returning = workbench.apply({"users": users})
+        assert returning.status == 0, returning.output
+        workbench.ssh(f"tar --zstd --acls --xattrs --numeric-owner -C /home -xf {archive}")
+        assert workbench.ssh("runuser -u alan -- cat /home/alan/note").stdout.strip() == "his"
+    workbench.ssh(f"rm -r {archive} {folder}/d /srv/workbench/shared/everybody/hello")
+
+
+def test_a_login_is_remembered_and_counted(workbench: Workbench) -> None:
+    key, address = stacks.ssh_key(), workbench.context.outputs.address
+    known_hosts = stacks.known_hosts(workbench.context.outputs)
+    login = ["ssh", "-i", str(key), "-o", f"UserKnownHostsFile={known_hosts}", f"grace@{address}", "true"]
+    run(login)
+    report = json.loads(workbench.command("users", "--json").stdout)
+    seen = next(user["last_seen"] for user in report["users"] if user["name"] == "grace")
+    assert datetime.now(UTC) - datetime.fromisoformat(seen) < timedelta(minutes=2)

@@ -1,6 +1,7 @@
 """What a person meets, in Chromium: the landing page, logging in, a server, a notebook's cell."""
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from workbench.stack import ROOT
 pytestmark = pytest.mark.lab
 CHROMIUM = "/usr/bin/chromium"
 SCREENSHOTS = ROOT / ".cache" / "screenshots"
+UPLOAD_SECONDS = 240  # JupyterLab sends a MiB at a time
 SPAWN_TIMEOUT = 90_000  # ms; the first server of a user on two busy cores
 
 
@@ -77,13 +79,18 @@ def test_somebody_unknown_is_refused(page: Page, workbench: Workbench) -> None:
     expect(page.get_by_text("Invalid username or password")).to_be_visible()
 
 
+def open_lab(page: Page, workbench: Workbench) -> None:
+    """JupyterLab of ada, without what an earlier visit left open."""
+    log_in(page, workbench, "ada", workbench.password("ada"))
+    page.wait_for_url(re.compile(r"/jupyter/user/ada/lab"), timeout=SPAWN_TIMEOUT)
+    page.goto(f"{workbench.url}jupyter/user/ada/lab?reset")
+
+
 @pytest.mark.parametrize(("kernel", "name"), [("Python 3", "notebook"), ("R", "notebook-r")])
 def test_a_person_logs_in_and_computes_in_a_notebook(
     page: Page, workbench: Workbench, kernel: str, name: str
 ) -> None:
-    log_in(page, workbench, "ada", workbench.password("ada"))
-    page.wait_for_url(re.compile(r"/jupyter/user/ada/lab"), timeout=SPAWN_TIMEOUT)
-    page.goto(f"{workbench.url}jupyter/user/ada/lab?reset")  # without what an earlier visit left open
+    open_lab(page, workbench)
     card = page.locator(f".jp-LauncherCard[data-category='Notebook'][title^='{kernel}']").first
     card.wait_for(timeout=SPAWN_TIMEOUT)
     card.click()
@@ -157,3 +164,32 @@ def test_a_shiny_app_computes_and_cannot_act_as_its_visitor(page: Page, decorate
     expect(page.locator("#product")).to_have_text("is 24")  # over the websocket
     reach = "fetch('/jupyter/hub/login').then(() => 'reached', () => 'kept apart')"
     assert page.evaluate(reach) == "kept apart"
+
+
+def test_a_person_uploads_500_mb_and_finds_it_in_a_terminal_without_an_error(
+    page: Page, workbench: Workbench, tmp_path: Path
+) -> None:
+    said: list[ConsoleMessage] = []
+    page.on("console", lambda message: said.append(message))
+    open_lab(page, workbench)
+    size = 500 * 1000**2
+    with (tmp_path / "big.bin").open("wb") as file:
+        file.truncate(size)
+    page.locator(".jp-LauncherCard").first.wait_for(timeout=SPAWN_TIMEOUT)
+    with page.expect_file_chooser() as chooser:
+        page.locator(".jp-FileBrowser-toolbar [data-jp-item-name='uploader'] jp-button").click()
+    chooser.value.set_files(tmp_path / "big.bin")
+    page.locator(".jp-Dialog").get_by_role("button", name="Upload").click()  # it warns of large files
+    until = time.monotonic() + UPLOAD_SECONDS
+    while workbench.ssh("stat -c %s /home/ada/big.bin || true").stdout.strip() != str(size):
+        assert time.monotonic() < until
+        page.wait_for_timeout(1000)
+    page.locator(".jp-LauncherCard", has_text="Terminal").click()
+    terminal = page.locator(".jp-Terminal .xterm-helper-textarea")
+    terminal.wait_for(state="attached")
+    terminal.focus()
+    page.keyboard.type("stat -c 'of %s bytes' big.bin; rm big.bin\n")
+    expect(page.locator(".jp-Terminal .xterm-rows, .jp-Terminal .xterm-accessibility")).to_contain_text(
+        f"of {size} bytes"
+    )
+    assert [message.text for message in said if message.type == "error"] == []

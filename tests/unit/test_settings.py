@@ -236,7 +236,7 @@ def test_a_user_name_that_is_taken_is_one_that_useradd_takes(name: str) -> None:
     assert name.isascii()
     assert name == name.lower()
     assert 0 < len(name) <= 32
-    assert name not in checks.RESERVED_USERS
+    assert name not in checks.RESERVED_NAMES
 
 
 @given(st.binary(max_size=80))

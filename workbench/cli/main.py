@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from workbench.cli import common, local, server, stack
+from workbench.cli import common, local, server, stack, users
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ for command in (
     server.ssh,
     server.open_,
     server.deploy,
+    users.users,
 ):
     app.command(name=command.__name__.rstrip("_"))(command)
 app.command()(local.check)

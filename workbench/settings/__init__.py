@@ -13,12 +13,13 @@ from workbench import checks, instance_types, versions
 from workbench.settings.mirrors import Mirrors
 from workbench.settings.section import Section, Service, SshKey
 from workbench.settings.services import Base, Docker, JupyterHub, Proxy, Python, R, RStudio, Services, Shiny
-from workbench.settings.users import User
+from workbench.settings.users import Limits, User
 
 __all__ = [
     "Base",
     "Docker",
     "JupyterHub",
+    "Limits",
     "Mirrors",
     "Proxy",
     "Python",
@@ -76,6 +77,7 @@ class Settings(Section):
     users: list[User] = Field(
         [], description="who has an account; one no longer listed is locked, never deleted"
     )
+    limits: Limits = Field(Limits(), description="what one user may take of the server")
     domain: Annotated[str, AfterValidator(checks.domain)] | None = Field(
         None, description="name of the workbench, such as bench.example.org; its Route 53 zone must exist"
     )
@@ -107,6 +109,7 @@ class Settings(Section):
             raise ValueError(".createZone is true, but there is no domain to make a zone for; set domain")
         _about("users", checks.distinct, [user.name for user in self.users], "user")
         _about("users", checks.distinct, [str(user.uid) for user in self.users if user.uid], "uid")
+        self._judge_people()
         self._judge_certificate()
         self._judge_ports()
         self._judge_r()
@@ -167,6 +170,32 @@ class Settings(Section):
         for index, one in enumerate(self.services.r.versions):
             if one.sha256 is None:
                 raise ValueError(_no_sha256_of_r(index, one.version, " on ARM"))
+
+    def people(self) -> list[User]:
+        """The users who are to get in: all but the removed ones."""
+        return [user for user in self.users if not user.removed]
+
+    def _judge_people(self) -> None:
+        admins = [user.name for user in self.users if user.admin]
+        if admins and not any(user.admin for user in self.people()):
+            raise ValueError(
+                f".users removes {admins[-1]}, the last admin; make somebody else admin: true first, "
+                "or take admin away from who is removed"
+            )
+        names = {user.name for user in self.users}
+        for index, user in enumerate(self.users):
+            for group in user.groups:
+                if group in names:
+                    raise ValueError(
+                        f".users has {group} as a group of users[{index}] and as a user, whose own group has "
+                        "that name; rename one of them"
+                    )
+        disk = self.limits.disk_gib
+        if disk is not None and disk > self.data_volume_gib:
+            raise ValueError(
+                f".limits.diskGib is {disk}, but the whole data volume has {self.data_volume_gib} GiB "
+                "(dataVolumeGib); lower the limit or grow the volume"
+            )
 
     def _judge_ports(self) -> None:
         owners: dict[int, str] = {}

@@ -89,6 +89,17 @@ class JupyterHub(Service):
     units: ClassVar[tuple[str, ...]] = ("jupyterhub-proxy.service", "jupyterhub.service")
     health: ClassVar[str | None] = "/jupyter/hub/health"
 
+    message: Annotated[str, Field(max_length=500)] = Field(
+        "", description="message of the day, on the hub's pages and in every new terminal"
+    )
+    named_servers: Annotated[int, Field(ge=0, le=100)] = Field(
+        1, description="servers that a user may have beside the usual one"
+    )
+    idle_minutes: Annotated[int, Field(ge=0, le=43200)] = Field(
+        1440,
+        description="kernels, terminals and servers without work for so long are ended, in minutes; "
+        "0 never ends any",
+    )
     port: Port = Field(8000, description="loopback port of the hub's proxy, where Caddy finds it")
     hub_port: Port = Field(8081, description="loopback port of the hub itself")
     api_port: Port = Field(8001, description="loopback port of the hub's proxy's API")

@@ -9,14 +9,16 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from deploy import files
+from deploy import files, users
 
 SOURCES = (
     "programs/hosttools.py.j2",
     "storage/volume_content.py.j2",
+    "storage/volume_quota.py.j2",
     "storage/volume.j2",
-    "users/accounts_plan.py.j2",
+    *(f"users/accounts_{module}.py.j2" for module in users.MODULES),
     "users/accounts.j2",
+    "users/people.j2",
     "ssh/hostkeys.j2",
 )
 

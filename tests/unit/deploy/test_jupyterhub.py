@@ -1,6 +1,7 @@
 """The hub's configuration and units as rendered: run by Python, judged by systemd's own parser."""
 
 import asyncio
+import fnmatch
 import json
 import os
 import shutil
@@ -18,7 +19,9 @@ from deploy.files import render
 from workbench import versions
 from workbench.settings import JupyterHub
 
-SERVICE = JupyterHub.model_validate({"port": 9000, "hubPort": 9001, "apiPort": 9002})
+SERVICE = JupyterHub.model_validate(
+    {"port": 9000, "hubPort": 9001, "apiPort": 9002, "message": "Down <Sunday>", "namedServers": 3}
+)
 ENVIRONMENT = "/opt/workbench/jupyterhub-0123456789ab"
 
 
@@ -30,14 +33,26 @@ class Refused(Exception):
 def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the configuration leaves behind when it is run; jupyterhub and tornado are not installed here."""
     auth, web = ModuleType("jupyterhub.auth"), ModuleType("tornado.web")
+    pam, spawner = ModuleType("pamela"), ModuleType("systemdspawner")
     auth.PAMAuthenticator = object  # type: ignore[attr-defined]
     web.HTTPError = Refused  # type: ignore[attr-defined]
-    for module in (ModuleType("jupyterhub"), auth, ModuleType("tornado"), web):
+    spawner.SystemdSpawner = object  # type: ignore[attr-defined]
+    pam.PAMError = PermissionError  # type: ignore[attr-defined]
+    pam.authenticate = authenticate  # type: ignore[attr-defined]
+    for module in (ModuleType("jupyterhub"), auth, ModuleType("tornado"), web, pam, spawner):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr("pwd.getpwnam", lambda name: SimpleNamespace(pw_uid=2001))
-    text = render(
+    left: dict[str, Any] = {"get_config": lambda: defaultdict_config}
+    defaultdict_config = Sections()
+    exec(compile(configuration(SERVICE), "jupyterhub_config.py", "exec"), left)
+    left["is_password_due"] = lambda name: name == "grace"
+    return left
+
+
+def configuration(service: JupyterHub) -> str:
+    return render(
         "jupyterhub/jupyterhub_config.py.j2",
-        service=SERVICE,
+        service=service,
         host_name="bench.example",
         users=["ada", "grace"],
         admins=["ada"],
@@ -45,11 +60,14 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         state="/srv/workbench/jupyterhub",
         lab_settings="/etc/workbench/jupyterlab",
         python_bin="/opt/workbench/python/bin",
+        memory_bytes=2**31,
     )
-    left: dict[str, Any] = {"get_config": lambda: defaultdict_config}
-    defaultdict_config = Sections()
-    exec(compile(text, "jupyterhub_config.py", "exec"), left)
-    return left
+
+
+def authenticate(name: str, password: str, service: str) -> None:
+    """Stands in for pamela's: everybody has the same password."""
+    if password != "the first one":
+        raise PermissionError(name)
 
 
 class Sections(defaultdict[str, SimpleNamespace]):
@@ -83,11 +101,70 @@ def test_admins_are_those_declared_and_others_are_said_not_to_be(hub: dict[str, 
 def test_nobody_spawns_who_is_not_declared_and_only_admins_may_use_sudo(hub: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         asyncio.run(hub["prepare"](spawner("alan")))
+    hub["is_password_due"] = lambda name: False
     prepared = {name: spawner(name) for name in ("ada", "grace")}
     for one in prepared.values():
         asyncio.run(hub["prepare"](one))
     assert {name: one.disable_user_sudo for name, one in prepared.items()} == {"ada": False, "grace": True}
     assert prepared["grace"].slice == "user-2001.slice"
+
+
+def test_who_has_to_choose_a_password_is_asked_for_it_and_starts_nothing_before(hub: dict[str, Any]) -> None:
+    forms = {name: asyncio.run(hub["password_form"](spawner(name))) for name in ("ada", "grace")}
+    assert forms["ada"] == ""
+    assert 'name="password"' in forms["grace"]
+    with pytest.raises(Refused):
+        asyncio.run(hub["prepare"](spawner("grace")))
+
+
+@pytest.mark.parametrize(
+    ("password", "again", "sentence"),
+    [
+        ("good enough", "good enouhg", "not the same"),
+        ("short", "short", "at least 8"),
+        ("two\nlines of it", "two\nlines of it", "without line breaks"),
+        ("the first one", "the first one", "the password you have"),
+    ],
+)
+def test_a_bad_new_password_is_refused_and_nothing_is_set(
+    hub: dict[str, Any], password: str, again: str, sentence: str
+) -> None:
+    hub["set_password"] = None  # whoever calls it fails
+    with pytest.raises(Refused) as refused:
+        asyncio.run(hub["take_password"]({"password": [password], "again": [again]}, spawner("grace")))
+    assert sentence in refused.value.jupyterhub_message  # type: ignore[attr-defined]
+
+
+def test_a_new_password_is_set_once_and_is_no_option_of_the_server(hub: dict[str, Any]) -> None:
+    done: list[tuple[str, str]] = []
+
+    async def note(name: str, password: str) -> None:
+        done.append((name, password))
+
+    hub["set_password"] = note
+    form = {"password": ["good enough"], "again": ["good enough"]}
+    assert asyncio.run(hub["take_password"](form, spawner("grace"))) == {}
+    assert asyncio.run(hub["take_password"](form, spawner("ada"))) == {}  # nothing is due: nothing changes
+    assert done == [("grace", "good enough")]
+    assert hub["Server"].options_from_query(None, form) == {}
+
+
+def test_the_message_of_the_day_is_text_and_not_markup(hub: dict[str, Any]) -> None:
+    assert hub["c"].JupyterHub.template_vars == {"announcement": "Down &lt;Sunday&gt;"}
+
+
+def test_named_servers_have_units_that_are_nobody_elses(hub: dict[str, Any]) -> None:
+    server = hub["Server"].__new__(hub["Server"])
+    server.name, server.user = "b", SimpleNamespace(name="ada")
+    server.__init__()
+    assert server.unit_name == "jupyter-ada:b-singleuser"  # the user ada-b has jupyter-ada-b-singleuser
+    assert fnmatch.fnmatch(f"{server.unit_name}.service", jupyterhub.USER_UNITS)
+    assert hub["c"].JupyterHub.named_server_limit_per_user == 3
+
+
+def test_a_limit_of_no_named_servers_allows_none() -> None:
+    text = configuration(JupyterHub.model_validate({"namedServers": 0}))
+    assert "allow_named_servers" not in text
 
 
 def test_everything_listens_on_loopback_on_the_ports_of_the_settings(hub: dict[str, Any]) -> None:

@@ -1,0 +1,70 @@
+"""The settings of users and of what they may take: what is taken, and the one sentence for each thing that is not."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.test_settings import HASH, complaint
+from workbench.config import parse
+
+ADA = {"name": "ada", "admin": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"users": [{"name": "video"}]}, 'workbench:users[0].name is "video", which is reserved'),
+        (
+            {"users": [{"name": "ada", "groups": ["wind", "_chrony"]}]},
+            'workbench:users[0].groups[1] is "_chrony", which is reserved for the system',
+        ),
+        (
+            {"users": [{"name": "ada", "groups": ["Wind"]}]},
+            'workbench:users[0].groups[0] is "Wind", which is no group name that Linux takes',
+        ),
+        (
+            {"users": [{"name": "ada", "groups": ["wind", "wind"]}]},
+            "workbench:users[0].groups lists the group wind twice",
+        ),
+        (
+            {"users": [{"name": "ada", "groups": ["ben"]}, {"name": "ben"}]},
+            "workbench:users has ben as a group of users[0] and as a user",
+        ),
+        (
+            {"users": [{"name": "ada", "changePassword": True}]},
+            "workbench:users[0].changePassword is true, but there is no passwordHash",
+        ),
+        (
+            {"users": [{**ADA, "removed": True}, {"name": "ben"}]},
+            "workbench:users removes ada, the last admin",
+        ),
+        ({"limits": {"diskGib": 51}}, "workbench:limits.diskGib is 51, but the whole data volume has 50 GiB"),
+        ({"limits": {"memoryPercent": 120}}, "workbench:limits.memoryPercent is 120; takes at most 100"),
+        ({"limits": {"tasks": 10}}, "workbench:limits.tasks is 10; takes at least 512"),
+        (
+            {"services": {"jupyterhub": {"idleMinutes": -1}}},
+            "workbench:services.jupyterhub.idleMinutes is -1; takes at least 0",
+        ),
+    ],
+)
+def test_what_is_wrong_is_one_sentence_that_names_the_key(
+    config: dict[str, Any], changes: dict[str, Any], sentence: str
+) -> None:
+    said = complaint(config, **changes)
+    assert sentence in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", "video plugdev netdev _ssh _chrony workbench-admins everybody".split())
+def test_a_name_of_the_systems_is_neither_a_users_nor_a_groups(config: dict[str, Any], name: str) -> None:
+    said = complaint(config, users=[{"name": name}, {"name": "ada", "groups": [name]}])
+    assert [line.partition(" is ")[0] for line in said.splitlines()] == [
+        "workbench:users[0].name",
+        "workbench:users[1].groups[0]",
+    ]
+
+
+def test_the_removed_are_no_people_of_the_workbench(config: dict[str, Any]) -> None:
+    users = [ADA, {"name": "ben", "admin": True, "removed": True, "passwordHash": HASH}]
+    settings = parse({**config, "workbench:users": users})
+    assert [user.name for user in settings.people()] == ["ada"]
