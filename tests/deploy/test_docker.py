@@ -34,7 +34,7 @@ def test_users_get_podman_without_root_under_both_its_names_and_lose_it_when_it_
             assert info["store"]["graphRoot"] == "/home/grace/.local/share/containers/storage"
             assert info["host"]["idMappings"]["uidmap"][1]["host_id"] == (uid - 1001 + 2) * 65536
             assert info["registries"]["docker.io"]["Mirrors"][0]["Location"] == "mirror.example/hub"
-        assert workbench.ssh("ss -Hxl | grep -E 'docker|podman'", check=False).stdout == "", (
+        assert workbench.ssh("ss -Hxl | grep -E '(docker|podman).sock'", check=False).stdout == "", (
             "no daemon of root's"
         )
         workbench.ssh("runuser -l grace -c 'podman volume create keep'")
