@@ -1,15 +1,16 @@
-"""`make bench`, or `python -m bench [life|noop|growth ...]`: measures, prints tables, writes bench/results.json."""
+"""`make bench`, or `python -m bench NAME ...`: measures, prints tables, writes bench/results.json."""
 
 import sys
 
-from bench import growth, life, noop
+from bench import growth, life, noop, provisioning
 from bench.workbench import made
 
 MEASURES = {
     "noop": noop.measure,
     "growth": growth.measure,
-    "life": life.measure,
-}  # life ends with another server
+    "life": life.measure,  # which ends with another server
+    "provisioning": provisioning.measure,  # and this with one that is not configured by `up`
+}
 
 
 def main(names: list[str]) -> None:

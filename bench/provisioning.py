@@ -1,7 +1,7 @@
 """Provisioning: our deploy on a new host against the bare package managers that fetch the same packages on another.
 
 Both hosts are new instances of the same lab, configured by nothing but their first boot. What is installed is asked of
-a host that our deploy has configured, in a round that is not measured (it fills the registries' caches for both).
+a host that our deploy has configured before.
 The bare way is what a person would type: apt-get, pip for uv, uv for each locked environment, npm for its Node parts;
 one after the other, with the same flags, and nothing else: no configuration, no users, no services.
 """
@@ -11,11 +11,11 @@ import statistics
 import subprocess
 from dataclasses import dataclass
 
-from bench.timing import timed
+from bench.results import keep, rounded, show, timed
+from bench.workbench import Measured
 from deploy import locks
-from tests import workbench_in_lab
-from tests.workbench_in_lab import STACK, Workbench, run
 from workbench import stack as stacks
+from workbench import stackfile
 
 ROUNDS = 2
 FLAGS = {"python": "--system-site-packages"}  # as deploy/python.py makes it
@@ -29,21 +29,19 @@ class Wanted:
     environments: list[str]
 
 
-def measure() -> dict[str, float]:
-    """Seconds of both ways, the median of their rounds, and ours as a share of the bare one's."""
-    with workbench_in_lab.lab():
-        workbench_in_lab.write_stack_file(configure=False)
-        run(["pulumi", "stack", "init", STACK])
-        bench = Workbench()
-        wanted = _learn(bench)
-        ours, bare = [], []
-        for _ in range(ROUNDS):
-            _renew(bench)
-            bare.append(timed(lambda: _run_on_host(bench, bare_script(wanted))))
-            _renew(bench)
-            ours.append(timed(lambda: _configure(bench)))
-    seconds = {"ours_s": statistics.median(ours), "bare_s": statistics.median(bare)}
-    return {**seconds, "ratio": seconds["ours_s"] / seconds["bare_s"]}
+def measure(bench: Measured) -> None:
+    """Both ways, turn by turn, each on a server of its own. The workbench is configured when this begins."""
+    stackfile.set_value(stackfile.path_of(bench.stack), "configure", False)
+    wanted = _learn(bench)
+    ours, bare = [], []
+    for _ in range(ROUNDS):
+        _renew(bench)
+        bare.append(timed(lambda: _run_on_host(bench, bare_script(wanted))))
+        _renew(bench)
+        ours.append(timed(bench.deploy))
+    measured = {"ours_s": statistics.median(ours), "bare_s": statistics.median(bare)}
+    show("Provisioning", measured, measured["bare_s"], "bare")
+    keep("provisioning", {**rounded(measured), "ratio": round(measured["ours_s"] / measured["bare_s"], 2)})
 
 
 def bare_script(wanted: Wanted) -> str:
@@ -77,28 +75,25 @@ def _install(name: str) -> list[str]:
     return lines
 
 
-def _learn(bench: Workbench) -> Wanted:
-    bench.command("up", "--yes")
-    before = set(bench.ssh("apt-mark showmanual").stdout.split())
-    _configure(bench)
-    packages = sorted(set(bench.ssh("apt-mark showmanual").stdout.split()) - before)
-    found = bench.ssh("ls /etc/workbench/locks").stdout.split()
-    return Wanted(packages, [name for name in locks.NAMES if name in found])
+def _learn(bench: Measured) -> Wanted:
+    """What a new server has too little of: the packages that the configured one has beyond it."""
+    configured = _chosen(bench)
+    found = bench.ssh("find /opt/workbench -maxdepth 1 -type l -printf %f\\\\n").stdout.split()
+    _renew(bench)
+    return Wanted(sorted(configured - _chosen(bench)), [name for name in locks.NAMES if name in found])
 
 
-def _renew(bench: Workbench) -> None:
+def _chosen(bench: Measured) -> set[str]:
+    return set(bench.ssh("apt-mark showmanual").stdout.split())
+
+
+def _renew(bench: Measured) -> None:
     """Another server, whose disk knows nothing; the data volume stays."""
     bench.command("destroy", "--yes")
     bench.command("up", "--yes")
 
 
-def _configure(bench: Workbench) -> None:
-    applied = bench.apply()
-    if applied.status != 0:
-        raise RuntimeError(f"the deploy failed:\n{applied.output}")
-
-
-def _run_on_host(bench: Workbench, script: str) -> None:
+def _run_on_host(bench: Measured, script: str) -> None:
     """By way of standard input: the locks are longer than an argument may be."""
     command = [*stacks.ssh_command(bench.context.outputs), "sudo bash -s"]
     done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)

@@ -37,8 +37,8 @@ class Runtime:
         manager = ["--cgroup-manager", self.cgroup_manager] if self.cgroup_manager else []
         return ["podman", *chosen, *manager, *arguments]
 
-    def podman(self, *arguments: str, timeout: float = 60) -> str:
-        """Run podman; gives what it printed, raises CommandFailed."""
+    def podman(self, *arguments: str, timeout: float = 180) -> str:
+        """Run podman; gives what it printed, raises CommandFailed. A busy machine takes a minute to remove a container."""
         return run(self.argv(*arguments), timeout=timeout)
 
     def __str__(self) -> str:
