@@ -80,8 +80,8 @@ def fetch(bench: Measured, variables: dict[str, Any], folder: Path) -> None:
 
 
 @contextmanager
-def playbook(bench: Measured) -> Iterator[Callable[[], int]]:
-    """A function that runs the playbook once, fails where it changed anything, and gives back how much it checked."""
+def playbook(bench: Measured) -> Iterator[tuple[int, Callable[[], None]]]:
+    """How much the playbook checks, and a function that runs it once and fails where it changed anything."""
     program = install()
     facts = bench.context.outputs
     with tempfile.TemporaryDirectory() as name:
@@ -99,7 +99,7 @@ def playbook(bench: Measured) -> Iterator[Callable[[], int]]:
         inventory = {"all": {"hosts": {"bench": {key: value for key, value in options.items() if value}}}}
         (folder / "inventory.json").write_text(json.dumps(inventory))
 
-        def play() -> int:
+        def play() -> None:
             done = subprocess.run(
                 [program, "-i", folder / "inventory.json", "-e", f"@{folder}/variables.json", PLAYBOOK],
                 env={**os.environ, "ANSIBLE_PIPELINING": "True", "LC_ALL": "C.UTF-8"},
@@ -109,6 +109,5 @@ def playbook(bench: Measured) -> Iterator[Callable[[], int]]:
             )
             if done.returncode != 0 or "changed=0" not in done.stdout:
                 raise RuntimeError(f"The playbook was to change nothing:\n{done.stdout[-3000:]}{done.stderr}")
-            return 1 + sum(len(variables[part]) for part in ("files", "units", "programs", "accounts"))
 
-        yield play
+        yield 1 + sum(len(variables[part]) for part in ("files", "units", "programs", "accounts")), play

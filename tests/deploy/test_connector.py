@@ -8,13 +8,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from tests.deploy.test_jupyterhub import eventually, visit
 from tests.workbench_in_lab import Applied, Workbench
+from workbench import config
 from workbench import stack as stacks
-from workbench import stackfile
 from workbench.connector import session
 
 pytestmark = pytest.mark.lab
@@ -172,17 +173,13 @@ def test_a_user_and_a_moved_port_restart_only_what_they_concern_and_an_open_kern
         pairs = [dict(line.split("=", 1) for line in block.splitlines()) for block in said.split("\n\n")]
         return {pair["Id"]: pair["InvocationID"] for pair in pairs}
 
-    users = stackfile.check(stackfile.path_of(workbench.stack)).users
-    more = [*({"name": user.name, "admin": user.admin} for user in users), {"name": "mary"}]
-    hashes = {user.name: user.password_hash for user in users}
-    for user in more[:-1]:
-        secret = hashes[str(user["name"])]
-        assert secret is not None
-        user["passwordHash"] = secret.get_secret_value()
+    users: Any = config.dump(workbench.context.settings)["workbench:users"]
     with visit(workbench, "ada") as visitor:
         visitor.run_code("kept = 41")
         before = lives()
-        with workbench.settings(users=more, services={"jupyterhub": {"port": 9000}}) as applied:
+        with workbench.settings(
+            users=[*users, {"name": "mary"}], services={"jupyterhub": {"port": 9000}}
+        ) as applied:
             assert applied.status == 0, applied.output
             after = lives()
             assert {unit for unit in before if before[unit] != after[unit]} == {"jupyterhub-proxy.service"}
