@@ -38,7 +38,10 @@ class Runtime:
         return ["podman", *chosen, *manager, *arguments]
 
     def podman(self, *arguments: str, timeout: float = 180) -> str:
-        """Run podman; gives what it printed, raises CommandFailed. A busy machine takes a minute to remove a container."""
+        """Run podman; gives what it printed, raises CommandFailed.
+
+        A busy machine takes more than a minute to remove a container.
+        """
         return run(self.argv(*arguments), timeout=timeout)
 
     def __str__(self) -> str:
