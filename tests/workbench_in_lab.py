@@ -80,7 +80,7 @@ class Workbench:
     def apply(self, changes: Mapping[str, Any] | None = None) -> "Applied":
         """Runs the deploy by plain pyinfra; `changes` are settings to write into the stack file first.
 
-        A changed section keeps those of its keys that are not named.
+        A changed section keeps those of its keys that are not named; a value of None takes a key out.
         """
         path = stackfile.path_of(self.stack)
         before = YAML(typ="safe").load(path.read_text())["config"]
@@ -113,7 +113,8 @@ def merged(old: Any, new: Any) -> Any:
     """`new`, and what only `old` has where both are sections."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
-    return {**old, **{key: merged(old.get(key), value) for key, value in new.items()}}
+    both = {**old, **{key: merged(old.get(key), value) for key, value in new.items()}}
+    return {key: value for key, value in both.items() if value is not None}
 
 
 @dataclass(frozen=True)
