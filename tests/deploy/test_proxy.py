@@ -81,7 +81,7 @@ def test_a_new_configuration_is_loaded_and_keeps_open_websockets(workbench: Work
         workbench.ssh("rm -f /home/ada/go")
         process = workbench.ssh("systemctl show -p MainPID --value caddy").stdout
         change = (
-            f"sed -i 's/header -Server/header X-Old yes/' {proxy.CONFIG} && systemctl restart caddy-reload"
+            f"sed -i 's/^\t\t-Server$/\t\tX-Old yes/' {proxy.CONFIG} && systemctl restart caddy-reload"
         )
         workbench.ssh(change)
         assert visitor.client.get(workbench.url).headers["X-Old"] == "yes"
