@@ -136,7 +136,10 @@ def test_other_ports_lose_nobody_and_a_hub_that_is_switched_off_comes_back(workb
             assert visitor.run_code("5 * 4").strip() == "20"
         visit(workbench, "ada").client.close()  # and one that is to be stopped with the hub
         with Visitor(workbench.url, workbench.ca) as anybody:
-            off = {"enabled": False, **dict.fromkeys(ports)}  # a service that is off has no settings of its own
+            off = {
+                "enabled": False,
+                **dict.fromkeys(ports),
+            }  # a service that is off has no settings of its own
             applied = workbench.apply({"services": {"jupyterhub": off}})
             assert applied.status == 0, applied.output
             running = workbench.ssh("systemctl list-units --plain --no-legend 'jupyter*'").stdout

@@ -80,9 +80,7 @@ def test_a_new_configuration_is_loaded_and_keeps_open_websockets(workbench: Work
         # Nobody removes the file while Jupyter puts it: its answer looks at the file once more.
         workbench.ssh("rm -f /home/ada/go")
         process = workbench.ssh("systemctl show -p MainPID --value caddy").stdout
-        change = (
-            f"sed -i 's/^\t\t-Server$/\t\tX-Old yes/' {proxy.CONFIG} && systemctl restart caddy-reload"
-        )
+        change = f"sed -i 's/^\t\t-Server$/\t\tX-Old yes/' {proxy.CONFIG} && systemctl restart caddy-reload"
         workbench.ssh(change)
         assert visitor.client.get(workbench.url).headers["X-Old"] == "yes"
         said = worker.submit(visitor.run_code, WAITING, timeout=180)
