@@ -34,8 +34,8 @@ SOURCES = "/etc/apt/sources.list.d/debian.sources"
 
 
 @deploy("apt")
-def apt(mirrors: Mirrors, packages: Sequence[str]) -> None:
-    """Waits for the first boot, then sees to the archive's address and to all `packages`."""
+def sources(mirrors: Mirrors) -> None:
+    """Waits for the first boot, then sees to the archive's address."""
     first_boot(name="Wait for cloud-init")
     files.template(
         "base/debian.sources.j2",
@@ -45,12 +45,18 @@ def apt(mirrors: Mirrors, packages: Sequence[str]) -> None:
         codename=versions.DEBIAN_CODENAME,
     )
     files.template("base/sources.list.j2", "/etc/apt/sources.list")
+
+
+@deploy("apt")
+def packages(mirrors: Mirrors, names: Sequence[str]) -> None:
+    """Sees to all packages called `names`."""
     named = {
         "workbench:mirrors.debian": mirrors.debian,
         "workbench:mirrors.debianSecurity": mirrors.debian_security,
     }
     own = {key: url for key, url in named.items() if url}
-    install(packages=sorted(set(packages)), mirrors=own, name="Install Debian packages")
+    wanted = sorted(set(names))
+    install(packages=wanted, mirrors=own, name=f"Debian packages ({len(wanted)})")
 
 
 class CloudInit(FactBase[str]):

@@ -12,7 +12,7 @@ from pyinfra.operations import server, systemd
 
 from deploy import files, programs, python, units, uv
 from workbench import versions
-from workbench.settings import JupyterHub
+from workbench.settings import JupyterHub, Services
 from workbench.stack import Context
 
 PACKAGES = (
@@ -20,6 +20,7 @@ PACKAGES = (
     "git",
 )
 
+ENVIRONMENT = uv.Environment("jupyterhub")
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
 LAB_SETTINGS = "/etc/workbench/jupyterlab"
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
@@ -31,13 +32,18 @@ PROXY_UNIT, HUB_UNIT = "jupyterhub-proxy.service", "jupyterhub.service"
 USER_UNITS = "jupyter-*-singleuser.service"
 
 
+def environments(services: Services) -> tuple[uv.Environment, ...]:
+    """What a workbench without the hub is spared."""
+    return (ENVIRONMENT,) if services.jupyterhub.enabled else ()
+
+
 @deploy("jupyterhub")
 def jupyterhub(context: Context) -> None:
     """The hub's environment, its configuration, its two units; with the service off, stopped units."""
     if not context.settings.services.jupyterhub.enabled:
         _stop()
         return
-    uv.environment("jupyterhub", context.settings.mirrors)
+    uv.environment(ENVIRONMENT, context.settings.mirrors)
     _configure(context)
     _run(context)
 
@@ -70,7 +76,7 @@ def _configure(context: Context) -> None:
         host_name=context.outputs.host_name,
         users=sorted(user.name for user in users),
         admins=sorted(user.name for user in users if user.admin),
-        environment=uv.folder("jupyterhub"),
+        environment=uv.folder(ENVIRONMENT.name),
         state=STATE,
         lab_settings=LAB_SETTINGS,
         python_bin=python.BIN,
@@ -119,7 +125,7 @@ def _run(context: Context) -> None:
             f"jupyterhub/{unit}.j2",
             f"{units.UNITS}/{unit}",
             service=context.settings.services.jupyterhub,
-            environment=uv.folder("jupyterhub"),
+            environment=uv.folder(ENVIRONMENT.name),
             config=CONFIG,
             state=STATE,
             state_program=STATE_PROGRAM,

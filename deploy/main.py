@@ -29,18 +29,25 @@ from deploy import (
 
 context = selected.context()
 
+apt.sources(mirrors=context.settings.mirrors)
+apt.packages(mirrors=context.settings.mirrors, names=uv.PACKAGES)
+environments = (
+    *python.environments(context.settings.services),
+    *jupyterhub.environments(context.settings.services),
+    proxy.ENVIRONMENT,
+)
+uv.ahead(mirrors=context.settings.mirrors, environments=environments)
 debian = (
     *base.PACKAGES,
     *storage.PACKAGES,
     *ssh.PACKAGES,
     *users.PACKAGES,
-    *uv.PACKAGES,
     *r.packages(context.settings.services),
     *jupyterhub.PACKAGES,
     *shiny.packages(context.settings),
     *docker.packages(context.settings),
 )
-apt.apt(mirrors=context.settings.mirrors, packages=debian)
+apt.packages(mirrors=context.settings.mirrors, names=debian)
 
 base.base(context=context)
 programs.tools()

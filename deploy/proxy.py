@@ -21,6 +21,7 @@ from workbench import checks
 from workbench.settings import Service, Services
 from workbench.stack import Context
 
+ENVIRONMENT = uv.Environment("caddy")
 USER = "caddy"
 FOLDER = f"{programs.CONFIG}/caddy"
 CONFIG = f"{FOLDER}/Caddyfile"
@@ -74,7 +75,7 @@ def entry(name: str, service: Service, path: str) -> Entry:
 @deploy("proxy")
 def proxy(context: Context) -> None:
     """Caddy, its user, the pages, a configuration that Caddy has judged before it is used, and its certificate."""
-    uv.environment("caddy", context.settings.mirrors)
+    uv.environment(ENVIRONMENT, context.settings.mirrors)
     accounts.service_account(account=USER, name="User caddy")
     _certificate(context)
     own = context.settings.services.proxy

@@ -11,15 +11,21 @@ from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
 from deploy import files, kernels, locks, programs, uv
-from workbench.settings import Mirrors, Python
+from workbench.settings import Mirrors, Python, Services
 from workbench.stack import Context
 
+ENVIRONMENT = uv.Environment("python", ("--system-site-packages",))  # so that users can add their own
 KERNEL = f"{kernels.FOLDER}/python3"
 PROFILE = "/etc/profile.d/workbench-python.sh"
-BIN = f"{uv.link('python')}/bin"  # first on the PATH of terminals
+BIN = f"{uv.link(ENVIRONMENT.name)}/bin"  # first on the PATH of terminals
 VERSIONS = f"{programs.CONFIG}/python/versions.json"
 PROGRAM = "python-versions"
 LOCK = "kernel"  # the lock of what a further version's kernel needs
+
+
+def environments(services: Services) -> tuple[uv.Environment, ...]:
+    """What a workbench without Python is spared."""
+    return (ENVIRONMENT,) if services.python.enabled else ()
 
 
 @deploy("python")
@@ -27,12 +33,12 @@ def python(context: Context) -> None:
     """The environment, its kernel, its place on the PATH, and the further versions; with the service off, none."""
     service, mirrors = context.settings.services.python, context.settings.mirrors
     if service.enabled:
-        uv.environment("python", mirrors, "--system-site-packages")
+        uv.environment(ENVIRONMENT, mirrors)
         files.template(
             "python/kernel.json.j2",
             f"{KERNEL}/kernel.json",
             validate="python3 -m json.tool {} > /dev/null",
-            environment=uv.folder("python"),
+            environment=uv.folder(ENVIRONMENT.name),
         )
         files.template("python/workbench-python.sh.j2", PROFILE, validate="sh -n {}", bin=BIN)
     else:

@@ -1,11 +1,20 @@
 """Locked environments below /opt/workbench: uv itself first, then whatever the services ask for.
 
+On a new host they are installed beside Debian's packages (`ahead`): neither waits for the other's downloads.
+
 An environment lives in a folder named after the digest of its lock, /opt/workbench/NAME-DIGEST, and what runs from it
 names that folder: an update is built beside it and does not touch what is running. The link /opt/workbench/NAME is
 for people. Everything there belongs to root and can be read by all.
 """
 
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from shlex import join, quote
+
+from pyinfra.api.command import StringCommand
 from pyinfra.api.deploy import deploy
+from pyinfra.api.operation import operation
+from pyinfra.context import host
 from pyinfra.operations import files as host_files
 
 from deploy import files, locks, programs
@@ -15,15 +24,60 @@ from workbench.stack import Context
 PACKAGES = ("python3-venv",)
 
 PROGRAM = "environment"
+UNIT = "workbench-environments"  # a transient one
 ROOT = "/opt/workbench"
 COMMAND = "/usr/local/bin/uv"
 
 
+@dataclass(frozen=True)
+class Environment:
+    """The locked environment `name` of deploy/locks; `flags` are those of the program (templates/uv)."""
+
+    name: str
+    flags: tuple[str, ...] = ()
+
+    def arguments(self, mirrors: Mirrors) -> list[str]:
+        """The program's command line."""
+        index = ("--index", mirrors.pypi) if mirrors.pypi else ()
+        npm = ("--npm", mirrors.npm) if mirrors.npm else ()
+        return [self.name, locks.digest(self.name), *index, *npm, *self.flags]
+
+
+UV = Environment("uv")
+
+
+@deploy("uv")
+def ahead(mirrors: Mirrors, environments: Sequence[Environment]) -> None:
+    """Begins with uv and all `environments`, and does not wait for them: each service waits for its own."""
+    programs.install("uv/environment.j2", PROGRAM)
+    begin(environments=[UV, *environments], mirrors=mirrors, name="Begin with the locked environments")
+
+
+@operation()
+def begin(environments: Sequence[Environment], mirrors: Mirrors) -> Generator[StringCommand, None, None]:
+    """Has the host install what is missing of `environments` by itself, in a transient unit.
+
+    That is a matter of time alone. `environment` finds the work done, waits for it, or does it: the program lets one
+    install at a time, and what failed here is tried again there, where its error is seen.
+    """
+    lines = [join([programs.path(PROGRAM), *each.arguments(mirrors)]) for each in environments]
+    missing = [host.get_fact(programs.CheckStatus, line=line) != programs.CLEAN for line in lines]
+    if not any(missing):
+        host.noop("all locked environments are there")
+        return
+    for each in environments:
+        for at, content in lock_files(each.name).items():
+            yield files.replacing(content, at)
+    work = quote("; ".join(line for line, is_missing in zip(lines, missing, strict=True) if is_missing))
+    yield StringCommand(
+        f"systemctl is-active --quiet {UNIT} || systemd-run --quiet --collect --unit={UNIT} /bin/sh -c {work}"
+    )
+
+
 @deploy("uv")
 def uv(context: Context) -> None:
-    """The program that installs environments, and uv, which it installs them with."""
-    programs.install("uv/environment.j2", PROGRAM)
-    environment("uv", context.settings.mirrors)
+    """uv, which the environments are installed with, and its command."""
+    environment(UV, context.settings.mirrors)
     # For users' own environments; where JupyterLab's terminals and notebooks look too.
     host_files.link(path=COMMAND, target=f"{link('uv')}/bin/uv", name=f"The command {COMMAND}")
 
@@ -38,22 +92,23 @@ def link(name: str) -> str:
     return f"{ROOT}/{name}"
 
 
+def lock_files(name: str) -> dict[str, files.Content]:
+    """The files of deploy/locks/`name`: path on the host -> content."""
+    folder = f"{programs.CONFIG}/locks/{name}"
+    return {f"{folder}/{file}": files.Content(content) for file, content in locks.files(name).items()}
+
+
 def put_lock(name: str) -> None:
     """Puts the files of deploy/locks/`name` on the host."""
-    for file, content in locks.files(name).items():
-        at = f"{programs.CONFIG}/locks/{name}/{file}"
-        files.put(content=files.Content(content), dest=at, name=at)
+    for at, content in lock_files(name).items():
+        files.put(content=content, dest=at, name=at)
 
 
-def environment(name: str, mirrors: Mirrors, *flags: str) -> None:
-    """Installs deploy/locks/`name` unless the host has it whole; `flags` are the program's (templates/uv)."""
-    put_lock(name)
-    sources = [
-        *(("--index", mirrors.pypi) if mirrors.pypi else ()),
-        *(("--npm", mirrors.npm) if mirrors.npm else ()),
-    ]
+def environment(wanted: Environment, mirrors: Mirrors) -> None:
+    """Installs the environment unless the host has it whole."""
+    put_lock(wanted.name)
     programs.run(
         program=PROGRAM,
-        arguments=[name, locks.digest(name), *sources, *flags],
-        name=f"Install the locked environment {name}",
+        arguments=wanted.arguments(mirrors),
+        name=f"Install the locked environment {wanted.name}",
     )
