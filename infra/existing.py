@@ -72,7 +72,8 @@ def _server(name: str) -> str | None:
             f"{len(found)} servers claim to be that of stack {name} by their tags ({', '.join(sorted(found))}); "
             "terminate all but the right one, or remove their tag Stack."
         )
-    if found[0] not in _known(name):
+    known = _known(name)
+    if known is not None and found[0] not in known:
         raise pulumi.RunError(
             f"The server {found[0]} carries the tags of stack {name}, but the stack's state does not know it "
             "(was the state lost?), and a second one would be made beside it; terminate it, which leaves the data "
@@ -81,15 +82,20 @@ def _server(name: str) -> str | None:
     return found[0]
 
 
-def _known(name: str) -> frozenset[str]:
-    """The ids of the servers in the stack's state, which the program itself cannot see: `pulumi` is asked."""
+def _known(name: str) -> frozenset[str] | None:
+    """The ids of the servers in the stack's state, which the program itself cannot see: `pulumi` is asked.
+
+    None where it does not answer (the Automation API may run a CLI that is not on the PATH). A second server is then
+    found out later: AWS attaches no volume that another one holds.
+    """
     organization = pulumi.get_organization()
     # a file backend calls its only organization so, and needs no more than the stack's own name
     full = name if organization == "organization" else f"{organization}/{pulumi.get_project()}/{name}"
     try:
         return stack.resource_ids("aws:ec2/instance:Instance", full)
     except WorkbenchError as error:
-        raise pulumi.RunError(str(error)) from None
+        pulumi.warn(f"Whether the state knows the stack's server was not checked: {error}")
+        return None
 
 
 def _judge_holder(volume: str, server: str | None) -> None:

@@ -13,6 +13,7 @@ from pulumi.runtime.stack import run_pulumi_func
 from pulumi.runtime.sync_await import _sync_await
 
 from workbench import stack
+from workbench.errors import WorkbenchError
 
 ZONES = {
     "Z1": {"name": "example.org", "privateZone": False, "tags": {}},
@@ -28,7 +29,9 @@ class Cloud(mocks.Mocks):
     servers: list[str] = field(default_factory=list)  # their types; the ids are i-0, i-1, ...
     root_gib: int = 8
     held_by: str = ""  # the server that the volumes are attached to
-    known: set[str] = field(default_factory=lambda: {"i-0"})  # the servers in the stack's state
+    known: set[str] | None = field(
+        default_factory=lambda: {"i-0"}
+    )  # servers in the stack's state; None: not told
     zones: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ZONES))
     zones_asked: int = 0
     region: str = "eu-west-1"
@@ -43,6 +46,11 @@ class Cloud(mocks.Mocks):
         if args.typ == "aws:route53/zone:Zone":
             made |= {"zoneId": "Znew", "nameServers": ["ns-1.example"]}
         return args.resource_id or f"{args.name}-id", made
+
+    def resource_ids(self, _kind: str, _stack: str) -> frozenset[str]:
+        if self.known is None:
+            raise WorkbenchError("There is no `pulumi` command on the PATH.")
+        return frozenset(self.known)
 
     def call(self, args: mocks.MockCallArgs) -> Any:
         return {
@@ -128,7 +136,7 @@ def declare(
     cloud: Cloud, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., dict[str, Any]]:
     """Runs the program with `config` and what is given on top; answers the stack's outputs."""
-    monkeypatch.setattr(stack, "resource_ids", lambda _kind, _stack: frozenset(cloud.known))
+    monkeypatch.setattr(stack, "resource_ids", cloud.resource_ids)
 
     def run(**changes: Any) -> dict[str, Any]:
         from infra.program import main

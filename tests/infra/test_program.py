@@ -147,6 +147,12 @@ def test_a_server_that_a_lost_state_has_forgotten_is_refused(declare: Any, cloud
     assert not cloud.resources
 
 
+def test_where_no_cli_tells_the_state_the_program_goes_on(declare: Any, cloud: Any) -> None:
+    cloud.servers, cloud.known = ["t3.large"], None
+    declare()
+    assert len(cloud.of("Instance")) == 1
+
+
 def test_a_data_volume_that_another_server_holds_is_refused(declare: Any, cloud: Any) -> None:
     cloud.volumes, cloud.held_by = [OURS], "i-7"
     for servers in ([], ["t3.large"]):
