@@ -116,7 +116,8 @@ def _volumes(*filters: tuple[str, str]) -> Sequence[str]:
 def _architecture(settings: Settings, server_id: str) -> Architecture:
     """That of the server there is. Raises RunError where its root disk would have to shrink."""
     server = aws.ec2.get_instance(instance_id=server_id)
-    size = max((disk.volume_size for disk in server.root_block_devices), default=0)
+    # None where the provider does not say; AWS then refuses by itself
+    size = max((disk.volume_size or 0 for disk in server.root_block_devices), default=0)
     if size > settings.root_volume_gib:
         raise pulumi.RunError(
             f"workbench:rootVolumeGib is {settings.root_volume_gib}, but the root disk of the server {server_id} has "
