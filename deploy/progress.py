@@ -38,9 +38,10 @@ def prepared() -> None:
         state.add_callback_handler(Events())  # type: ignore[no-untyped-call]
 
 
-def service_of(op_hash: str) -> str:
-    """The deploy that an operation belongs to."""
-    return min(state.get_op_meta(op_hash).names).partition(" | ")[0]
+def service_of(op_hash: str) -> str | None:
+    """The deploy that an operation belongs to; None for what all of them need."""
+    service, within, _ = name_of(op_hash).partition(" | ")
+    return service if within else None
 
 
 def name_of(op_hash: str) -> str:
@@ -50,10 +51,10 @@ def name_of(op_hash: str) -> str:
 
 def leave_out_all_but(service: str) -> None:
     """Takes the operations of all other services off the list. Raises DeployError for a service that there is not."""
-    services = list(dict.fromkeys(map(service_of, host.op_hash_order)))
+    services = list(dict.fromkeys(filter(None, map(service_of, host.op_hash_order))))
     if service not in services:
         raise DeployError(f"{service} is no service of this workbench; there are {', '.join(services)}.")
-    kept = [op_hash for op_hash in host.op_hash_order if service_of(op_hash) in {ALWAYS, service}]
+    kept = [op_hash for op_hash in host.op_hash_order if service_of(op_hash) in {None, ALWAYS, service}]
     for op_hash in set(host.op_hash_order) - set(kept):
         del state.ops[host][op_hash]
     host.op_hash_order[:] = kept

@@ -160,7 +160,7 @@ def test_a_failed_deploy_says_what_failed_where_and_the_next_one_repairs(workben
     assert f"changed: {name}" in repaired
     assert "1 of " in repaired
     unknown = workbench.command("deploy", "--only", "nonsense", check=False)
-    assert "nonsense is no service of this workbench; there are apt, base," in unknown.stderr
+    assert "nonsense is no service of this workbench; there are apt, uv, base, storage," in unknown.stderr
 
 
 def test_a_user_and_a_moved_port_restart_only_what_they_concern_and_an_open_kernel_goes_on(
