@@ -8,6 +8,7 @@ stands in docs/host.md. `people` tells `workbench users` who there is.
 import json
 
 from pyinfra.api.deploy import deploy
+from pyinfra.operations import files as host_files
 
 from deploy import files, programs, units
 from workbench.settings import Settings
@@ -23,6 +24,7 @@ PACKAGES = (
     "zstd",
 )
 
+LOGINS = "/var/lib/lastlog"  # pam_lastlog2 keeps its database there, and does not make the folder
 WANTED = f"{programs.CONFIG}/users.json"
 SAVER = "workbench-accounts"
 MODULES = ("records", "system", "registry", "plan", "homes", "shared", "quota")
@@ -36,6 +38,7 @@ def users(context: Context) -> None:
     for module in MODULES:
         files.template(f"users/accounts_{module}.py.j2", programs.path(f"accounts_{module}.py"))
     programs.install("users/accounts.j2", "accounts")
+    host_files.directory(path=LOGINS, mode="755", user="root", group="root", name=LOGINS)
     programs.install("users/people.j2", "people")
     programs.run(program="accounts", name="Accounts as declared")
     for suffix in ("service", "path"):

@@ -104,7 +104,8 @@ def test_an_install_that_was_killed_is_made_whole_by_the_next(workbench: Workben
         "mkdir -p /etc/workbench/locks/probe && cp /etc/workbench/locks/{caddy,probe}/requirements.txt"
     )
     try:
-        workbench.ssh(f"timeout -s KILL 0.5 {call}", check=False)
+        begun = "until [ -d /opt/workbench/probe-0123456789ab ]; do sleep 0.01; done"
+        workbench.ssh(f"setsid {call} & {begun}; kill -KILL -- -$!")
         assert workbench.ssh("test -e /opt/workbench/probe", check=False).returncode != 0
         workbench.ssh(call)
         assert workbench.ssh("/opt/workbench/probe/bin/caddy version").stdout.startswith("v2.")
