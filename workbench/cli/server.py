@@ -13,10 +13,9 @@ from rich.table import Table
 
 from workbench import config, configure
 from workbench import stack as stacks
-from workbench.cli import cloud, common
+from workbench.cli import cloud, common, remote
 from workbench.cli.common import JsonOption, StackOption, console
 from workbench.errors import WorkbenchError
-from workbench.outputs import Outputs
 
 HEALTH = "/usr/local/lib/workbench/health"  # deploy/health.py puts it there
 _HEALTH_TIMEOUT = 60  # seconds; it asks every service and each may be slow
@@ -59,27 +58,11 @@ def status_of(name: str) -> dict[str, Any]:
     report["instance"] = {"id": server.id, "type": server.type, "state": server.state}
     if server.state == "running":
         try:
-            health = remote_health(facts)
+            health = remote.report_of(facts, f"{HEALTH} --json", _HEALTH_TIMEOUT, "its health")
         except WorkbenchError as error:  # what AWS says is worth showing all the same
             return {**report, "problem": str(error)}
         report.update({key: health[key] for key in ("services", "disk", "memory", "users")})
     return report
-
-
-def remote_health(facts: Outputs) -> dict[str, Any]:
-    """What the host says of itself, fresh. Raises WorkbenchError when it cannot be asked."""
-    command = [*stacks.ssh_command(facts), f"sudo {HEALTH} --json"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_HEALTH_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        raise WorkbenchError(f"{facts.address} did not say how it is within {_HEALTH_TIMEOUT} s.") from None
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise WorkbenchError(
-            f"{facts.address} could not be asked for its health: {said[-1] if said else 'no answer'}"
-        )
-    health: dict[str, Any] = json.loads(done.stdout)
-    return health
 
 
 def ssh(

@@ -1,7 +1,6 @@
 """`workbench users`: who has an account, when they were last seen, and what they take."""
 
 import json
-import subprocess
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,10 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from workbench import stack as stacks
-from workbench.cli import cloud, common
+from workbench.cli import cloud, common, remote
 from workbench.cli.common import JsonOption, StackOption, console
-from workbench.errors import WorkbenchError
-from workbench.outputs import Outputs
 
 PEOPLE = "/usr/local/lib/workbench/people"  # deploy/users.py puts it there
 _TIMEOUT = 600  # seconds; without quotas all homes are counted file by file
@@ -22,25 +19,11 @@ _TIMEOUT = 600  # seconds; without quotas all homes are counted file by file
 def users(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """Show who has or had an account: state, last seen, disk, sessions, archives of removed homes."""
     facts = cloud.running(stacks.outputs(common.enter(stack)))
-    report = ask(facts)
+    report = remote.report_of(facts, PEOPLE, _TIMEOUT, "its users")
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     else:
         _show(report)
-
-
-def ask(facts: Outputs) -> dict[str, Any]:
-    """What the host's program `people` prints (templates/users/people.j2). Raises WorkbenchError where it cannot."""
-    command = [*stacks.ssh_command(facts), f"sudo {PEOPLE}"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        raise WorkbenchError(f"{facts.address} did not say who its users are within {_TIMEOUT} s.") from None
-    if done.returncode != 0:
-        said = done.stderr.strip().splitlines()
-        raise WorkbenchError(f"{facts.address} could not be asked: {said[-1] if said else 'no answer'}")
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
 
 
 def _show(report: dict[str, Any]) -> None:
