@@ -1,13 +1,13 @@
 """Getting in: who may, with what, and whom the host says it is."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 
 import paramiko
 import pytest
 
+from tests.needs import needs
 from tests.workbench_in_lab import Workbench
 from workbench import stack as stacks
 
@@ -59,7 +59,7 @@ def test_the_host_shows_the_keys_of_the_volume_and_this_machine_knows_all_of_the
     assert sorted(known) == sorted(f"{address} {' '.join(key.split()[:2])}" for key in public)
 
 
-@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
+@needs("ssh-keygen")
 def test_keys_of_the_first_boot_give_way_to_those_of_the_volume_and_both_clients_follow(
     workbench: Workbench,
 ) -> None:
@@ -96,7 +96,7 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("agent")
-@pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="needs ssh-agent")
+@needs("ssh-agent")
 def test_a_deploy_that_would_lock_itself_out_is_refused_wherever_its_key_comes_from(
     workbench: Workbench,
 ) -> None:

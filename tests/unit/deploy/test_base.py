@@ -1,13 +1,13 @@
 """The host's own settings: sizes and names computed, files read by the programs that they are for."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from deploy import apt, base, files
+from tests.needs import needs
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_the_firewall_lets_in_what_the_settings_open_and_nothing_else() -> None:
     ]
 
 
-@pytest.mark.skipif(shutil.which("nft") is None, reason="needs nft")
+@needs("nft")
 def test_nft_takes_the_firewall(tmp_path: Path) -> None:
     path = tmp_path / "firewall.nft"
     path.write_text(files.render("base/firewall.nft.j2", ports=[22, 80, 443]))

@@ -4,7 +4,6 @@ import asyncio
 import fnmatch
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -16,6 +15,7 @@ import pytest
 
 from deploy import jupyterhub
 from deploy.files import render
+from tests.needs import needs
 from workbench import versions
 from workbench.settings import JupyterHub
 
@@ -187,7 +187,7 @@ def unit(name: str) -> str:
     )
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@needs("systemd-analyze")
 def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in (jupyterhub.PROXY_UNIT, jupyterhub.HUB_UNIT)]
     for path in paths:

@@ -1,6 +1,5 @@
 """What one user may take: the drop-ins as rendered, judged by systemd's own parser."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from deploy import limits
 from deploy.files import render
+from tests.needs import needs
 from workbench.settings import Limits
 
 
@@ -26,7 +26,7 @@ def test_processors_are_limited_only_where_the_settings_say_so() -> None:
     assert {"MemoryMax=40%", "TasksMax=1000"} <= set(one(memoryPercent=40, tasks=1000).splitlines())
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@needs("systemd-analyze")
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
     texts = {
         "everybody.slice": render("limits/user.slice.conf.j2", memory_mib=1536),

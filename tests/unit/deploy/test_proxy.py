@@ -13,6 +13,7 @@ from bs4 import BeautifulSoup
 
 from deploy import proxy
 from deploy.files import render
+from tests.needs import needs
 from workbench import config as configs
 from workbench.settings import Settings
 
@@ -228,14 +229,14 @@ def test_the_icon_is_an_image() -> None:
     assert xml.fromstring(render("proxy/icon.svg.j2")).tag.endswith("svg")
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="there is no node")
+@needs("node")
 def test_the_script_is_javascript(tmp_path: Path) -> None:
     path = tmp_path / "landing.js"
     path.write_text(render("proxy/landing.js.j2"))
     subprocess.run(["node", "--check", str(path)], check=True)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@needs("systemd-analyze")
 def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in (proxy.UNIT, proxy.RELOAD_UNIT)]
     for path in paths:

@@ -1,7 +1,6 @@
 """The kernel and the shell profile of the data science environment, read as their readers read them."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from deploy import python, uv
 from deploy.files import render
+from tests.needs import needs
 
 
 def test_the_kernel_runs_from_the_environments_own_folder_so_that_an_update_does_not_touch_it() -> None:
@@ -18,7 +18,7 @@ def test_the_kernel_runs_from_the_environments_own_folder_so_that_an_update_does
     assert kernel["display_name"] == "Python 3 (data science)"
 
 
-@pytest.mark.skipif(shutil.which("dash") is None, reason="there is no dash")
+@needs("dash")
 @pytest.mark.parametrize(("uid", "first"), [("2000", python.BIN), ("0", "/usr/bin")])
 def test_the_profile_puts_the_environment_first_for_people_and_not_for_root(
     tmp_path: Path, uid: str, first: str

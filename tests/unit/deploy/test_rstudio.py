@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from deploy import r, rstudio
 from deploy.files import render
+from tests.needs import needs
 from tests.unit.deploy import service_programs
 from workbench import versions
 from workbench.settings import Mirrors, RStudio
@@ -61,7 +61,7 @@ def test_the_package_is_posits_or_that_of_the_settings() -> None:
     )
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@needs("systemd-analyze")
 def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
     variables = {"address": rstudio.SCOPE_ADDRESS, "program": "/bin/true", "socket": rstudio.SCOPE_SOCKET}
     paths = [tmp_path / name for name in (rstudio.SCOPE_SOCKET, rstudio.SCOPE_UNIT)]

@@ -1,15 +1,14 @@
 """Shiny Server's configuration and unit as rendered."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
 from bs4 import BeautifulSoup
 
 from deploy import shiny
 from deploy.files import render
+from tests.needs import needs
 from workbench.settings import Shiny
 
 SERVICE = Shiny.model_validate({"enabled": True, "port": 4000})
@@ -46,7 +45,7 @@ def test_the_page_says_where_an_app_goes_and_is_found_there() -> None:
     assert page.select("style, script") == []
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+@needs("systemd-analyze")
 def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
     path = tmp_path / shiny.UNIT
     path.write_text(

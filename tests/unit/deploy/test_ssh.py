@@ -15,9 +15,12 @@ from pyinfra.api.exceptions import DeployError
 
 from deploy import files, knownhosts, ssh
 from tests.conftest import PUBLIC_KEY
+from tests.needs import needs
 from tests.unit.deploy import host_programs
 
 hostkeys: Any = host_programs.load("hostkeys")
+
+pytestmark = needs("ssh-keygen")
 
 KINDS = ("ecdsa", "ed25519")
 

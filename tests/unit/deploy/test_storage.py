@@ -1,7 +1,6 @@
 """The data volume's program on files in the place of devices: blkid, wipefs, mkfs and dumpe2fs take either."""
 
 import json
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.needs import needs
 from tests.unit.deploy import host_programs
 
 content: Any = host_programs.load("volume_content")
@@ -17,10 +17,7 @@ volume: Any = host_programs.load("volume")
 ID = "vol-0123456789abcdef0"
 MIB = 1024 * 1024
 
-pytestmark = pytest.mark.skipif(
-    not all(shutil.which(tool) for tool in ("blkid", "wipefs", "mkfs.ext4", "dumpe2fs")),
-    reason="needs util-linux and e2fsprogs",
-)
+pytestmark = needs("blkid", "wipefs", "mkfs.ext4", "dumpe2fs")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from deploy import users as users_deploy
+from tests.needs import needs
 from tests.unit.deploy import host_programs
 from tests.unit.deploy.accounts_machine import HASHES, Entry, Machine, Registry, Wanted, apply, verbs
 from workbench.config import parse
@@ -115,7 +115,7 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-needs_zstd = pytest.mark.skipif(shutil.which("zstd") is None, reason="there is no zstd")
+needs_zstd = needs("zstd")
 
 
 @needs_zstd
