@@ -17,8 +17,6 @@ import time
 from collections.abc import Iterable
 from typing import IO, Any
 
-from werkzeug.serving import BaseWSGIServer, make_server
-
 from lab import image, runtime
 from lab.holders import holder
 from lab.paths import Layout, home
@@ -133,8 +131,10 @@ class Front:
         return answer
 
 
-def make_http_server(app: Any, sock: socket.socket) -> BaseWSGIServer:
+def make_http_server(app: Any, sock: socket.socket) -> Any:
+    """A werkzeug server; imported here, since lab.control imports this module."""
     from moto.moto_server.werkzeug_app import MotoRequestHandler
+    from werkzeug.serving import make_server
 
     class Handler(MotoRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -122,8 +122,10 @@ def apply(workbench: Workbench, domain: str, **proxy: str) -> Applied:
     services["proxy"] = {**services["proxy"], **proxy}
     path = workbench_in_lab.HOME / "named-context.json"
     path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
     facts = context.outputs.model_copy(update={"host_name": domain, "url": f"https://{domain}/"})
-    stacks.write_context(path, {**raw, "workbench:domain": domain, "workbench:services": services}, facts)
+    named = {**raw, "workbench:domain": domain, "workbench:services": services}
+    path.write_text(stacks.context_text(named, facts))
     command = [sys.executable, "-m", "pyinfra", "-y", "deploy/inventory.py", "deploy/main.py"]
     try:
         os.environ[stacks.CONTEXT_VARIABLE] = str(path)

@@ -1,5 +1,6 @@
 """Runs the deploy: waits until the server answers, then pyinfra as a process of its own, its output logged."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,6 +23,7 @@ from workbench.outputs import Outputs
 BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
 _LAST_LINES = 15
 TIMING = "configure.json"
+CLOSED = -1  # in place of a descriptor
 EVENTS = "WORKBENCH_EVENTS"  # deploy/progress.py writes to the file of that number
 
 
@@ -57,60 +59,88 @@ _DECIDING = (
 def from_context(context: str) -> None:
     """Configures the host that `context` describes (JSON, as Configuration passes it). Raises WorkbenchError."""
     data = json.loads(context)
-    hand_over(data["config"], Outputs.model_validate(data["outputs"]))
+    facts = Outputs.model_validate(data["outputs"])
+    with begun(facts.stack) as deploy:
+        wait_for_ssh(facts.address)
+        deploy.hand_over(data["config"], facts)
+        deploy.end()
 
 
-def hand_over(raw_config: Mapping[str, object], facts: Outputs, extent: Extent = WHOLE) -> None:
-    """Configures the host from what is known here, so that pyinfra need not ask. Raises WorkbenchError."""
-    folder = stack.state_folder(facts.stack)
-    for leftover in folder.glob("context-*.json"):  # of a run that was killed
-        if not _runs(int(leftover.stem.removeprefix("context-"))):
-            leftover.unlink(missing_ok=True)
-    path = folder / f"context-{os.getpid()}.json"
+class Deploy:
+    """A run of pyinfra. It waits for settings and facts, and imports its modules meanwhile, which takes a second."""
+
+    def __init__(self, stack_name: str, extent: Extent = WHOLE) -> None:
+        """Starts it, as a process of its own; its output goes to configure.log."""
+        self._began = time.monotonic()
+        self._extent = extent
+        self._folder = stack.state_folder(stack_name)
+        self._log = self._folder / "configure.log"
+        self._display = Display(extent.dry)
+        context, self._context = os.pipe()
+        self._events, events = os.pipe()
+        # A pipe in place of a file: what is handed over has password hashes in it, and is nowhere once it is read.
+        variables = {
+            stack.CONTEXT_VARIABLE: f"/dev/fd/{context}",
+            EVENTS: str(events),
+            "PYTHONUNBUFFERED": "1",
+        }
+        with _private(self._log) as file:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "workbench.connector", *extent.arguments],
+                cwd=stack.ROOT,
+                env={**os.environ, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                pass_fds=[context, events],
+            )
+        os.close(context)
+        os.close(events)
+
+    def hand_over(self, raw_config: Mapping[str, object], facts: Outputs) -> None:
+        """Tells it what to configure, and how to reach it."""
+        # Where it has ended already, its log says why, and `end` says so.
+        with contextlib.suppress(BrokenPipeError), os.fdopen(self._context, "w") as file:
+            self._context = CLOSED
+            file.write(stack.context_text(raw_config, facts))
+
+    def end(self) -> None:
+        """Shows how it goes until it is through.
+
+        Raises WorkbenchError with what failed, the log's name and its last lines.
+        """
+        with os.fdopen(self._events) as events:
+            self._events = CLOSED
+            for line in events:
+                self._display.take(json.loads(line))
+        status = self._process.wait()
+        ended(self._display, status, str(self._log.relative_to(stack.ROOT)), _reason(self._log))
+        if not self._extent.dry:
+            noted = {
+                "ended": time.time(),
+                "seconds": time.monotonic() - self._began,
+                "services": self._display.seconds_of_services(),
+            }
+            (self._folder / TIMING).write_text(json.dumps(noted))
+
+    def stop(self) -> None:
+        """Ends it where it was not handed anything, or where it is no longer wanted."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+        for descriptor in (self._context, self._events):
+            if descriptor != CLOSED:
+                os.close(descriptor)
+
+
+@contextlib.contextmanager
+def begun(stack_name: str, extent: Extent = WHOLE) -> Iterator[Deploy]:
+    """A deploy that has begun, for as long as it is wanted."""
+    deploy = Deploy(stack_name, extent)
     try:
-        stack.write_context(path, raw_config, facts)
-        run(facts, {stack.CONTEXT_VARIABLE: str(path)}, extent)
+        yield deploy
     finally:
-        path.unlink(missing_ok=True)
-
-
-def run(facts: Outputs, environment: Mapping[str, str], extent: Extent = WHOLE) -> None:
-    """Runs pyinfra against the server; raises WorkbenchError with what failed, the log's name and its last lines."""
-    start = time.monotonic()
-    wait_for_ssh(facts.address)
-    log = stack.state_folder(facts.stack) / "configure.log"
-    display = Display(extent.dry)
-    reading, writing = os.pipe()
-    with _private(log) as file, os.fdopen(reading) as events:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pyinfra", *extent.arguments],
-            cwd=stack.ROOT,
-            env={**os.environ, **environment, EVENTS: str(writing), "PYTHONUNBUFFERED": "1"},
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            pass_fds=[writing],
-        )
-        os.close(writing)
-        for line in events:
-            display.take(json.loads(line))
-        status = process.wait()
-    ended(display, status, str(log.relative_to(stack.ROOT)), _reason(log))
-    if not extent.dry:
-        seconds = time.monotonic() - start
-        (stack.state_folder(facts.stack) / TIMING).write_text(
-            json.dumps({"ended": time.time(), "seconds": seconds})
-        )
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        deploy.stop()
 
 
 def _reason(log: Path) -> str:
@@ -136,7 +166,7 @@ def wait_for_ssh(address: str, port: int = SSH_PORT, timeout: float = BOOT_TIMEO
     """Returns once an SSH server greets at address:port. Raises WorkbenchError after `timeout` seconds."""
     start = time.monotonic()
     told = 0.0
-    while not _greets(address, port):
+    while not answers(address, port):
         waited = time.monotonic() - start
         if waited > timeout:
             raise WorkbenchError(
@@ -168,7 +198,8 @@ def remembered(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {"digest": inputs["digest"], "instanceId": inputs["instanceId"], "contextDigest": context}
 
 
-def _greets(address: str, port: int) -> bool:
+def answers(address: str, port: int = SSH_PORT) -> bool:
+    """Whether an SSH server greets there within some seconds."""
     try:
         with socket.create_connection((address, port), timeout=5) as connection:
             return connection.recv(4) == b"SSH-"

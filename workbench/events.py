@@ -24,11 +24,14 @@ class Display:
         self._width = 0
         self._would = 0
         self._told = 0.0
+        self._seconds: dict[str, float] = {}
+        self._present = ("", self._began)  # the service that is being configured, and since when
         self.ends: list[Mapping[str, Any]] = []
 
     def take(self, event: Mapping[str, Any]) -> None:
         """One event."""
         kind = event.get("event")
+        self._time(str(event["name"]).partition(" | ")[0] if kind == "operation" else "")
         if kind == "operation":
             self._progress(f"[{event['number']}/{event['of']}] {event['name']}")
         elif kind == "would":
@@ -37,6 +40,10 @@ class Display:
             self._line(f"{'might' if event['perhaps'] else 'would'} change: {event['name']}{what}")
         elif kind == "end":
             self.ends.append(event)
+
+    def seconds_of_services(self) -> dict[str, float]:
+        """How long the operations of each service took, on all hosts together; in the order of the run."""
+        return dict(self._seconds)
 
     def close(self) -> None:
         """What is to be said at the end of a run that went well."""
@@ -65,6 +72,14 @@ class Display:
                 lines = "".join(f"\n    {line}" for line in end["lines"])
                 texts.append(f"`{end['failed']}` failed on {end['host']}{':' if lines else '.'}{lines}")
         return "\n".join(texts)
+
+    def _time(self, service: str) -> None:
+        """From now on it is this service that takes the time, or none."""
+        before, since = self._present
+        now = time.monotonic()
+        if before:
+            self._seconds[before] = self._seconds.get(before, 0.0) + now - since
+        self._present = (service, now)
 
     def _progress(self, text: str) -> None:
         if self._terminal:

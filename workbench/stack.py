@@ -1,7 +1,8 @@
 """A stack's settings and facts, as the deploy and the command need them: asked of `pulumi`, or handed over in a file.
 
-During `pulumi up` the outputs are not final yet, so the configuration resource writes a context file of mode 0600
-and names it in WORKBENCH_CONTEXT; everybody else asks the `pulumi` command, which decrypts what is secret.
+During `pulumi up` the outputs are not final yet, and `workbench deploy` knows them before pyinfra has started: both
+hand them over in a file that WORKBENCH_CONTEXT names, which is a pipe (workbench/configure.py). Everybody else asks
+the `pulumi` command, which decrypts what is secret.
 """
 
 import contextlib
@@ -133,12 +134,10 @@ def context(stack: str | None = None) -> Context:
     return Context(_settings(said[0]), _outputs(said[1]))
 
 
-def write_context(path: Path, raw_config: Mapping[str, object], facts: Outputs) -> None:
-    """The file that WORKBENCH_CONTEXT names: mode 0600 from its first byte, since password hashes are in it."""
+def context_text(raw_config: Mapping[str, object], facts: Outputs) -> str:
+    """What stands in the file that WORKBENCH_CONTEXT names. It has password hashes in it."""
     data = {"config": dict(raw_config), "outputs": facts.model_dump(mode="json", by_alias=True)}
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(data, file)
+    return json.dumps(data)
 
 
 def known_hosts(facts: Outputs) -> Path:

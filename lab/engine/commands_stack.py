@@ -17,9 +17,13 @@ from workbench.errors import WorkbenchError
 
 def _outputs(session: Session, show_secrets: bool) -> Props:
     """The stack's outputs, secrets masked or decrypted."""
-    checkpoint = session.load() if show_secrets else session.peek()
-    root = checkpoint.root()
+    root = session.peek().root()
     found = root.outputs if root else {}
+    if show_secrets and values.contains(
+        found, values.is_secret
+    ):  # deriving the key takes a third of a second
+        root = session.load().root()
+        found = root.outputs if root else {}
     clear: Props = values.plain(found) if show_secrets else values.map_secrets(found, lambda _: "[secret]")
     return clear
 

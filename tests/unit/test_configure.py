@@ -1,12 +1,10 @@
-"""Running the deploy: waiting for the server, the context file, what a failure says."""
+"""Running the deploy: waiting for the server, what is handed over, what a failure says."""
 
 import json
-import os
 import socket
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -61,57 +59,62 @@ def test_a_server_that_is_not_ssh_is_not_taken_for_one() -> None:
         configure.wait_for_ssh("127.0.0.1", greeting_server(b"HTTP/1.1 400\r\n"), timeout=1)
 
 
-def test_the_context_file_is_for_its_owner_only_and_gone_afterwards(
+def test_settings_and_facts_are_handed_over_and_never_on_the_disk(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: dict[str, Any] = {}
+    users = [{"name": f"user{number}", "passwordHash": "x" * 100} for number in range(2000)]
+    look = (
+        "from pathlib import Path\n"
+        "data = json.loads(Path(os.environ['WORKBENCH_CONTEXT']).read_text())\n"
+        "assert len(data['config']['workbench:users']) == 2000 and data['outputs']['address'] == '127.0.0.1'\n"
+        f"tell(**{END!r})"
+    )
+    deploy_that(root, monkeypatch, look)
+    before = set(root.rglob("*"))
+    configure.from_context(json.dumps({"config": {"workbench:users": users}, "outputs": FACTS}))
+    made = {path.name for path in set(root.rglob("*")) - before if path.suffix != ".pyc" and path.is_file()}
+    assert made == {"configure.log", "configure.json"}
 
-    def look(_: Outputs, environment: dict[str, str], extent: configure.Extent) -> None:
-        assert extent == configure.WHOLE
-        path = Path(environment[stack.CONTEXT_VARIABLE])
-        seen.update(path=path, mode=path.stat().st_mode & 0o777, data=json.loads(path.read_text()))
 
-    monkeypatch.setattr(configure, "run", look)
-    configure.from_context(json.dumps({"config": {"workbench:size": "t3.large"}, "outputs": FACTS}))
-    assert seen["mode"] == 0o600
-    assert seen["data"]["config"] == {"workbench:size": "t3.large"}
-    assert not seen["path"].exists()
-
-
-def test_a_context_file_of_a_killed_run_is_cleared(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(configure, "run", lambda *_: None)
-    ended = subprocess.Popen(["true"])
-    ended.wait()
-    leftover = stack.state_folder("unit") / f"context-{ended.pid}.json"
-    leftover.write_text("{}")
-    anothers = leftover.with_name(f"context-{os.getppid()}.json")
-    anothers.write_text("{}")
-    configure.from_context(json.dumps({"config": {}, "outputs": FACTS}))
-    assert not leftover.exists()
-    assert anothers.exists(), "of a run that is at work"
+def test_a_deploy_that_is_not_wanted_after_all_is_ended(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deploy_that(root, monkeypatch, "open(os.environ['WORKBENCH_CONTEXT']).read()\nopen('went-on', 'w')")
+    with pytest.raises(WorkbenchError, match="no such setting"), configure.begun("unit") as run:
+        raise WorkbenchError("no such setting")
+    assert run._process.returncode is not None
+    assert not (root / "went-on").exists()
 
 
 def test_a_deploy_that_fails_names_its_log_and_shows_its_end(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(configure, "wait_for_ssh", lambda _: None)
     with pytest.raises(WorkbenchError) as caught:  # there is no deploy/ below this root
-        configure.run(Outputs.model_validate(FACTS), {})
+        deploy()
     assert "No deploy file: deploy/main.py" in str(caught.value)
     assert ".workbench/unit/configure.log" in str(caught.value)
     log = root / ".workbench" / "unit" / "configure.log"
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def deploy(extent: configure.Extent = configure.WHOLE) -> None:
+    """Begins with a deploy, hands it what it needs, and waits for its end."""
+    with configure.begun("unit", extent) as run:
+        run.hand_over({}, Outputs.model_validate(FACTS))
+        run.end()
+
+
 def deploy_that(root: Path, monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """Stands in for pyinfra: a Python program with `tell` for events, run in its place."""
+    """Stands in for pyinfra's command: a Python program with `tell` for events, run in its place."""
     monkeypatch.setattr(configure, "wait_for_ssh", lambda _: None)
     tell = (
         "import json, os, sys\n"
         "def tell(**event):\n"
         "    os.write(int(os.environ['WORKBENCH_EVENTS']), json.dumps(event).encode() + b'\\n')\n"
     )
-    (root / "pyinfra.py").write_text(tell + program)
+    body = "".join(f"    {line}\n" for line in (program or "pass").splitlines())
+    command = root / "pyinfra_cli" / "main.py"
+    command.parent.mkdir()
+    (command.parent / "__init__.py").touch()
+    command.write_text(f"{tell}def main():\n{body}")
 
 
 END = {
@@ -134,7 +137,7 @@ def test_at_the_end_is_told_what_changed_and_what_restarted(
         "units": [["restart", "x.service"], ["start", "y.timer"]],
     }
     deploy_that(root, monkeypatch, f"assert '-y' in sys.argv\ntell(**{end!r})")
-    configure.run(Outputs.model_validate(FACTS), {})
+    deploy()
     said = capsys.readouterr().out
     assert "changed: a | one\nchanged: b | two\n" in said
     assert "bench: 2 of 9 operations changed anything; restarted x.service; started y.timer; " in said
@@ -147,7 +150,7 @@ def test_a_failure_names_operation_host_and_the_last_lines(
     end = {**END, "failed": "ssh | Keys", "lines": ["no space left on device"]}
     deploy_that(root, monkeypatch, f"tell(**{end!r})\nsys.exit(1)")
     with pytest.raises(WorkbenchError, match=r"`ssh \| Keys` failed on bench:\n +no space left on device"):
-        configure.run(Outputs.model_validate(FACTS), {})
+        deploy()
 
 
 def test_a_host_that_cannot_be_connected_to_is_told_with_its_reason(
@@ -156,7 +159,7 @@ def test_a_host_that_cannot_be_connected_to_is_told_with_its_reason(
     lines = ["    [bench] Another deploy is at work, by ada", "--> pyinfra error: No hosts remaining!"]
     deploy_that(root, monkeypatch, "".join(f"print({line!r})\n" for line in lines) + "sys.exit(1)")
     with pytest.raises(WorkbenchError, match="Another deploy is at work, by ada"):
-        configure.run(Outputs.model_validate(FACTS), {})
+        deploy()
 
 
 @pytest.mark.parametrize("program", ["", "import signal; os.kill(os.getpid(), signal.SIGKILL)"])
@@ -165,7 +168,7 @@ def test_a_run_that_was_cut_short_is_none_that_went_well(
 ) -> None:
     deploy_that(root, monkeypatch, program)
     with pytest.raises(WorkbenchError, match="It was stopped before it was through"):
-        configure.run(Outputs.model_validate(FACTS), {})
+        deploy()
 
 
 def test_a_dry_run_of_one_service_shows_what_it_would_do(
@@ -174,7 +177,7 @@ def test_a_dry_run_of_one_service_shows_what_it_would_do(
     would = {"event": "would", "host": "bench", "name": "proxy | page", "what": ["make it"], "perhaps": False}
     asked = "assert '--dry' in sys.argv and 'only=proxy' in sys.argv and '-y' not in sys.argv"
     deploy_that(root, monkeypatch, f"{asked}\ntell(**{would!r})")
-    configure.run(Outputs.model_validate(FACTS), {}, configure.Extent("proxy", dry=True))
+    deploy(configure.Extent("proxy", dry=True))
     said = capsys.readouterr().out
     assert (
         "would change: proxy | page\n    make it\n1 operation would change something; nothing was changed"

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from workbench import stack as stacks
@@ -77,6 +76,8 @@ def data_volume(stack: str) -> Volume | None:
 
 def _ec2(access: stacks.AwsConfig, region: str | None = None) -> Any:
     """A client that is to AWS whom the stack's provider is; `region` where it is known for certain."""
+    import boto3  # half a second, which the commands that ask AWS nothing are spared
+
     session = boto3.Session(profile_name=access.profile, region_name=region or access.region)
     return session.client("ec2")
 

@@ -95,10 +95,13 @@ def deploy(
 ) -> None:
     """Bring the host to what the settings say, without asking AWS for anything."""
     name = common.enter(stack)
-    common.require_stack_file(name)
-    context = stacks.context(name)
-    facts = cloud.running(context.outputs)
-    configure.hand_over(config.dump(context.settings), facts, configure.Extent(only, dry_run))
+    with configure.begun(name, configure.Extent(only, dry_run)) as run:
+        common.require_stack_file(name)
+        context = stacks.context(name)
+        if not configure.answers(context.outputs.address):
+            configure.wait_for_ssh(cloud.running(context.outputs).address)  # AWS may know why it does not
+        run.hand_over(config.dump(context.settings), context.outputs)
+        run.end()
 
 
 def _all_up(report: dict[str, Any]) -> bool:

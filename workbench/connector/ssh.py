@@ -13,6 +13,7 @@ import gevent
 from paramiko import Channel, SSHException, Transport
 from pyinfra.connectors.ssh import SSHConnector
 
+from workbench.connector import quick
 from workbench.connector.remembering import Remembering
 from workbench.connector.session import AgentError, Stream
 
@@ -89,6 +90,7 @@ class WorkbenchConnector(Remembering, SSHConnector):
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, str], list[str]]]:
         """The host is called as in the inventory, without the name of the connector."""
+        quick.shorten()  # this is the first that pyinfra asks of the connector, before any operation
         yield name, {"ssh_hostname": name}, []
 
     def make_paramiko_kwargs(self) -> dict[str, Any]:

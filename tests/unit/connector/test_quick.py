@@ -1,0 +1,64 @@
+"""What is shorter than pyinfra's own way comes to the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyinfra
+import pytest
+from pyinfra.api import arguments, util
+
+from workbench.connector import quick
+
+own_order: Any = util.get_operation_order_from_stack
+own_arguments: Any = arguments.all_global_arguments
+
+
+def orders(state: Any) -> list[list[int]]:
+    """What both say of this call, made from one line."""
+    return [ask(state) for ask in (own_order, quick.order_of_caller)]
+
+
+def nested(state: Any) -> list[list[int]]:
+    return (lambda: orders(state))()
+
+
+@pytest.mark.parametrize("cli", [True, False])
+@pytest.mark.parametrize("deploy", [None, "deploy/main.py", "not/there.py"])
+def test_operations_are_ordered_as_pyinfra_orders_them(
+    deploy: str | None, cli: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyinfra, "is_cli", cli)
+    state = SimpleNamespace(current_deploy_filename=deploy, current_op_file_number=3)
+    space: dict[str, Any] = {"nested": nested, "state": state}
+    exec(
+        compile("def called():\n    return nested(state)\n\nsaid = called()", "deploy/main.py", "exec"), space
+    )
+    theirs, ours = space["said"]
+    assert ours == theirs
+    if deploy == "deploy/main.py":
+        assert ours[cli:][:2] == [4, 2]  # the lines of that file come first
+
+
+def test_the_types_of_arguments_are_pyinfras_own() -> None:
+    quick.shorten()
+    quick.shorten()
+    assert arguments.all_global_arguments() == own_arguments()
+
+
+def test_invoke_is_not_imported_and_a_match_exec_is_judged_all_the_same(tmp_path: Path) -> None:
+    config = "Match exec true\n    User ada\nMatch exec 'test %h = there'\n    Port 7\n"
+    (tmp_path / "config").write_text(config)
+    program = """
+import sys
+from workbench.connector.__main__ import import_pyinfra
+assert callable(import_pyinfra())
+assert "invoke" not in sys.modules
+from paramiko.config import SSHConfig
+config = SSHConfig.from_path(sys.argv[1])
+assert config.lookup("here") == {"hostname": "here", "user": "ada"}, config.lookup("here")
+assert config.lookup("there")["port"] == "7"
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path / "config"], check=True)
