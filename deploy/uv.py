@@ -13,6 +13,7 @@ from shlex import join, quote
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.deploy import deploy
+from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 from pyinfra.operations import files as host_files
@@ -26,6 +27,7 @@ PACKAGES = ("python3-venv",)
 PROGRAM = "environment"
 UNIT = "workbench-environments"  # a transient one
 ROOT = "/opt/workbench"
+MARKER = ".complete"  # what a whole environment has in it, written last
 COMMAND = "/usr/local/bin/uv"
 
 
@@ -46,10 +48,32 @@ class Environment:
 UV = Environment("uv")
 
 
+class Current(FactBase[bool]):
+    """Whether an environment is whole, of the digest named, and what its link leads to."""
+
+    def command(self, environment: str, digest: str) -> str:
+        at = link(environment)
+        return (
+            f'[ "$(readlink {at})" = {environment}-{digest} ] && [ -e {at}/{MARKER} ] && echo current || true'
+        )
+
+    def process(self, output: list[str]) -> bool:
+        return output == ["current"]
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+
+def is_current(wanted: Environment) -> bool:
+    """Whether the host has the environment as it is locked at present."""
+    return host.get_fact(Current, environment=wanted.name, digest=locks.digest(wanted.name))
+
+
 @deploy("uv")
 def ahead(mirrors: Mirrors, environments: Sequence[Environment]) -> None:
     """Begins with uv and all `environments`, and does not wait for them: each service waits for its own."""
-    programs.install("uv/environment.j2", PROGRAM)
+    programs.install("uv/environment.j2", PROGRAM, marker=MARKER)
     begin(environments=[UV, *environments], mirrors=mirrors, name="Begin with the locked environments")
 
 
@@ -60,15 +84,14 @@ def begin(environments: Sequence[Environment], mirrors: Mirrors) -> Generator[St
     That is a matter of time alone. `environment` finds the work done, waits for it, or does it: the program lets one
     install at a time, and what failed here is tried again there, where its error is seen.
     """
-    lines = [join([programs.path(PROGRAM), *each.arguments(mirrors)]) for each in environments]
-    missing = [host.get_fact(programs.CheckStatus, line=line) != programs.CLEAN for line in lines]
-    if not any(missing):
+    missing = [each for each in environments if not is_current(each)]
+    if not missing:
         host.noop("all locked environments are there")
         return
-    for each in environments:
+    for each in missing:
         for at, content in lock_files(each.name).items():
             yield files.replacing(content, at)
-    work = quote("; ".join(line for line, is_missing in zip(lines, missing, strict=True) if is_missing))
+    work = quote("; ".join(command(each, mirrors) for each in missing))
     yield StringCommand(
         f"systemctl is-active --quiet {UNIT} || systemd-run --quiet --collect --unit={UNIT} /bin/sh -c {work}"
     )
@@ -104,11 +127,21 @@ def put_lock(name: str) -> None:
         files.put(content=content, dest=at, name=at)
 
 
-def environment(wanted: Environment, mirrors: Mirrors) -> None:
+def command(wanted: Environment, mirrors: Mirrors) -> str:
+    """The command line that installs it, or waits until it is installed."""
+    return join([programs.path(PROGRAM), *wanted.arguments(mirrors)])
+
+
+@operation()
+def install(wanted: Environment, mirrors: Mirrors) -> Generator[StringCommand, None, None]:
     """Installs the environment unless the host has it whole."""
+    if is_current(wanted):
+        host.noop(f"the environment {wanted.name} is there")
+        return
+    yield StringCommand(command(wanted, mirrors))
+
+
+def environment(wanted: Environment, mirrors: Mirrors) -> None:
+    """The lock on the host, and the environment that it asks for."""
     put_lock(wanted.name)
-    programs.run(
-        program=PROGRAM,
-        arguments=wanted.arguments(mirrors),
-        name=f"Install the locked environment {wanted.name}",
-    )
+    install(wanted=wanted, mirrors=mirrors, name=f"Install the locked environment {wanted.name}")

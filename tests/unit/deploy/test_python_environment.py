@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from deploy import uv
 from tests.unit.deploy import service_programs
 
-program: Any = service_programs.load("uv/environment.j2")
+program: Any = service_programs.load("uv/environment.j2", marker=uv.MARKER)
 
 DIGEST, OLDER, OLDEST = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"
 
@@ -44,14 +45,23 @@ def call(monkeypatch: pytest.MonkeyPatch, digest: str = DIGEST, *flags: str) -> 
     return status
 
 
-def test_the_check_says_what_a_run_would_do_and_does_nothing(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert call(monkeypatch, DIGEST, "--check") == 3
-    assert not root.exists()
+def is_current(root: Path, monkeypatch: pytest.MonkeyPatch, digest: str = DIGEST) -> bool:
+    """What the deploy finds out before it runs the program."""
+    monkeypatch.setattr(uv, "ROOT", str(root))
+    fact = uv.Current()
+    done = subprocess.run(
+        ["sh", "-c", fact.command("some", digest)], capture_output=True, text=True, check=True
+    )
+    return fact.process(done.stdout.splitlines())
+
+
+def test_the_deploy_sees_whether_an_environment_is_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_current(root, monkeypatch)
     assert call(monkeypatch) == 0
-    assert call(monkeypatch, DIGEST, "--check") == 0
-    assert call(monkeypatch, OLDER, "--check") == 3
+    assert is_current(root, monkeypatch)
+    assert not is_current(root, monkeypatch, OLDER)
+    (root / "some" / uv.MARKER).unlink()
+    assert not is_current(root, monkeypatch), "a folder counts only with its marker"
 
 
 @pytest.mark.parametrize("step", ["rmtree", "install_with_uv", "sync", "switch", "symlink_to", "rename"])
@@ -78,7 +88,7 @@ def test_a_run_killed_at_any_step_leaves_the_old_one_in_use_and_the_next_goes_on
             call(patch)
     assert (root / "some").readlink().name == f"some-{OLDER}"
     assert (root / "some" / "whole").exists()
-    assert call(monkeypatch, DIGEST, "--check") == 3
+    assert not is_current(root, monkeypatch)
     assert call(monkeypatch) == 0
     assert (root / "some").readlink().name == f"some-{DIGEST}"
     assert (root / "some" / "whole").exists()
