@@ -50,8 +50,10 @@ def lists(commands: list[str], folder: Path) -> dict[str, Any]:
             units.append(found[1].rstrip(";"))
         elif found := re.match(r"(.+ --check) >", command):
             programs.append(found[1])
-        elif found := re.match(r"dpkg-query -W -f '.*?' (.+?) 2>", command, re.DOTALL):
-            packages = shlex.split(found[1])
+        elif found := re.search(r"dpkg-query -W -f '.*?' (.+?) 2>", command, re.DOTALL):
+            packages += shlex.split(found[1])
+        elif found := re.match(r"getent passwd (\S+)", command):
+            accounts.append(found[1])
     return {
         "files": [{"src": f"{folder}/{path.lstrip('/')}", "dest": path} for path in files],
         "units": units,

@@ -1,10 +1,12 @@
 """The workbench that is measured: made in a lab of its own by the ordinary command."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,7 +14,13 @@ from bench.results import timed
 from tests import workbench_in_lab
 from tests.workbench_in_lab import STACK, Applied, Workbench, run
 from workbench import configure
+from workbench import stack as stacks
 from workbench.stack import ROOT
+
+# All there are, but RStudio, whose package cannot be downloaded everywhere.
+SERVICES = {"rstudio": {"enabled": False}, "shiny": {"enabled": True}, "docker": {"enabled": True}}
+IDLE = re.compile(r": none of (\d+) operations changed anything")
+CHANGES = re.compile(r": \d+ of \d+ operations changed anything")
 
 
 @dataclass
@@ -22,33 +30,45 @@ class Measured(Workbench):
     create_s: float = 0.0
     configure_s: float = 0.0
 
-    def deploy(self, **environment: str) -> Applied:
-        """A run of plain pyinfra through bench/inventory.py, which the environment tells how; it has to succeed."""
+    def deploy(self, **environment: str) -> str:
+        """`workbench deploy`, reached as bench/inventory.py is told by the environment; gives back what it said."""
+        return self._run([sys.executable, "-m", "bench.command", "deploy", "--stack", STACK], environment)
+
+    def idle_deploy(self, **environment: str) -> str:
+        """The same, and it must change nothing: a run that had something to do measures something else."""
+        said = self.deploy(**environment)
+        if not IDLE.search(said) or CHANGES.search(said):
+            raise RuntimeError(f"A run that should change nothing said:\n{said}")
+        return said
+
+    def stock_deploy(self, **environment: str) -> None:
+        """The same deploy by pyinfra's own command and connector; it must change nothing."""
+        stock = {"WORKBENCH_BENCH_CONNECTOR": "ssh", **environment}
+        command = [sys.executable, "-m", "pyinfra", "-y", "bench/inventory.py", "deploy/main.py"]
+        applied = Applied(0, self._run(command, stock))
+        if applied.changed:
+            raise RuntimeError(f"A run that should change nothing changed {applied.changed}.")
+
+    def seconds_of_services(self) -> dict[str, float]:
+        """What the last deploy spent on each service."""
+        noted = json.loads((stacks.state_folder(STACK) / configure.TIMING).read_text())
+        return {name: float(seconds) for name, seconds in noted["services"].items()}
+
+    def _run(self, command: list[str], environment: Mapping[str, str]) -> str:
+        surroundings = {**os.environ, **environment}
         done = subprocess.run(
-            [sys.executable, "-m", "pyinfra", "-y", "bench/inventory.py", "deploy/main.py"],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
+            command, cwd=ROOT, env=surroundings, capture_output=True, text=True, check=False
         )
         if done.returncode != 0:
             raise RuntimeError(f"A deploy failed:\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
-        return Applied(done.returncode, done.stdout + done.stderr)
-
-    def idle_deploy(self, **environment: str) -> Applied:
-        """The same, and it must change nothing: a run that had something to do measures something else."""
-        applied = self.deploy(**environment)
-        if applied.changed:
-            raise RuntimeError(f"A run that should change nothing changed {applied.changed}.")
-        return applied
+        return done.stdout + done.stderr
 
 
 @contextmanager
 def made() -> Iterator[Measured]:
     """The workbench, purged afterwards."""
     with workbench_in_lab.lab():
-        workbench_in_lab.write_stack_file()
+        workbench_in_lab.write_stack_file(services=SERVICES)
         run(["pulumi", "stack", "init", STACK])
         bench, began = Measured(), time.time()
         bench.create_s = timed(lambda: bench.command("up", "--yes"))

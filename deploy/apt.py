@@ -1,6 +1,7 @@
 """Debian packages: where they come from, and all that the services need in as few calls as possible.
 
-Each service lists its packages in `PACKAGES`; main.py hands all lists over at once.
+Each service lists its packages in `PACKAGES`; main.py hands the lists over. What only services need is begun with and
+not waited for (`ahead`): on a new host it takes most of the time, in which all that does not need it is configured.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -30,6 +31,9 @@ APT_GET = (
     "-o APT::Install-Recommends=false"
 )
 
+UNIT = "workbench-packages.service"  # a transient one
+AT_WORK = f"/run/systemd/transient/{UNIT}"  # is there as long as that unit
+
 SOURCES = "/etc/apt/sources.list.d/debian.sources"
 
 
@@ -50,13 +54,24 @@ def sources(mirrors: Mirrors) -> None:
 @deploy("apt")
 def packages(mirrors: Mirrors, names: Sequence[str]) -> None:
     """Sees to all packages called `names`."""
-    named = {
+    wanted = sorted(set(names))
+    install(packages=wanted, mirrors=named(mirrors), name=f"Debian packages ({len(wanted)})")
+
+
+@deploy("apt")
+def ahead(mirrors: Mirrors, names: Sequence[str]) -> None:
+    """Begins with the packages called `names`; a later `packages` waits for them."""
+    wanted = sorted(set(names))
+    begin(packages=wanted, mirrors=named(mirrors), name=f"Begin with Debian packages ({len(wanted)})")
+
+
+def named(mirrors: Mirrors) -> dict[str, str]:
+    """The archives that are not Debian's own, by the settings' keys that name them."""
+    keys = {
         "workbench:mirrors.debian": mirrors.debian,
         "workbench:mirrors.debianSecurity": mirrors.debian_security,
     }
-    own = {key: url for key, url in named.items() if url}
-    wanted = sorted(set(names))
-    install(packages=wanted, mirrors=own, name=f"Debian packages ({len(wanted)})")
+    return {key: url for key, url in keys.items() if url}
 
 
 class CloudInit(FactBase[str]):
@@ -97,10 +112,11 @@ class PackageState:
 
 
 class Packages(FactBase[PackageState]):
-    """The PackageState of the host, for the packages named."""
+    """The PackageState of the host, for the packages named, once what was begun with is through."""
 
     def command(self, packages: Sequence[str]) -> str:
         return (
+            f"while [ -e {AT_WORK} ]; do sleep 0.5; done; "
             f"dpkg-query -W -f '${{db:Status-Status}} ${{Package}}\\n' {join(packages)} 2>/dev/null; "
             '[ -z "$(dpkg --audit; ls /var/lib/dpkg/updates)" ] || echo broken'
         )
@@ -119,10 +135,7 @@ class Packages(FactBase[PackageState]):
 def install(
     packages: Sequence[str], mirrors: Mapping[str, str] | None = None
 ) -> Generator[StringCommand, None, None]:
-    """Installs what is missing of `packages` in one call, after taking up a dpkg that was interrupted.
-
-    `mirrors` are the archives that are not Debian's own, by the settings' keys that name them.
-    """
+    """Installs what is missing of `packages` in one call, after taking up a dpkg that was interrupted."""
     state = host.get_fact(Packages, packages=packages)
     if state.broken:
         yield StringCommand(f"{wait_for_dpkg()} && dpkg --configure -a --force-confdef --force-confold")
@@ -131,6 +144,26 @@ def install(
     if missing:
         yield files.Described(update_script(mirrors or {}), "fetch the lists of packages where they are old")
         yield files.Described(f"{APT_GET} install {join(missing)}", f"install {join(missing)}")
+
+
+@operation()
+def begin(
+    packages: Sequence[str], mirrors: Mapping[str, str] | None = None
+) -> Generator[StringCommand, None, None]:
+    """Has the host install what is missing of `packages` by itself, in a transient unit.
+
+    That is a matter of time alone: what failed there, `install` does again where its error is seen.
+    """
+    state = host.get_fact(Packages, packages=packages)
+    missing = [package for package in packages if package not in state.installed]
+    if state.broken or not missing:
+        host.noop("there is nothing to begin with")
+        return
+    script = f"{{ {update_script(mirrors or {})}; }} && {APT_GET} install {join(missing)}"
+    yield files.Described(
+        f"systemd-run --quiet --collect --unit={UNIT} /bin/sh -c {quote(script)}",
+        f"begin to install {join(missing)}",
+    )
 
 
 def wait_for_dpkg() -> str:

@@ -28,26 +28,25 @@ from deploy import (
 )
 
 context = selected.context()
+settings = context.settings
 
-apt.sources(mirrors=context.settings.mirrors)
-apt.packages(mirrors=context.settings.mirrors, names=uv.PACKAGES)
+apt.sources(mirrors=settings.mirrors)
+apt.packages(mirrors=settings.mirrors, names=uv.PACKAGES)
 environments = (
-    *python.environments(context.settings.services),
-    *jupyterhub.environments(context.settings.services),
+    *python.environments(settings.services),
+    *jupyterhub.environments(settings.services),
     proxy.ENVIRONMENT,
 )
-uv.ahead(mirrors=context.settings.mirrors, environments=environments)
-debian = (
-    *base.PACKAGES,
-    *storage.PACKAGES,
-    *ssh.PACKAGES,
-    *users.PACKAGES,
-    *r.packages(context.settings.services),
+uv.ahead(mirrors=settings.mirrors, environments=environments)
+system = (*base.PACKAGES, *storage.PACKAGES, *ssh.PACKAGES, *users.PACKAGES)
+apt.packages(mirrors=settings.mirrors, names=system)
+services = (
     *jupyterhub.PACKAGES,
-    *shiny.packages(context.settings),
-    *docker.packages(context.settings),
+    *r.packages(settings.services),
+    *shiny.packages(settings),
+    *docker.packages(settings),
 )
-apt.packages(mirrors=context.settings.mirrors, names=debian)
+apt.ahead(mirrors=settings.mirrors, names=services)
 
 base.base(context=context)
 programs.tools()
@@ -60,12 +59,14 @@ uv.uv(context=context)
 packages.packages()
 kernels.kernels()
 python.python(context=context)
-r.r(context=context)
-rstudio.rstudio(context=context)
 jupyterhub.jupyterhub(context=context)
-shiny.shiny(context=context)
-docker.docker(context=context)
 health.health(context=context)
 proxy.proxy(context=context)
+
+apt.packages(mirrors=settings.mirrors, names=services)
+r.r(context=context)
+rstudio.rstudio(context=context)
+shiny.shiny(context=context)
+docker.docker(context=context)
 
 progress.prepared()

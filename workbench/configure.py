@@ -20,6 +20,7 @@ from workbench.events import Display, ended
 from workbench.host import SSH_PORT
 from workbench.outputs import Outputs
 
+INVENTORY = "deploy/inventory.py"
 BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
 _LAST_LINES = 15
 TIMING = "configure.json"
@@ -38,7 +39,7 @@ class Extent:
     def arguments(self) -> list[str]:
         """pyinfra's command line for it."""
         chosen = ["--data", f"only={self.only}"] if self.only else []
-        return ["--dry" if self.dry else "-y", "deploy/inventory.py", "deploy/main.py", *chosen]
+        return ["--dry" if self.dry else "-y", INVENTORY, "deploy/main.py", *chosen]
 
 
 WHOLE = Extent()

@@ -1,6 +1,7 @@
 """The host itself, looked at from inside, as an administrator would."""
 
 import re
+import time
 
 import pytest
 
@@ -47,6 +48,30 @@ def test_upgrades_are_for_security_only_and_never_restart_the_host(workbench: Wo
     assert all("Debian-Security" in pattern for pattern in patterns)
     assert 'Unattended-Upgrade::Automatic-Reboot "false";' in said
     assert workbench.ssh("systemctl is-enabled apt-daily-upgrade.timer").stdout.strip() == "enabled"
+
+
+def test_what_only_services_need_is_installed_beside_the_rest_and_waited_for(workbench: Workbench) -> None:
+    workbench.ssh("apt-get -q -y remove git")
+    applied = workbench.apply()
+    assert applied.status == 0, applied.output
+    assert [name.partition(" (")[0] for name in applied.changed] == ["apt | Begin with Debian packages"]
+    assert workbench.ssh("git --version").stdout.startswith("git version")
+    assert workbench.apply().changed == []
+
+
+def test_what_an_earlier_run_began_with_is_waited_for_and_done_again_where_it_failed(
+    workbench: Workbench,
+) -> None:
+    workbench.ssh("apt-get -q -y remove git")
+    workbench.ssh("systemd-run --quiet --collect --unit=workbench-packages sh -c 'sleep 15; exit 1'")
+    began = time.monotonic()
+    applied = workbench.apply()
+    assert applied.status == 0, applied.output
+    assert time.monotonic() - began > 5
+    assert workbench.ssh("systemctl is-active workbench-packages || git --version").stdout.split()[:2] == [
+        "inactive",
+        "git",
+    ]
 
 
 def test_the_journal_has_its_limit(workbench: Workbench) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,22 @@ def test_what_dpkg_says_is_understood() -> None:
     state = fact.process(["installed curl", "config-files nano", "installed tzdata", "broken"])
     assert state == apt.PackageState(frozenset({"curl", "tzdata"}), broken=True)
     assert not fact.process(["installed curl"]).broken
+
+
+def test_packages_are_looked_at_once_what_was_begun_with_is_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work = tmp_path / apt.UNIT
+    at_work.touch()
+    monkeypatch.setattr(apt, "AT_WORK", str(at_work))
+    looking = subprocess.Popen(
+        ["sh", "-c", apt.Packages().command(["dpkg"])], stdout=subprocess.PIPE, text=True
+    )
+    time.sleep(0.7)
+    assert looking.poll() is None
+    at_work.unlink()
+    said, _ = looking.communicate(timeout=30)
+    assert "installed dpkg" in said.splitlines()
 
 
 def test_the_shell_around_apt_is_sound() -> None:
