@@ -2,6 +2,8 @@
 
 - `ssh`: the connector that pyproject.toml registers with pyinfra as `workbench`
 - `remembering`: which facts may be answered from one batch, for a connector of any kind
+- `batch`: the questions asked at once, and their answers as they come
 - `session` and `agent`: the two ends of the conversation about lock and batch; the agent runs on the host
 - `memory`: which facts were asked last time
+- `quick`, and `__main__`: shorter ways for what pyinfra itself takes long for
 """

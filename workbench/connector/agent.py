@@ -4,10 +4,11 @@ Its source is sent to the host's Python (3.11 or newer, standard library only) t
 After it come requests, and to standard output go replies, each a line of JSON; `Session` is the other end.
 
 - {"lock": path, "who": text} -> {"held": true}, or {"held": false, "by": text} and the end.
-- {"batch": [[command, first], ...], "shell": path, "seconds": s} -> {"answers": [...], "sha256": digest of that list as
-  JSON}. Each answer is {"sha256": of its command, "status", "out", "err"} (output in base64), or its `status` is null:
-  it ran out of time, was killed, or said more than `LIMIT`. Commands that are `first` run before all others, one after
-  the other.
+- {"batch": [[command, first], ...], "number": n, "shell": path, "seconds": s} -> for each command that was run, as soon
+  as it is through, {"batch": n, "answer": ..., "sha256": digest of the answer as JSON}, and at last {"batch": n, "end":
+  true}. An answer is {"sha256": of its command, "status", "out", "err"} (output in base64), or its `status` is null: it
+  ran out of time, was killed, or said more than `LIMIT`. Commands that are `first` run before all others, one after the
+  other, and must all end in time.
 - {} -> nothing: a sign of life. Where none comes for `SILENCE` seconds, the other end is taken for dead.
 
 The lock is flock(2)'s on an open file, which the kernel drops with this process however it ends: at the end of standard
@@ -26,7 +27,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 SILENCE = 90.0  # seconds
@@ -99,18 +100,17 @@ class Run:
         }
 
 
-def batch(commands: list[tuple[str, bool]], shell: str, seconds: float) -> list[dict[str, object]]:
-    """Answers in the order of the commands. Those that are `first` must all end in time, or nothing else is begun."""
+def batch(commands: list[tuple[str, bool]], shell: str, seconds: float, said: Callable[[Run], None]) -> None:
+    """Runs the commands, in their order as far as they are begun, and hands on each that is through."""
     deadline = time.monotonic() + seconds
     runs = [Run(command, shell) for command, _ in commands]
     before = [run for run, (_, first) in zip(runs, commands, strict=True) if first]
-    work(before, 1, deadline)
+    work(before, 1, deadline, said)
     if all(run.status is not None for run in before):
-        work([run for run in runs if run not in before], 2 * (os.cpu_count() or 1), deadline)
-    return [run.answer() for run in runs]
+        work([run for run in runs if run not in before], 2 * (os.cpu_count() or 1), deadline, said)
 
 
-def work(runs: list[Run], hands: int, deadline: float) -> None:
+def work(runs: list[Run], hands: int, deadline: float, said: Callable[[Run], None]) -> None:
     """Runs them all, `hands` at once, and ends what is not through at the deadline."""
     left, guard = list(reversed(runs)), threading.Lock()
 
@@ -121,6 +121,11 @@ def work(runs: list[Run], hands: int, deadline: float) -> None:
                     return
                 run = left.pop()
             run.run()
+            with guard:
+                try:
+                    said(run)
+                except OSError:  # nobody is listening any more
+                    left.clear()
 
     threads = [threading.Thread(target=hand) for _ in range(min(hands, len(runs)))]
     for thread in threads:
@@ -163,9 +168,19 @@ def main() -> None:
             if by is not None:
                 return
         elif "batch" in request:
-            answers = batch(request["batch"], request["shell"], request["seconds"])
-            digest = hashlib.sha256(json.dumps(answers).encode()).hexdigest()
-            say({"answers": answers, "sha256": digest})
+            answered(request)
+
+
+def answered(request: dict[str, Any]) -> None:
+    number = request["number"]
+
+    def said(run: Run) -> None:
+        answer = run.answer()
+        digest = hashlib.sha256(json.dumps(answer).encode()).hexdigest()
+        say({"batch": number, "answer": answer, "sha256": digest})
+
+    batch(request["batch"], request["shell"], request["seconds"], said)
+    say({"batch": number, "end": True})
 
 
 if __name__ == "__main__":

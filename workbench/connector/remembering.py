@@ -6,7 +6,7 @@ asked last time as well brings all others with it. An answer is used only
 
 - for exactly the command that was run, under exactly the arguments (sudo, user, environment) of the whole batch;
 - as long as this run has changed nothing on the host: whatever is not known to read a fact counts as a change;
-- for `FRESH` seconds, since others may change the host too.
+- for half a minute, since others may change the host too.
 
 Everything else, and every command without a whole answer, is run in the ordinary way.
 """
@@ -14,14 +14,12 @@ Everything else, and every command without a whole answer, is run in the ordinar
 import getpass
 import os
 import platform
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from pyinfra import logger
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import ConnectError
@@ -35,6 +33,7 @@ from pyinfra.connectors.util import (
 )
 
 from workbench.connector import memory
+from workbench.connector.batch import Batch
 from workbench.connector.session import (
     LOCK,
     AgentError,
@@ -50,9 +49,6 @@ if TYPE_CHECKING:
     from pyinfra.api.host import Host
     from pyinfra.api.state import State
 
-FRESH = 30.0  # seconds
-MOST_BATCHES = 3  # in a run: where a host takes so long, or a person, the rest may as well be read one by one
-NEVER = float("-inf")
 START_SECONDS = 20.0  # until the host has taken the lock
 BEAT_SECONDS = 15.0
 MEMORY, KEY = "workbench_memory", "workbench_key"  # the host's data: the file, and the digest of the deploy
@@ -77,16 +73,12 @@ class Remembering(BaseConnector):
         super().__init__(state, host)
         self._session: Session | None = None
         self._own: dict[str, Any] = {}  # the arguments that the agent was started with
-        self._answers: dict[str, Answer] = {}
-        self._sent = NEVER  # when the batch was asked for
-        self._awaited = False  # it has been asked for, and its reply was not yet looked at
-        self._batches = 0
+        self._batch = Batch([], "")
         self._asked: dict[str, Question] = {}
         self._reading = 0
         self._waits = False
         self._changed = False
         self._operation: str | None = None
-        self._remembered: list[Question] = []
         # Operations read facts by `host.get_fact`: what is run meanwhile reads, all else may change something.
         self._get_fact: Callable[..., Any] = host.get_fact
         host.__dict__["get_fact"] = self._read
@@ -99,8 +91,8 @@ class Remembering(BaseConnector):
 
     def connect(self) -> None:
         super().connect()
-        self._changed, self._awaited = False, False
-        self._remembered = self._load()
+        self._changed = False
+        self._batch = Batch(self._load(), self.host.print_prefix)
         try:
             self._begin()
         except (LockedError, AgentError) as error:
@@ -160,43 +152,12 @@ class Remembering(BaseConnector):
         if text is None or _told(arguments) != self._own:
             return None
         self._asked[text] = Question(text, self._waits)
-        if self._changed or not self._remembered:
+        if self._changed:
             return None
-        self._hear()
-        if time.monotonic() - self._sent > FRESH:
-            self._answers = {}
-            self._ask(self._session)
-            self._hear()
-        answer = self._answers.get(text)
+        answer = self._batch.answer(text)
         if answer is None and self._waits:
-            self._answers, self._sent = {}, NEVER  # the host is not yet ready, and all was read too early
+            self._batch.too_early()
         return answer
-
-    def _ask(self, session: Session | None) -> None:
-        """Asks for all that is remembered; the host reads it while this machine goes on."""
-        if session is None or self._batches == MOST_BATCHES:
-            return
-        self._batches += 1
-        self._sent = time.monotonic()
-        try:
-            session.ask(self._remembered, str(self._own["_shell_executable"]))
-            self._awaited = True
-        except AgentError as error:
-            self._give_up(error)
-
-    def _hear(self) -> None:
-        """Takes the reply to what was asked for; what is not in it is read alone."""
-        if self._awaited and self._session is not None:
-            self._awaited = False
-            try:
-                self._answers = self._session.answers(self._remembered)
-            except AgentError as error:
-                self._give_up(error)
-
-    def _give_up(self, error: AgentError) -> None:
-        """No more batches: a reply that comes late must not be taken for that to a later question."""
-        self._batches = MOST_BATCHES
-        logger.debug("%sfacts are read one by one: %s", self.host.print_prefix, error)
 
     # Changing
 
@@ -206,7 +167,8 @@ class Remembering(BaseConnector):
         Raises OSError, which pyinfra takes for a failed command, where it has become somebody else's meanwhile.
         """
         self._changed = True
-        self._answers = {}
+        self._batch.ignore()
+        self._batch.finish()
         if self._session is not None and not self._session.alive():
             try:
                 self._begin()
@@ -220,8 +182,8 @@ class Remembering(BaseConnector):
         extract_control_arguments(arguments)
         line = make_unix_command_for_host(self.state, self.host, StringCommand(command()), **arguments)
         session = Session(self._start_agent(line.get_raw_value()), _me(), self.lock)
-        if self._remembered and not self._changed:
-            self._ask(session)
+        if not self._changed:
+            self._batch.ask(session, str(self._own.get("_shell_executable")))
         try:
             session.held(START_SECONDS)
         except (LockedError, AgentError):
@@ -249,9 +211,9 @@ class Remembering(BaseConnector):
         if not path or not key or not self._asked:
             return
         whole = self.state.current_stage == StateStage.Disconnect and self.host not in self.state.failed_hosts
-        known = {} if whole else {question.command: question for question in self._remembered}
+        known = {} if whole else {question.command: question for question in self._batch.questions}
         questions = list({**known, **self._asked}.values())
-        if questions != self._remembered:
+        if questions != self._batch.questions:
             memory.save(Path(path), key, questions)
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -84,6 +85,8 @@ class Session:
     def __init__(self, stream: Stream, who: str, lock: str = LOCK) -> None:
         """Sends for the lock; whether it is had, `held` says. Raises AgentError."""
         self._stream = stream
+        self._number = 0
+        self._expected: dict[str, str] = {}
         self._send(source() + _line({"lock": lock, "who": who}))
 
     def held(self, seconds: float) -> None:
@@ -93,19 +96,30 @@ class Session:
             raise LockedError(str(said.get("by")))
 
     def ask(self, questions: Sequence[Question], shell: str, seconds: float = BATCH_SECONDS) -> None:
-        """Sends for the answers; `answers` has them. Raises AgentError."""
+        """Sends for the answers; `answer` has one after the other. Raises AgentError."""
+        self._number += 1
+        self._expected = {digest(question.command): question.command for question in questions}
         batch = [[question.command, question.first] for question in questions]
-        self._send(_line({"batch": batch, "shell": shell, "seconds": seconds}))
+        self._send(_line({"batch": batch, "number": self._number, "shell": shell, "seconds": seconds}))
 
-    def answers(self, questions: Sequence[Question], seconds: float = 2 * BATCH_SECONDS) -> dict[str, Answer]:
-        """What the host said, by command; what was not answered whole is not in it. Raises AgentError.
+    def answer(self, seconds: float) -> tuple[str, Answer | None] | None:
+        """The next command of the last batch that is through, and what it said; None where that was the last.
 
-        Where one that is `first` has no answer, nobody has.
+        What was cut, failed or is no text has no answer. Raises AgentError after so many seconds, or where the reply
+        is not what the agent sent.
         """
-        answers = answers_of(self._reply(seconds), questions)
-        if all(question.command in answers for question in questions if question.first):
-            return answers
-        return {}
+        deadline = time.monotonic() + seconds
+        while True:
+            said = self._reply(max(0.0, deadline - time.monotonic()))
+            if said.get("batch") != self._number:
+                continue  # of a batch that is of no interest any more
+            if said.get("end"):
+                return None
+            given = said.get("answer")
+            if not isinstance(given, dict) or digest(json.dumps(given)) != said.get("sha256"):
+                raise AgentError("the host's answer is damaged")
+            if given["sha256"] in self._expected:
+                return self._expected[given["sha256"]], answer_of(given)
 
     def beat(self) -> None:
         """Gives a sign of life. Where the agent is gone, `alive` says so afterwards."""
@@ -144,27 +158,17 @@ class Session:
         return said
 
 
-def answers_of(said: dict[str, Any], questions: Sequence[Question]) -> dict[str, Answer]:
-    """The answers in a reply to a batch, each under the command that it says it is of, whatever their order.
+def digest(text: str) -> str:
+    """Its sha256, as the agent has it."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
-    Raises AgentError where the reply is not what the agent sent.
-    """
-    listed = said.get("answers")
-    if not isinstance(listed, list) or hashlib.sha256(json.dumps(listed).encode()).hexdigest() != said.get(
-        "sha256"
-    ):
-        raise AgentError("the host's answer is damaged")
-    commands = {
-        hashlib.sha256(question.command.encode()).hexdigest(): question.command for question in questions
-    }
-    found = {}
-    for each in listed:
-        # A failed command is asked again: it may do better alone, and pyinfra shows what it says.
-        if each["sha256"] in commands and each["status"] == 0:
-            lines = _lines(each["out"]), _lines(each["err"])
-            if lines[0] is not None and lines[1] is not None:
-                found[commands[each["sha256"]]] = Answer(0, lines[0], lines[1])
-    return found
+
+def answer_of(given: dict[str, Any]) -> Answer | None:
+    """The answer, as far as it may be used."""
+    if given["status"] != 0:
+        return None  # it is asked again: it may do better alone, and pyinfra shows what it says
+    out, err = _lines(given["out"]), _lines(given["err"])
+    return None if out is None or err is None else Answer(0, out, err)
 
 
 def _lines(data: str) -> tuple[str, ...] | None:

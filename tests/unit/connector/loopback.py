@@ -7,7 +7,7 @@ the memory and the rules of what may be answered are the real ones; tests/deploy
 import json
 import subprocess
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, Queue
@@ -29,11 +29,13 @@ from pyinfra.context import ctx_host, ctx_state, host
 from workbench.connector.remembering import KEY, MEMORY, Remembering
 from workbench.connector.session import Stream
 
+Distort = Callable[[Iterator[bytes]], Iterator[bytes]]
+
 
 class PipeStream:
-    """The agent as a process of this machine; `distort` may change the replies."""
+    """The agent as a process of this machine; `distort` may change its replies, each a line."""
 
-    def __init__(self, line: str, distort: Callable[[bytes], bytes]) -> None:
+    def __init__(self, line: str, distort: Distort = iter) -> None:
         self.process = subprocess.Popen(
             ["sh", "-c", line], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -43,8 +45,8 @@ class PipeStream:
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(self._distort(line))
+        for line in self._distort(iter(self.process.stdout)):
+            self._lines.put(line)
         self._lines.put(b"")
 
     def send(self, data: bytes) -> None:
@@ -83,7 +85,7 @@ class Stock(LocalConnector):
 class Ours(Remembering, Stock):
     """The connector under test."""
 
-    distort: ClassVar[Callable[[bytes], bytes]] = staticmethod(lambda line: line)
+    distort: ClassVar[Distort] = staticmethod(iter)
 
     def _start_agent(self, line: str) -> Stream:
         return PipeStream(line, type(self).distort)

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host as target
 
 from tests.unit.connector import loopback
-from tests.unit.connector.loopback import Ours, Run, Says, Stock, note, python, remembering, shell
+from tests.unit.connector.loopback import Distort, Ours, Run, Says, Stock, note, python, remembering, shell
 from workbench.connector import memory
 from workbench.connector.session import Question, Session
 
@@ -107,6 +107,19 @@ def test_what_a_function_of_this_machine_did_is_seen_by_later_operations(host: P
     assert state(host)["seen"] == b'["done"]\n'
 
 
+def test_nothing_is_changed_while_the_host_still_reads(host: Path) -> None:
+    read = host.parent / "read"
+
+    def deploy() -> None:
+        shell(line=f"ls {host.parent} > {host}/listing")
+        note(line=f"sleep 1; touch {read}", dest=f"{host}/said")
+
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    read.unlink()
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    assert "read" in (host / "listing").read_text().split()
+
+
 def test_an_operation_that_failed_ends_the_answers_too(host: Path) -> None:
     def deploy() -> None:
         shell(line=f"echo half > {host}/half; [ ! -e {host}/fail ]", _ignore_errors=True)
@@ -158,33 +171,67 @@ def test_what_is_too_long_or_no_text_or_fails_is_asked_alone(host: Path, line: s
     assert "echo before" not in second.commands
 
 
-def distorted(distort: Callable[[dict[str, Any]], object]) -> Callable[[bytes], bytes]:
-    """Changes replies to batches, with a digest that is right again."""
+def each(change: Callable[[bytes], bytes]) -> Distort:
+    """Changes each line with an answer to a batch."""
+    return lambda lines: (change(line) if ANSWER in line else line for line in lines)
 
-    def change(line: bytes) -> bytes:
+
+def signed(change: Callable[[dict[str, Any]], object]) -> Distort:
+    """Changes each answer, with a digest that is right again."""
+
+    def altered(line: bytes) -> bytes:
         said = json.loads(line)
-        if "answers" in said:
-            distort(said)
-            said["sha256"] = hashlib.sha256(json.dumps(said["answers"]).encode()).hexdigest()
+        change(said["answer"])
+        said["sha256"] = hashlib.sha256(json.dumps(said["answer"]).encode()).hexdigest()
         return json.dumps(said).encode() + b"\n"
 
-    return change
+    return each(altered)
 
 
-def dirty(said: dict[str, Any]) -> None:
+def reordered(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Answers from the last to the first."""
+    kept: list[bytes] = []
+    for line in lines:
+        if ANSWER in line:
+            kept.insert(0, line)
+        else:
+            yield from kept
+            kept.clear()
+            yield line
+
+
+def thinned(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Every other answer is left out."""
+    for number, line in enumerate(lines):
+        if ANSWER not in line or number % 2:
+            yield line
+
+
+def cut_off(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """The connection ends after the first answer."""
+    for line in lines:
+        yield line
+        if ANSWER in line:
+            return
+
+
+def dirty(answer: dict[str, Any]) -> None:
     """An answer that the host did not give, and nobody could notice."""
-    said["answers"][0]["out"] = base64.b64encode(b"wrong\n").decode()
+    answer["out"] = base64.b64encode(b"wrong\n").decode()
 
 
-DAMAGES: dict[str, Callable[[bytes], bytes]] = {
-    "cut": lambda line: line[: len(line) // 2] if b"answers" in line else line,
-    "absent": lambda line: b"" if b"answers" in line else line,
-    "a bit": lambda line: line.replace(b'"out": "', b'"out": "QQ', 1),
-    "not a list": lambda line: b'{"answers": 7}\n' if b"answers" in line else line,
-    "garbage": lambda line: b"\xff\xfe\n" if b"answers" in line else line,
-    "reordered": distorted(lambda said: said["answers"].reverse()),
-    "some left out": distorted(lambda said: said["answers"].__delitem__(slice(1, None, 2))),
-    "others": distorted(lambda said: [each.update(sha256="0" * 64) for each in said["answers"]]),
+ANSWER = b'"answer"'
+DAMAGES: dict[str, Distort] = {
+    "cut": each(lambda line: line[: len(line) // 2]),
+    "absent": each(lambda line: b""),
+    "cut off": cut_off,
+    "a bit": each(lambda line: line.replace(b'"out": "', b'"out": "QQ', 1)),
+    "not an answer": each(lambda line: b'{"batch": 1, "answer": 7}\n'),
+    "garbage": each(lambda line: b"\xff\xfe\n"),
+    "reordered": reordered,
+    "some left out": thinned,
+    "of another batch": each(lambda line: line.replace(b'"batch": 1', b'"batch": 0')),
+    "others": signed(lambda answer: answer.update(sha256="0" * 64)),
 }
 
 
@@ -200,7 +247,7 @@ def test_a_damaged_batch_is_noticed(host: Path, damage: str, monkeypatch: pytest
 
 
 def test_the_test_of_damages_would_notice_a_wrong_answer(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ours, "distort", staticmethod(distorted(dirty)))
+    monkeypatch.setattr(Ours, "distort", staticmethod(signed(dirty)))
     with pytest.raises(AssertionError):
         compared(host, lambda: note(line="echo right", dest=f"{host}/a"))
 

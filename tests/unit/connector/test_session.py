@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.connector.loopback import PipeStream
 from workbench.connector import session
-from workbench.connector.session import AgentError, LockedError, Question, Session
+from workbench.connector.session import AgentError, Answer, LockedError, Question, Session
 
 
 class Agents:
@@ -22,7 +22,7 @@ class Agents:
 
     def start(self, who: str) -> Session:
         """An agent that holds the lock. Raises LockedError."""
-        self.streams.append(PipeStream(session.command(), lambda line: line))
+        self.streams.append(PipeStream(session.command()))
         started = Session(self.streams[-1], who, str(self.lock))
         started.held(10)
         return started
@@ -91,7 +91,7 @@ def test_the_lock_is_for_root_alone(agents: Agents) -> None:
 
 
 def test_a_host_without_the_agents_python_is_told_in_a_sentence() -> None:
-    stream = PipeStream("exit 127", lambda line: line)
+    stream = PipeStream("exit 127")
     with pytest.raises(AgentError):
         Session(stream, "ada").held(5)
 
@@ -106,8 +106,24 @@ def test_commands_run_side_by_side_and_what_is_late_has_no_answer(agents: Agents
     one = agents.start("ada")
     began = time.monotonic()
     one.ask([*questions, late], "sh", seconds=1.5)
-    answers = one.answers([*questions, late])
+    said = dict(iter(lambda: one.answer(10), None))
     took = time.monotonic() - began
-    assert {answers[question.command].out for question in questions} == {("0",), ("1",), ("2",), ("3",)}
-    assert late.command not in answers
+    assert {answer.out for answer in said.values() if answer} == {("0",), ("1",), ("2",), ("3",)}
+    assert said[late.command] is None
     assert took < 5
+
+
+def test_an_answer_comes_as_soon_as_its_command_is_through(agents: Agents) -> None:
+    one = agents.start("ada")
+    began = time.monotonic()
+    one.ask([Question("echo soon"), Question("sleep 3")], "sh")
+    assert one.answer(10) == ("echo soon", Answer(0, ("soon",), ()))
+    assert time.monotonic() - began < 2.5
+
+
+def test_answers_to_an_earlier_batch_are_none_to_the_later(agents: Agents) -> None:
+    one = agents.start("ada")
+    one.ask([Question("echo $(cat /proc/uptime)")], "sh")
+    one.ask([Question("echo later")], "sh")
+    assert one.answer(10) == ("echo later", Answer(0, ("later",), ()))
+    assert one.answer(10) is None
