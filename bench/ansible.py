@@ -109,7 +109,10 @@ def playbook(bench: Measured) -> Iterator[tuple[int, Callable[[], None]]]:
                 text=True,
                 check=False,
             )
+            changes = [line for line in done.stdout.splitlines() if line.startswith("changed:")]
             if done.returncode != 0 or "changed=0" not in done.stdout:
-                raise RuntimeError(f"The playbook was to change nothing:\n{done.stdout[-3000:]}{done.stderr}")
+                raise RuntimeError(
+                    f"The playbook was to change nothing:\n{changes or done.stdout[-3000:]}{done.stderr}"
+                )
 
         yield 1 + sum(len(variables[part]) for part in ("files", "units", "programs", "accounts")), play

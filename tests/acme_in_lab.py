@@ -33,7 +33,10 @@ from workbench import stack as stacks
 
 DOMAIN = "bench.example.org"
 BLOCKED = "blocked.example.org"
-VALID_SECONDS = 3600  # of each certificate, so that a test can have one renewed
+SHORT, LONG = (
+    3600,
+    90 * 24 * 3600,
+)  # seconds that certificates are valid: one that is renewed in a test, and a usual one
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,12 @@ class Ca:
 
 
 @contextmanager
-def running(workbench: Workbench, folder: Path) -> Iterator[Ca]:
-    """pebble on the side of this machine that the workbench reaches; ended with the block."""
+def running(workbench: Workbench, folder: Path, valid_seconds: int) -> Iterator[Ca]:
+    """pebble on the side of this machine that the workbench reaches; ended with the block.
+
+    A newer one also tells when to renew (ARI, RFC 9773): a third of the time before the end, give or take a day. So
+    what is valid for an hour is renewed at any start of Caddy.
+    """
     if shutil.which("pebble") is None:
         raise AssertionError("there is no pebble; tools/test-packages installs it")
     listen = workbench.ssh("ip -4 route show default | cut -d' ' -f3").stdout.strip()
@@ -81,7 +88,7 @@ def running(workbench: Workbench, folder: Path) -> Iterator[Ca]:
         "privateKey": str(folder / "key.pem"),
         "httpPort": 80,
         "tlsPort": 443,
-        "certificateValidityPeriod": VALID_SECONDS,
+        "certificateValidityPeriod": valid_seconds,
         "domainBlocklist": [BLOCKED],
     }
     (folder / "pebble.json").write_text(json.dumps({"pebble": pebble}))

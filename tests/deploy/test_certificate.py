@@ -21,7 +21,7 @@ def ca(workbench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     address = workbench.context.outputs.address
     workbench.ssh(f"cp /etc/hosts /etc/hosts.before && echo '{address} {DOMAIN} {BLOCKED}' >> /etc/hosts")
     try:
-        with acme_in_lab.running(workbench, tmp_path_factory.mktemp("pebble")) as ca:
+        with acme_in_lab.running(workbench, tmp_path_factory.mktemp("pebble"), acme_in_lab.SHORT) as ca:
             yield ca
     finally:
         workbench.ssh("cat /etc/hosts.before > /etc/hosts && rm /etc/hosts.before")

@@ -41,7 +41,7 @@ def instance(workbench: Workbench) -> dict[str, str]:
 
 @pytest.fixture
 def ca(workbench: Workbench, tmp_path: Path) -> Iterator[Ca]:
-    with acme_in_lab.running(workbench, tmp_path) as ca:
+    with acme_in_lab.running(workbench, tmp_path, acme_in_lab.LONG) as ca:
         yield ca
     workbench.apply()  # without a domain again
 
