@@ -20,7 +20,9 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 from pyinfra.context import host, state
 
-VARIABLE = "WORKBENCH_EVENTS"
+from workbench.connector import process
+
+VARIABLE = process.EVENTS
 ALWAYS = "apt"  # any service may have packages that are still missing
 LAST_LINES = 12
 LONGEST = 160  # characters of a command that is shown

@@ -1,5 +1,5 @@
 """`python -m workbench` is the `workbench` command."""
 
-from workbench.cli.main import run
+from workbench.cli import run
 
 run()

@@ -1,4 +1,4 @@
-"""Runs the deploy: waits until the server answers, then pyinfra as a process of its own, its output logged."""
+"""Runs the deploy: pyinfra as a process of its own, begun early, let loose when the server answers, and logged."""
 
 import contextlib
 import hashlib
@@ -6,15 +6,14 @@ import json
 import os
 import re
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from workbench import stack
+from workbench.connector import process
 from workbench.errors import WorkbenchError
 from workbench.events import Display, ended
 from workbench.host import SSH_PORT
@@ -24,8 +23,6 @@ INVENTORY = "deploy/inventory.py"
 BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
 _LAST_LINES = 15
 TIMING = "configure.json"
-CLOSED = -1  # in place of a descriptor
-EVENTS = "WORKBENCH_EVENTS"  # deploy/progress.py writes to the file of that number
 
 
 @dataclass(frozen=True)
@@ -61,83 +58,61 @@ def from_context(context: str) -> None:
     """Configures the host that `context` describes (JSON, as Configuration passes it). Raises WorkbenchError."""
     data = json.loads(context)
     facts = Outputs.model_validate(data["outputs"])
-    with begun(facts.stack) as deploy:
+    with begun() as deploy:
         wait_for_ssh(facts.address)
         deploy.hand_over(data["config"], facts)
         deploy.end()
 
 
 class Deploy:
-    """A run of pyinfra. It waits for settings and facts, and imports its modules meanwhile, which takes a second."""
+    """A run of pyinfra, begun before it is known what it is to do."""
 
-    def __init__(self, stack_name: str, extent: Extent = WHOLE) -> None:
-        """Starts it, as a process of its own; its output goes to configure.log."""
+    def __init__(self) -> None:
         self._began = time.monotonic()
-        self._extent = extent
-        self._folder = stack.state_folder(stack_name)
-        self._log = self._folder / "configure.log"
-        self._display = Display(extent.dry)
-        context, self._context = os.pipe()
-        self._events, events = os.pipe()
-        # A pipe in place of a file: what is handed over has password hashes in it, and is nowhere once it is read.
-        variables = {
-            stack.CONTEXT_VARIABLE: f"/dev/fd/{context}",
-            EVENTS: str(events),
-            "PYTHONUNBUFFERED": "1",
-        }
-        with _private(self._log) as file:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "workbench.connector", *extent.arguments],
-                cwd=stack.ROOT,
-                env={**os.environ, **variables},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                pass_fds=[context, events],
-            )
-        os.close(context)
-        os.close(events)
+        self._process = process.take(stack.ROOT)
+        self._extent = WHOLE
+        self._folder = Path()
 
-    def hand_over(self, raw_config: Mapping[str, object], facts: Outputs) -> None:
-        """Tells it what to configure, and how to reach it."""
-        # Where it has ended already, its log says why, and `end` says so.
-        with contextlib.suppress(BrokenPipeError), os.fdopen(self._context, "w") as file:
-            self._context = CLOSED
-            file.write(stack.context_text(raw_config, facts))
+    def hand_over(self, raw_config: Mapping[str, object], facts: Outputs, extent: Extent = WHOLE) -> None:
+        """Tells it what to configure, and how to reach it. Its output goes to configure.log."""
+        self._extent, self._folder = extent, stack.state_folder(facts.stack)
+        _make_private(self._log)
+        # No file in between: password hashes are in what is handed over.
+        variables = {stack.CONTEXT_VARIABLE: self._process.further, "PYTHONUNBUFFERED": "1"}
+        order = process.Order(extent.arguments, {**os.environ, **variables}, str(self._log))
+        self._process.order(order, stack.context_text(raw_config, facts))
 
     def end(self) -> None:
         """Shows how it goes until it is through.
 
         Raises WorkbenchError with what failed, the log's name and its last lines.
         """
-        with os.fdopen(self._events) as events:
-            self._events = CLOSED
-            for line in events:
-                self._display.take(json.loads(line))
+        display = Display(self._extent.dry, self._began)
+        for line in self._process.events():
+            display.take(json.loads(line))
         status = self._process.wait()
-        ended(self._display, status, str(self._log.relative_to(stack.ROOT)), _reason(self._log))
+        ended(display, status, str(self._log.relative_to(stack.ROOT)), _reason(self._log))
         if not self._extent.dry:
             noted = {
                 "ended": time.time(),
                 "seconds": time.monotonic() - self._began,
-                "services": self._display.seconds_of_services(),
+                "services": display.seconds_of_services(),
             }
             (self._folder / TIMING).write_text(json.dumps(noted))
 
     def stop(self) -> None:
         """Ends it where it was not handed anything, or where it is no longer wanted."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait()
-        for descriptor in (self._context, self._events):
-            if descriptor != CLOSED:
-                os.close(descriptor)
+        self._process.stop()
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "configure.log"
 
 
 @contextlib.contextmanager
-def begun(stack_name: str, extent: Extent = WHOLE) -> Iterator[Deploy]:
+def begun() -> Iterator[Deploy]:
     """A deploy that has begun, for as long as it is wanted."""
-    deploy = Deploy(stack_name, extent)
+    deploy = Deploy()
     try:
         yield deploy
     finally:
@@ -208,7 +183,7 @@ def answers(address: str, port: int = SSH_PORT) -> bool:
         return False
 
 
-def _private(path: Path) -> TextIO:
-    """A file opened for writing that only its owner can read."""
+def _make_private(path: Path) -> None:
+    """An empty file that only its owner can read."""
     path.unlink(missing_ok=True)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w")
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

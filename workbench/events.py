@@ -17,9 +17,10 @@ _MOST_SHOWN = 12
 class Display:
     """Shows events as they come; on a terminal how far the run is as well, in a line that is written over."""
 
-    def __init__(self, dry: bool = False) -> None:
+    def __init__(self, dry: bool = False, began: float | None = None) -> None:
+        """`began` is when the run did, by time.monotonic; now, where nothing is said."""
         self._dry = dry
-        self._began = time.monotonic()
+        self._began = time.monotonic() if began is None else began
         self._terminal = sys.stdout.isatty()
         self._width = 0
         self._would = 0

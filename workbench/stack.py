@@ -17,12 +17,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from workbench import ROOT as ROOT  # the tests put another one here
 from workbench import config
 from workbench.errors import WorkbenchError
 from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
 
-ROOT = Path(__file__).resolve().parent.parent  # where Pulumi.yaml stands
 CONTEXT_VARIABLE = "WORKBENCH_CONTEXT"
 KEY_VARIABLE = "WORKBENCH_SSH_KEY"
 

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-
 from workbench import config
 from workbench.errors import WorkbenchError
 from workbench.stack import ROOT, short_name
@@ -75,7 +72,9 @@ def write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _yaml() -> YAML:
+def _yaml() -> Any:
+    from ruamel.yaml import YAML  # a third of a second, which who reads no file is spared
+
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = 4096
@@ -88,6 +87,8 @@ def _load(path: Path) -> Any:
         raise WorkbenchError(
             f"{path.name} does not exist; `pulumi stack init NAME` and docs/aws.md show how to begin."
         )
+    from ruamel.yaml.error import MarkedYAMLError
+
     try:
         return _yaml().load(path.read_text())
     except MarkedYAMLError as error:

@@ -1,6 +1,7 @@
 """Running the deploy: waiting for the server, what is handed over, what a failure says."""
 
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from workbench import configure, stack
+from workbench.connector import process
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
@@ -77,10 +79,36 @@ def test_settings_and_facts_are_handed_over_and_never_on_the_disk(
 
 
 def test_a_deploy_that_is_not_wanted_after_all_is_ended(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    deploy_that(root, monkeypatch, "open(os.environ['WORKBENCH_CONTEXT']).read()\nopen('went-on', 'w')")
-    with pytest.raises(WorkbenchError, match="no such setting"), configure.begun("unit") as run:
+    deploy_that(root, monkeypatch, "open('went-on', 'w')")
+    with pytest.raises(WorkbenchError, match="no such setting"), configure.begun() as run:
         raise WorkbenchError("no such setting")
-    assert run._process.returncode is not None
+    assert run._process.wait() != 0
+    assert not (root / "went-on").exists()
+
+
+def test_a_process_that_was_begun_ahead_is_taken_and_one_that_nobody_took_is_ended(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy_that(root, monkeypatch, f"tell(**{END!r})")
+    process.begin_ahead(root)
+    [ahead] = process._ahead
+    process.begin_ahead(root)
+    [_, taken] = process._ahead
+    deploy()
+    assert taken.wait() == 0
+    process.stop_ahead()
+    assert ahead.wait() != 0
+
+
+def test_a_process_whose_parent_is_no_more_ends_by_itself(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy_that(root, monkeypatch, "open('went-on', 'w')")
+    begun = process.Process(root)
+    os.close(begun._giving)
+    begun._giving = process.CLOSED
+    assert begun.wait() == 0
+    begun.stop()
     assert not (root / "went-on").exists()
 
 
@@ -97,8 +125,8 @@ def test_a_deploy_that_fails_names_its_log_and_shows_its_end(
 
 def deploy(extent: configure.Extent = configure.WHOLE) -> None:
     """Begins with a deploy, hands it what it needs, and waits for its end."""
-    with configure.begun("unit", extent) as run:
-        run.hand_over({}, Outputs.model_validate(FACTS))
+    with configure.begun() as run:
+        run.hand_over({}, Outputs.model_validate(FACTS), extent)
         run.end()
 
 

@@ -95,13 +95,22 @@ def deploy(
 ) -> None:
     """Bring the host to what the settings say, without asking AWS for anything."""
     name = common.enter(stack)
-    with configure.begun(name, configure.Extent(only, dry_run)) as run:
-        common.require_stack_file(name)
-        context = stacks.context(name)
+    with configure.begun() as run:
+        context = _context(name)
         if not configure.answers(context.outputs.address):
             configure.wait_for_ssh(cloud.running(context.outputs).address)  # AWS may know why it does not
-        run.hand_over(config.dump(context.settings), context.outputs)
+        extent = configure.Extent(only, dry_run)
+        run.hand_over(config.dump(context.settings), context.outputs, extent)
         run.end()
+
+
+def _context(name: str) -> stacks.Context:
+    """The stack's settings and outputs; what is wrong with the settings is told with its line in the stack file."""
+    try:
+        return stacks.context(name)
+    except WorkbenchError:
+        common.require_stack_file(name)
+        raise
 
 
 def _all_up(report: dict[str, Any]) -> bool:

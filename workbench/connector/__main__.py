@@ -5,8 +5,11 @@ itself (`Match exec`, pyinfra.connectors.sshuserclient): a fifth of the time unt
 """
 
 import importlib
+import os
 import sys
 from typing import Any
+
+from workbench.connector import process
 
 
 def import_pyinfra() -> Any:
@@ -18,5 +21,13 @@ def import_pyinfra() -> Any:
         del sys.modules["invoke"]
 
 
+def main() -> None:
+    """Imports pyinfra, waits for an order where one is to come, and lets pyinfra work."""
+    command = import_pyinfra()
+    if process.ORDER in os.environ:
+        process.obey()
+    command()
+
+
 if __name__ == "__main__":
-    import_pyinfra()()
+    main()
