@@ -84,7 +84,7 @@ class FileState(FactBase[State | None]):
         at = quote(path)
         return (
             f"if [ -e {at} ] || [ -L {at} ]; then stat -c '%F|%a|%U|%G' {at}; "
-            f"if [ -f {at} ]; then sha256sum < {at}; fi; fi"
+            f"if [ -f {at} ]; then exec sha256sum < {at}; fi; fi"
         )
 
     def process(self, output: list[str]) -> State | None:

@@ -29,11 +29,7 @@ def drop_in(unit: str) -> str:
 
 def digest_script(paths: Sequence[str]) -> str:
     """Shell that prints one digest of all `paths`, in their order; one that is missing counts as such."""
-    each = " ".join(quote(path) for path in paths)
-    return (
-        f'for path in {each}; do sha256sum "$path" 2>/dev/null || echo "absent $path"; done '
-        "| sha256sum | cut -d' ' -f1"
-    )
+    return f"sha256sum {join(paths)} 2>/dev/null | sha256sum | cut -d' ' -f1"
 
 
 def record_script(unit: str, paths: Sequence[str]) -> str:
@@ -84,8 +80,8 @@ class Unit(FactBase[UnitState]):
         )
         return (
             f"systemctl show -p {show} {join(started)}; echo Now=$({digest_script(paths)}); "
-            f"echo Recorded=$(cat {STARTED}/{quote(unit)} 2>/dev/null); "
-            f"echo DropIn=$(sha256sum {quote(drop_in(unit))} 2>/dev/null | cut -d' ' -f1)"
+            f"{{ read -r recorded < {STARTED}/{quote(unit)}; }} 2>/dev/null; echo Recorded=$recorded; "
+            f"in=$(sha256sum {quote(drop_in(unit))} 2>/dev/null); echo DropIn=${{in%% *}}"
         )
 
     def process(self, output: list[str]) -> UnitState:
