@@ -32,7 +32,7 @@ APT_GET = (
 )
 
 UNIT = "workbench-packages.service"  # a transient one
-AT_WORK = f"/run/systemd/transient/{UNIT}"  # is there as long as that unit
+AT_WORK = f"/run/systemd/transient/{UNIT}"  # is there as long as that unit; to look there costs nothing
 
 SOURCES = "/etc/apt/sources.list.d/debian.sources"
 
@@ -74,8 +74,16 @@ def named(mirrors: Mirrors) -> dict[str, str]:
     return {key: url for key, url in keys.items() if url}
 
 
+def wait_for_begun() -> str:
+    """Shell that waits while packages are installed that a deploy has begun with (`ahead`)."""
+    waiting = f"while [ -e {AT_WORK} ] && systemctl is-active --quiet {UNIT}; do sleep 0.5; done"
+    return f"[ ! -e {AT_WORK} ] || timeout {LOCK_SECONDS} sh -c {quote(waiting)}"
+
+
 class CloudInit(FactBase[str]):
     """What cloud-init says once it is through with this boot: done, error, disabled, or nothing where it is absent.
+
+    What an earlier deploy began with, and did not wait for, is through then as well.
 
     Its last step writes result.json, which spares the seconds that the command takes to start.
     """
@@ -84,6 +92,7 @@ class CloudInit(FactBase[str]):
 
     def command(self) -> str:
         return (
+            f"{wait_for_begun()}; "
             "[ -e /run/cloud-init/result.json ] && echo through || "
             "timeout 600 cloud-init status --wait 2>/dev/null | sed -n 's/^status: //p'"
         )
@@ -116,7 +125,7 @@ class Packages(FactBase[PackageState]):
 
     def command(self, packages: Sequence[str]) -> str:
         return (
-            f"while [ -e {AT_WORK} ]; do sleep 0.5; done; "
+            f"{wait_for_begun()}; "
             f"dpkg-query -W -f '${{db:Status-Status}} ${{Package}}\\n' {join(packages)} 2>/dev/null; "
             '[ -z "$(dpkg --audit; ls /var/lib/dpkg/updates)" ] || echo broken'
         )
@@ -161,7 +170,7 @@ def begin(
         return
     script = f"{{ {update_script(mirrors or {})}; }} && {APT_GET} install {join(missing)}"
     yield files.Described(
-        f"systemd-run --quiet --collect --unit={UNIT} /bin/sh -c {quote(script)}",
+        f"systemd-run --quiet --collect --unit={UNIT} /bin/sh -c {quote(script)} || true",
         f"begin to install {join(missing)}",
     )
 

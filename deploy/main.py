@@ -68,5 +68,6 @@ r.r(context=context)
 rstudio.rstudio(context=context)
 shiny.shiny(context=context)
 docker.docker(context=context)
+proxy.certificate(context=context)
 
 progress.prepared()

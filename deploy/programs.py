@@ -1,8 +1,8 @@
 """Programs of ours that decide on the host, at the time they run: what is on the data volume is not known before.
 
-Each lies in /usr/local/lib/workbench and knows two ways to be called: with `--check` it changes nothing and exits with
-0 (all is as it should be) or 3 (something would change); without, it does what is to be done, and may be killed at any
-point: the next call goes on from there.
+Each lies in /usr/local/lib/workbench. Nearly all know two ways to be called: with `--check` one changes nothing and
+exits with 0 (all is as it should be) or 3 (something would change); without, it does what is to be done, and may be
+killed at any point: the next call goes on from there.
 
 Each deploy asks them all, so they start quickly: without Python's site module (`python3 -S`; they import the standard
 library and each other), and what only a run with work to do needs is imported there.

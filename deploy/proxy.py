@@ -98,6 +98,11 @@ def proxy(context: Context) -> None:
         **variables,
     )
     _run()
+
+
+@deploy("proxy")
+def certificate(context: Context) -> None:
+    """The certificate of `domain`, last of all: where a CA gives none, the deploy ends with why."""
     if _directory(context) is not None:
         programs.run(program="certificate", arguments=["obtain"], name="Obtain the certificate of domain")
 

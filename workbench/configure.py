@@ -78,7 +78,7 @@ class Deploy:
         self._extent, self._folder = extent, stack.state_folder(facts.stack)
         _make_private(self._log)
         # No file in between: password hashes are in what is handed over.
-        variables = {stack.CONTEXT_VARIABLE: self._process.further, "PYTHONUNBUFFERED": "1"}
+        variables = {stack.CONTEXT_VARIABLE: self._process.further, "PYINFRA_PROGRESS": "off"}
         order = process.Order(extent.arguments, {**os.environ, **variables}, str(self._log))
         self._process.order(order, stack.context_text(raw_config, facts))
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +100,18 @@ def test_a_process_that_was_begun_ahead_is_taken_and_one_that_nobody_took_is_end
     assert taken.wait() == 0
     process.stop_ahead()
     assert ahead.wait() != 0
+
+
+def test_an_interrupt_before_the_order_is_its_givers_business(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deploy_that(root, monkeypatch, f"tell(**{END!r})")
+    with configure.begun() as run:
+        time.sleep(1)  # it has begun to import
+        os.kill(run._process._process.pid, signal.SIGINT)
+        run.hand_over({}, Outputs.model_validate(FACTS))
+        run.end()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_process_whose_parent_is_no_more_ends_by_itself(

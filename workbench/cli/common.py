@@ -14,6 +14,7 @@ from rich.console import Console
 
 from workbench import stackfile
 from workbench.cli import demo_stack
+from workbench.connector import process
 from workbench.errors import WorkbenchError
 from workbench.stack import ROOT
 
@@ -68,6 +69,7 @@ def become_root() -> None:
             "The lab needs root for containers, loop devices and ports below 1024: asking sudo."
         )
         sys.stdout.flush()
+        process.stop_ahead()
         # sudo puts a PATH of its own in place, in which a Pulumi CLI of the user's would not be found
         path = f"PATH={os.environ['PATH']}"
         os.execvp(

@@ -97,8 +97,10 @@ def deploy(
     name = common.enter(stack)
     with configure.begun() as run:
         context = _context(name)
-        if not configure.answers(context.outputs.address):
-            configure.wait_for_ssh(cloud.running(context.outputs).address)  # AWS may know why it does not
+        # AWS knows whose the address is, where no host key tells, and perhaps why nobody answers.
+        known = stacks.host_key_checking(context.outputs) == "yes"
+        if not (known and configure.answers(context.outputs.address)):
+            configure.wait_for_ssh(cloud.running(context.outputs).address)
         extent = configure.Extent(only, dry_run)
         run.hand_over(config.dump(context.settings), context.outputs, extent)
         run.end()

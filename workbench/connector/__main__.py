@@ -6,6 +6,7 @@ itself (`Match exec`, pyinfra.connectors.sshuserclient): a fifth of the time unt
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -23,8 +24,13 @@ def import_pyinfra() -> Any:
 
 def main() -> None:
     """Imports pyinfra, waits for an order where one is to come, and lets pyinfra work."""
+    waits = process.ORDER in os.environ
+    if waits:
+        signal.signal(
+            signal.SIGINT, signal.SIG_IGN
+        )  # as long as there is no order, there is nothing to interrupt
     command = import_pyinfra()
-    if process.ORDER in os.environ:
+    if waits:
         process.obey()
     command()
 

@@ -130,12 +130,22 @@ def work(runs: list[Run], hands: int, deadline: float, said: Callable[[Run], Non
     threads = [threading.Thread(target=hand) for _ in range(min(hands, len(runs)))]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-        while thread.is_alive():  # again and again, since it may just be starting one
-            for run in runs:
-                run.end()
-            thread.join(0.05)
+    while alive := [thread for thread in threads if thread.is_alive()]:
+        if time.monotonic() < deadline and not is_alone():
+            alive[0].join(0.1)
+            continue
+        with guard:
+            left.clear()
+        for run in runs:  # again and again, since a hand may just be starting one
+            run.end()
+        alive[0].join(0.05)
+
+
+def is_alone() -> bool:
+    """Whether the other end is gone: the lock is to end with it."""
+    poll = select.poll()
+    poll.register(0, select.POLLRDHUP)
+    return any(event & (select.POLLHUP | select.POLLRDHUP) for _, event in poll.poll(0))
 
 
 def requests(descriptor: int) -> Iterator[dict[str, Any]]:

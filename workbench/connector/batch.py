@@ -23,6 +23,7 @@ class Batch:
         self._shell = ""
         self._times = 0
         self._sent = NEVER
+        self._stale = False
         self._running = False  # the host is still at it
         self._answers: dict[str, Answer] = {}
         self._awaited: set[str] = set()  # what was asked for and is not answered yet
@@ -35,7 +36,7 @@ class Batch:
         if not self.questions or self._times == MOST:
             return
         self._times += 1
-        self._sent = time.monotonic()
+        self._sent, self._stale = time.monotonic(), False
         try:
             session.ask(self.questions, shell)
         except AgentError as error:
@@ -47,7 +48,7 @@ class Batch:
 
     def answer(self, command: str) -> Answer | None:
         """What the host said, once it has; None where the command has to be run in the ordinary way."""
-        if time.monotonic() - self._sent > FRESH and self._session is not None:
+        if self._session is not None and (self._stale or time.monotonic() - self._sent > FRESH):
             self.ask(self._session, self._shell)
         while command in self._awaited:
             self._take()
@@ -56,7 +57,7 @@ class Batch:
     def too_early(self) -> None:
         """The host was not ready when it was asked: all is asked anew."""
         self.ignore()
-        self._sent = NEVER
+        self._stale = True
 
     def ignore(self) -> None:
         """What was answered, and what still comes, counts no more."""

@@ -7,6 +7,7 @@ before anything else (workbench/cli/__init__.py).
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ ORDER, EVENTS = (
     "WORKBENCH_ORDER",
     "WORKBENCH_EVENTS",
 )  # numbers of open files: a pipe to the process, one from it
+TIDY_SECONDS = 5
 SIZE = 12  # digits of the length that an order begins with
 
 
@@ -67,7 +69,10 @@ class Process:
         return self._process.wait()
 
     def stop(self) -> None:
-        """Ends it where it has not ended."""
+        """Ends it where it has not ended; one that is at work and was interrupted too is left some time to tidy up."""
+        if self._giving == CLOSED:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(TIDY_SECONDS)
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
@@ -112,6 +117,7 @@ def obey() -> None:
         os.dup2(log, output)
     os.close(log)
     sys.argv[1:] = order.arguments
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _read(number: int, size: int) -> bytes:

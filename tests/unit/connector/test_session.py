@@ -64,7 +64,7 @@ def test_the_lock_ends_with_its_holder_however_that_ends(agents: Agents, number:
 
 def test_the_lock_ends_with_the_connection_even_while_facts_are_read(agents: Agents) -> None:
     first = agents.start("ada")
-    first.ask([Question("sleep 1")], "sh")
+    first.ask([Question("sleep 15")], "sh")
     first.close()
     agents.start("grace")
 

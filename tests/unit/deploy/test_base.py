@@ -1,5 +1,6 @@
 """The host's own settings: sizes and names computed, files read by the programs that they are for."""
 
+import os
 import re
 import subprocess
 import time
@@ -129,6 +130,9 @@ def test_packages_are_looked_at_once_what_was_begun_with_is_through(
 ) -> None:
     at_work = tmp_path / apt.UNIT
     at_work.touch()
+    (tmp_path / "systemctl").write_text("#!/bin/sh\nexit 0\n")  # what is there is active
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(apt, "AT_WORK", str(at_work))
     looking = subprocess.Popen(
         ["sh", "-c", apt.Packages().command(["dpkg"])], stdout=subprocess.PIPE, text=True
