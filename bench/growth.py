@@ -31,6 +31,7 @@ def measure(bench: Measured) -> None:
         path.write_text(before)
         bench.deploy()
     show("Users", users, users["1"], "1 user")
+    keep("growth", {"users": rounded(users)})
     hosts = {}
     for count in HOSTS:
         bench.idle_deploy(WORKBENCH_BENCH_HOSTS=str(count))
