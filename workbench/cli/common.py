@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -48,6 +49,9 @@ def enter_lab() -> None:
     """Sets the lab's environment in this process; as root, which containers, loop devices and port 443 need."""
     try:
         from lab import control  # only who works in the lab needs its packages, and pays for importing them
+
+        if find_spec("moto") is None:  # which the lab itself imports later
+            raise ModuleNotFoundError(name="moto")
     except ImportError as error:
         raise no_lab(error) from None
     become_root()
