@@ -82,17 +82,21 @@ def test_nobody_but_root_can_write_to_the_environments(workbench: Workbench) -> 
     assert found == ""
 
 
-def test_the_check_sees_a_missing_a_changed_and_a_half_made_environment(workbench: Workbench) -> None:
-    def status(digest: str) -> int:
-        return workbench.ssh(f"{PROGRAM} uv {digest} --check", check=False).returncode
+def is_current(workbench: Workbench, name: str, digest: str) -> bool:
+    """What the deploy finds out about an environment."""
+    fact = uv.Current()
+    return fact.process(workbench.ssh(fact.command(name, digest)).stdout.splitlines())
 
+
+def test_a_missing_a_changed_and_a_half_made_environment_are_seen(workbench: Workbench) -> None:
     now = locks.digest("uv")
-    marker = f"{uv.folder('uv')}/.complete"
-    assert status(now) == 0
-    assert status("0123456789ab") == 3
+    marker = f"{uv.folder('uv')}/{uv.MARKER}"
+    assert is_current(workbench, "uv", now)
+    assert not is_current(workbench, "uv", "0123456789ab")
+    assert not is_current(workbench, "absent", now)
     workbench.ssh(f"mv {marker} {marker}.away")
     try:
-        assert status(now) == 3
+        assert not is_current(workbench, "uv", now)
     finally:
         workbench.ssh(f"mv {marker}.away {marker}")
 
@@ -109,7 +113,7 @@ def test_an_install_that_was_killed_is_made_whole_by_the_next(workbench: Workben
         assert workbench.ssh("test -e /opt/workbench/probe", check=False).returncode != 0
         workbench.ssh(call)
         assert workbench.ssh("/opt/workbench/probe/bin/caddy version").stdout.startswith("v2.")
-        assert workbench.ssh(f"{call} --check", check=False).returncode == 0
+        assert is_current(workbench, "probe", "0123456789ab")
         assert workbench.ssh("ls -A /opt/workbench | grep -c cache", check=False).stdout.strip() == "0"
     finally:
         workbench.ssh("rm -rf /opt/workbench/probe* /etc/workbench/locks/probe")
