@@ -1,11 +1,7 @@
 """The connector cannot lie: whatever happens, the host ends as it does with pyinfra's own connector."""
 
-import base64
-import hashlib
-import json
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyinfra.api.command import StringCommand
@@ -14,53 +10,10 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host as target
 
 from tests.unit.connector import loopback
-from tests.unit.connector.loopback import Distort, Ours, Run, Says, Stock, note, python, remembering, shell
+from tests.unit.connector.comparing import compared, state
+from tests.unit.connector.loopback import Ours, Says, note, python, remembering, shell
 from workbench.connector import memory
 from workbench.connector.session import Question, Session
-
-Deploy = Callable[[], object]
-
-
-@pytest.fixture
-def host(tmp_path: Path) -> Path:
-    """The folder that is changed."""
-    (tmp_path / "host").mkdir()
-    return tmp_path / "host"
-
-
-@pytest.fixture(autouse=True)
-def _lock_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ours, "lock", str(tmp_path / "lock"))
-
-
-def state(host: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(host.iterdir())}
-
-
-def reset(host: Path, contents: dict[str, bytes]) -> None:
-    for path in host.iterdir():
-        path.unlink()
-    for name, content in contents.items():
-        (host / name).write_bytes(content)
-
-
-def compared(host: Path, deploy: Deploy, between: Callable[[], object] = lambda: None, **data: Any) -> Run:
-    """Runs the deploy twice by each connector, with something happening between; gives back our second run.
-
-    The host's state and the number of changes have to be the same after each run.
-    """
-    before = state(host)
-    ends = []
-    for connector in (Stock, Ours):
-        reset(host, before)
-        own = data or remembering(host.parent)
-        first = loopback.run(deploy, connector, **own)
-        middle = state(host)
-        between()
-        second = loopback.run(deploy, connector, **own)
-        ends.append((first.changes, middle, second.changes, second.failed, state(host)))
-    assert ends[0] == ends[1]
-    return second
 
 
 def test_a_second_run_asks_nothing_in_the_ordinary_way(host: Path) -> None:
@@ -169,87 +122,6 @@ def test_what_is_too_long_or_no_text_or_fails_is_asked_alone(host: Path, line: s
     second = compared(host, deploy)
     assert line in second.commands
     assert "echo before" not in second.commands
-
-
-def each(change: Callable[[bytes], bytes]) -> Distort:
-    """Changes each line with an answer to a batch."""
-    return lambda lines: (change(line) if ANSWER in line else line for line in lines)
-
-
-def signed(change: Callable[[dict[str, Any]], object]) -> Distort:
-    """Changes each answer, with a digest that is right again."""
-
-    def altered(line: bytes) -> bytes:
-        said = json.loads(line)
-        change(said["answer"])
-        said["sha256"] = hashlib.sha256(json.dumps(said["answer"]).encode()).hexdigest()
-        return json.dumps(said).encode() + b"\n"
-
-    return each(altered)
-
-
-def reordered(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Answers from the last to the first."""
-    kept: list[bytes] = []
-    for line in lines:
-        if ANSWER in line:
-            kept.insert(0, line)
-        else:
-            yield from kept
-            kept.clear()
-            yield line
-
-
-def thinned(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Every other answer is left out."""
-    for number, line in enumerate(lines):
-        if ANSWER not in line or number % 2:
-            yield line
-
-
-def cut_off(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The connection ends after the first answer."""
-    for line in lines:
-        yield line
-        if ANSWER in line:
-            return
-
-
-def dirty(answer: dict[str, Any]) -> None:
-    """An answer that the host did not give, and nobody could notice."""
-    answer["out"] = base64.b64encode(b"wrong\n").decode()
-
-
-ANSWER = b'"answer"'
-DAMAGES: dict[str, Distort] = {
-    "cut": each(lambda line: line[: len(line) // 2]),
-    "absent": each(lambda line: b""),
-    "cut off": cut_off,
-    "a bit": each(lambda line: line.replace(b'"out": "', b'"out": "QQ', 1)),
-    "not an answer": each(lambda line: b'{"batch": 1, "answer": 7}\n'),
-    "garbage": each(lambda line: b"\xff\xfe\n"),
-    "reordered": reordered,
-    "some left out": thinned,
-    "of another batch": each(lambda line: line.replace(b'"batch": 1', b'"batch": 0')),
-    "others": signed(lambda answer: answer.update(sha256="0" * 64)),
-}
-
-
-@pytest.mark.parametrize("damage", sorted(DAMAGES))
-def test_a_damaged_batch_is_noticed(host: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deploy() -> None:
-        for number in range(3):
-            note(line=f"echo {number}; cat {host}/{number}.hand 2>/dev/null || true", dest=f"{host}/{number}")
-
-    monkeypatch.setattr(Ours, "distort", staticmethod(DAMAGES[damage]))
-    second = compared(host, deploy, lambda: (host / "1.hand").write_text("by hand\n"))
-    assert second.changes == 1
-
-
-def test_the_test_of_damages_would_notice_a_wrong_answer(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Ours, "distort", staticmethod(signed(dirty)))
-    with pytest.raises(AssertionError):
-        compared(host, lambda: note(line="echo right", dest=f"{host}/a"))
 
 
 def test_another_environment_gets_its_own_answer(host: Path) -> None:
