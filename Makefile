@@ -2,6 +2,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := .venv/bin
+# Compiled modules are kept also where the environment says not to, as images of containers like to: without them every
+# command starts in twice the time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo demo-down test bench lint docs lock
 

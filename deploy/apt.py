@@ -7,6 +7,7 @@ not waited for (`ahead`): on a new host it takes most of the time, in which all 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from shlex import join, quote
+from typing import Any
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.deploy import deploy
@@ -124,6 +125,11 @@ class Packages(FactBase[PackageState]):
     """The PackageState of the host, for the packages named, once what was begun with is through."""
 
     def command(self, packages: Sequence[str]) -> str:
+        return self.together([{"packages": packages}])
+
+    @staticmethod
+    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+        packages = dict.fromkeys(name for one in asked for name in one["packages"])
         return (
             f"{wait_for_begun()}; "
             f"dpkg-query -W -f '${{db:Status-Status}} ${{Package}}\\n' {join(packages)} 2>/dev/null; "
@@ -134,6 +140,13 @@ class Packages(FactBase[PackageState]):
         words = [line.split() for line in output]
         installed = frozenset(pair[1] for pair in words if pair[0] == "installed")
         return PackageState(installed, broken=["broken"] in words)
+
+    @staticmethod
+    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+        def concerns(line: str, names: Sequence[str]) -> bool:
+            return line == "broken" or line.split()[-1] in names
+
+        return [[line for line in output if concerns(line, one["packages"])] for one in asked]
 
     @staticmethod
     def default() -> PackageState:

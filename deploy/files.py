@@ -6,28 +6,32 @@ line, or a message; so `--diff` and `-vvv` show no secret either.
 
 import base64
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from shlex import quote
+from shlex import join, quote
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import OperationMeta, operation
 from pyinfra.context import host
 
+from workbench import ROOT
 from workbench.host import DATA_VOLUME
 
-TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+TEMPLATES = ROOT / "templates"
+COMPILED = ROOT / ".cache" / "templates"
 
 
 @cache
 def _environment() -> Environment:
+    COMPILED.mkdir(parents=True, exist_ok=True)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
+        bytecode_cache=FileSystemBytecodeCache(str(COMPILED)),  # each deploy needs nearly all templates
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -77,6 +81,13 @@ class State:
     sha256: str
 
 
+def digests(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Digest and path of each line of sha256sum's. Raises ValueError for a path that it writes in another way."""
+    if odd := [line for line in lines if line.startswith("\\")]:
+        raise ValueError(odd)
+    return [(digest, path) for digest, path in (line.split("  ", 1) for line in lines)]
+
+
 class FileState(FactBase[State | None]):
     """The State of a path on the host, None where nothing is. A link is not followed."""
 
@@ -90,6 +101,27 @@ class FileState(FactBase[State | None]):
     def process(self, output: list[str]) -> State | None:
         kind, mode, user, group = output[0].split("|")
         return State(kind, mode, user, group, output[1].split()[0] if len(output) > 1 else "")
+
+    @staticmethod
+    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+        paths = join(one["path"] for one in asked)
+        return (
+            f"stat -c '%n|%F|%a|%U|%G' {paths} 2>/dev/null; echo; set --; "
+            f'for at in {paths}; do if [ -f "$at" ]; then set -- "$@" "$at"; fi; done; '
+            'sha256sum "$@" 2>/dev/null || true'
+        )
+
+    @staticmethod
+    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+        end = output.index("")
+        paths = [one["path"] for one in asked]
+        stated = [line.rsplit("|", 4) for line in output[:end]]
+        states = {path: "|".join(state) for path, *state in stated}
+        sums = {path: digest for digest, path in digests(output[end + 1 :])}
+        regular = {path for path, state in states.items() if state.startswith("regular")}
+        if odd := states.keys() - set(paths) or regular - sums.keys():
+            raise ValueError(odd)
+        return [[lines[path] for lines in (states, sums) if path in lines] for path in paths]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ Each deploy asks them all, so they start quickly: without Python's site module (
 library and each other), and what only a run with work to do needs is imported there.
 """
 
-from collections.abc import Generator, Sequence
-from shlex import join, quote
+import inspect
+import json
+from collections.abc import Generator, Mapping, Sequence
+from shlex import join, quote, split
 from typing import Any
 
 from pyinfra.api.command import StringCommand
@@ -17,7 +19,7 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import OperationMeta, operation
 from pyinfra.context import host
 
-from deploy import files
+from deploy import checks, files
 
 FOLDER = "/usr/local/lib/workbench"
 CONFIG = "/etc/workbench"
@@ -50,6 +52,15 @@ class CheckStatus(FactBase[int]):
 
     def process(self, output: list[str]) -> int:
         return int(output[-1])
+
+    @staticmethod
+    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+        lines = json.dumps([split(one["line"]) for one in asked])
+        return join(["/usr/bin/python3", "-S", "-c", inspect.getsource(checks), lines])
+
+    @staticmethod
+    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+        return [[status] for _, status in zip(asked, output, strict=True)]
 
 
 @operation()

@@ -25,6 +25,7 @@ from workbench.stack import Context
 PACKAGES = ("openssh-server",)
 
 SSHD = "/etc/ssh/sshd_config.d/00-workbench.conf"
+AUTHORIZED = f"{ADMIN_HOME}/.ssh/authorized_keys"
 HOST_KEYS = [f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ecdsa", "ed25519", "rsa")]
 
 
@@ -32,8 +33,11 @@ HOST_KEYS = [f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ecdsa", "ed25519", "r
 def ssh(context: Context) -> None:
     """The data volume is mounted (deploy/storage.py)."""
     keys = context.settings.admin_ssh_keys
-    refuse_lockout(keys, host.get_fact(EnteredWith, _sudo=False) or declared_key(stack.ssh_key()))
-    administrator(keys)
+    content = files.Content("".join(f"{key}\n" for key in keys).encode())
+    there = host.get_fact(files.FileState, path=AUTHORIZED)
+    if there is None or there.sha256 != content.sha256:
+        refuse_lockout(keys, host.get_fact(EnteredWith, _sudo=False) or declared_key(stack.ssh_key()))
+    administrator(content)
     files.template("ssh/sshd.conf.j2", SSHD, validate="sshd -t -f {}")
     programs.install("ssh/hostkeys.j2", "hostkeys")
     path, address = stack.known_hosts(context.outputs), context.outputs.address
@@ -43,13 +47,11 @@ def ssh(context: Context) -> None:
     know(path=path, address=address, exchange=False, name="Know the host keys")
 
 
-def administrator(keys: Sequence[str]) -> None:
+def administrator(keys: files.Content) -> None:
     """The administrator's keys are those of the settings, exactly."""
-    folder = f"{ADMIN_HOME}/.ssh"
+    folder = str(Path(AUTHORIZED).parent)
     pyinfra_files.directory(path=folder, user=ADMIN, group=ADMIN, mode="700", name=folder)
-    content = files.Content("".join(f"{key}\n" for key in keys).encode())
-    dest = f"{folder}/authorized_keys"
-    files.put(content=content, dest=dest, mode="600", user=ADMIN, group=ADMIN, name=dest)
+    files.put(content=keys, dest=AUTHORIZED, mode="600", user=ADMIN, group=ADMIN, name=AUTHORIZED)
 
 
 class EnteredWith(FactBase[str]):

@@ -5,21 +5,24 @@ A run can die between the writing of a file and the restart of its reader. So ev
 this module compares that with the files as they are now.
 """
 
-from collections.abc import Generator, Sequence
+import hashlib
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from shlex import join, quote
+from typing import Any
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploy.files import Content, Described, replacing
+from deploy.files import Content, Described, digests, replacing
 
 UNITS = "/etc/systemd/system"
 STARTED = "/run/workbench/started"
 RECORDED_KIND = ".service"  # the only kind of unit that may have an ExecStartPre
+SHOWN = "LoadState,UnitFileState,ActiveState,ConditionResult,ConditionTimestampMonotonic,NeedDaemonReload"
 
 
 def drop_in(unit: str) -> str:
@@ -30,6 +33,16 @@ def drop_in(unit: str) -> str:
 def digest_script(paths: Sequence[str]) -> str:
     """Shell that prints one digest of all `paths`, in their order; one that is missing counts as such."""
     return f"sha256sum {join(paths)} 2>/dev/null | sha256sum | cut -d' ' -f1"
+
+
+def digest_of(sums: Sequence[tuple[str, str]]) -> str:
+    """What that script prints where sha256sum says so: digest and path of each file that there is."""
+    return hashlib.sha256("".join(f"{digest}  {path}\n" for digest, path in sums).encode()).hexdigest()
+
+
+def started_with(unit: str) -> list[str]:
+    """The unit, and where it is a timer or a path also the service of its name, whose file is read with it."""
+    return [unit] if unit.endswith(RECORDED_KIND) else [unit, f"{PurePosixPath(unit).stem}{RECORDED_KIND}"]
 
 
 def record_script(unit: str, paths: Sequence[str]) -> str:
@@ -71,15 +84,8 @@ class Unit(FactBase[UnitState]):
     """The UnitState of one unit."""
 
     def command(self, unit: str, paths: Sequence[str]) -> str:
-        show = (
-            "LoadState,UnitFileState,ActiveState,ConditionResult,ConditionTimestampMonotonic,NeedDaemonReload"
-        )
-        # A timer or a path starts the service of its name, whose file is then read with it.
-        started = (
-            [unit] if unit.endswith(RECORDED_KIND) else [unit, f"{PurePosixPath(unit).stem}{RECORDED_KIND}"]
-        )
         return (
-            f"systemctl show -p {show} {join(started)}; echo Now=$({digest_script(paths)}); "
+            f"systemctl show -p {SHOWN} {join(started_with(unit))}; echo Now=$({digest_script(paths)}); "
             f"{{ read -r recorded < {STARTED}/{quote(unit)}; }} 2>/dev/null; echo Recorded=$recorded; "
             f"in=$(sha256sum {quote(drop_in(unit))} 2>/dev/null); echo DropIn=${{in%% *}}"
         )
@@ -96,6 +102,33 @@ class Unit(FactBase[UnitState]):
             recorded=said.get("Recorded", ""),
             drop_in=said.get("DropIn", ""),
         )
+
+    @staticmethod
+    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+        units = [one["unit"] for one in asked]
+        shown = join(name for unit in units for name in started_with(unit))
+        paths = join(dict.fromkeys(path for one in asked for path in [*one["paths"], drop_in(one["unit"])]))
+        return (
+            f"systemctl show -p {SHOWN} {shown}; for unit in {join(units)}; do recorded=; "
+            f'{{ read -r recorded < "{STARTED}/$unit"; }} 2>/dev/null; echo "Recorded=$recorded"; done; '
+            f"sha256sum {paths} 2>/dev/null || true"
+        )
+
+    @staticmethod
+    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+        first = [line.partition("=")[0] for line in output].index("Recorded")
+        names = [name for one in asked for name in started_with(one["unit"])]
+        shown = "\n".join(output[:first]).split("\n\n")
+        blocks = iter([block for _, block in zip(names, shown, strict=True)])
+        recorded, sums = output[first : first + len(asked)], digests(output[first + len(asked) :])
+        by_path = {path: digest for digest, path in sums}
+        said = []
+        for one, record in zip(asked, recorded, strict=True):
+            block = "\n\n".join(next(blocks) for _ in started_with(one["unit"]))
+            now = digest_of([(by_path[path], path) for path in one["paths"] if path in by_path])
+            mine = by_path.get(drop_in(one["unit"]), "")
+            said.append([*block.split("\n"), f"Now={now}", record, f"DropIn={mine}"])
+        return said
 
 
 def unit_paths(unit: str, reads: Sequence[str]) -> list[str]:

@@ -12,11 +12,15 @@ from typing import Any
 
 import pytest
 
+from deploy.apt import Packages
+from deploy.files import FileState
+from deploy.programs import CheckStatus
+from deploy.units import Unit
 from tests.deploy.test_jupyterhub import eventually, visit
 from tests.workbench_in_lab import Applied, Workbench
-from workbench import config
+from workbench import config, configure
 from workbench import stack as stacks
-from workbench.connector import session
+from workbench.connector import memory, session
 
 pytestmark = pytest.mark.lab
 
@@ -57,6 +61,29 @@ def test_a_run_that_changes_nothing_asks_the_host_once(workbench: Workbench) -> 
     # the agent; nothing else of the deploy went through sudo
     assert len([command for command in asked if "/usr/bin/python3 -sSP" in command]) == 1, asked
     assert len(asked) <= 3, asked
+
+
+def test_what_is_read_together_is_what_each_says_alone(workbench: Workbench) -> None:
+    assert workbench.apply().status == 0
+    path = stacks.facts_memory(workbench.context.outputs)
+    many = [question for question in memory.load(path, configure.deploy_digest()) if question.parts]
+    facts: dict[str, Any] = {
+        "path": FileState(),
+        "packages": Packages(),
+        "unit": Unit(),
+        "line": CheckStatus(),
+    }
+    assert len(many) == len(facts)
+    for question in many:
+        asked = [part.arguments for part in question.parts]
+        (fact,) = [fact for argument, fact in facts.items() if argument in asked[0]]
+        assert fact.together(asked) == question.command
+        together = fact.apart(asked, workbench.ssh(question.command).stdout.splitlines())
+        alone = workbench.ssh("; echo ===; ".join(f"( {part.command} )" for part in question.parts)).stdout
+        for lines, own in zip(together, alone.split("===\n"), strict=True):
+            read = [fact.process(list(text)) for text in (lines, own.splitlines()) if text]
+            assert len(read) in {0, 2}
+            assert read[:1] == read[1:], question.command
 
 
 def test_another_deploy_is_refused_and_told_whose_it_meets(workbench: Workbench) -> None:

@@ -4,6 +4,7 @@ pyinfra imports paramiko, which imports invoke for one line that few have in ~/.
 itself (`Match exec`, pyinfra.connectors.sshuserclient): a fifth of the time until anything happens.
 """
 
+import gc
 import importlib
 import os
 import signal
@@ -32,7 +33,10 @@ def main() -> None:
     command = import_pyinfra()
     if waits:
         process.obey()
-    command()
+    try:
+        command()
+    finally:
+        gc.freeze()  # nothing is looked for any more that could be freed: it took a fifth of a second to end
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pyinfra import logger
 
 from workbench.connector.session import BATCH_SECONDS, AgentError, Answer, Question, Session
+from workbench.connector.together import parted
 
 FRESH = 30.0  # seconds
 MOST = 3  # in a run: where a host takes so long, or a person, the rest may as well be read one by one
@@ -26,6 +27,7 @@ class Batch:
         self._stale = False
         self._running = False  # the host is still at it
         self._answers: dict[str, Answer] = {}
+        self._whole = {part.command: question for question in questions for part in question.parts}
         self._awaited: set[str] = set()  # what was asked for and is not answered yet
         self._first: set[str] = set()  # and of that, what comes before all others
 
@@ -46,12 +48,16 @@ class Batch:
         self._awaited = {question.command for question in self.questions}
         self._first = {question.command for question in self.questions if question.first}
 
-    def answer(self, command: str) -> Answer | None:
-        """What the host said, once it has; None where the command has to be run in the ordinary way."""
+    def answer(self, command: str, fact: object = None) -> Answer | None:
+        """What the host said, once it has; None where the command of `fact` has to be run in the ordinary way."""
         if self._session is not None and (self._stale or time.monotonic() - self._sent > FRESH):
             self.ask(self._session, self._shell)
-        while command in self._awaited:
+        whole = self._whole.get(command)
+        asked = whole.command if whole else command
+        while asked in self._awaited:
             self._take()
+        if whole and (said := self._answers.pop(asked, None)):
+            self._answers.update(parted(whole, said, fact))
         return self._answers.get(command)
 
     def too_early(self) -> None:

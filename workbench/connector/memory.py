@@ -8,10 +8,11 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from workbench.connector.session import Question
+from workbench.connector.session import Part, Question
 
-VERSION = 1
+VERSION = 2
 MOST = 5000  # questions; far more than any deploy has
 
 
@@ -21,14 +22,14 @@ def load(path: Path, key: str) -> list[Question]:
         data = json.loads(path.read_bytes())
         if data["version"] != VERSION or data["key"] != key:
             return []
-        return [Question(_text(command), first is True) for command, first in data["questions"][:MOST]]
+        return [_question(*entry) for entry in data["questions"][:MOST]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
 
 def save(path: Path, key: str, questions: Iterable[Question]) -> None:
     """Replaces the file in one step. It is only a help: where it cannot be written, the next run is slower."""
-    listed = [[question.command, question.first] for question in questions][:MOST]
+    listed = [_entry(question) for question in questions][:MOST]
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -39,7 +40,23 @@ def save(path: Path, key: str, questions: Iterable[Question]) -> None:
         beside.unlink(missing_ok=True)
 
 
+def _entry(question: Question) -> list[Any]:
+    parts = [[part.command, part.arguments] for part in question.parts]
+    return [question.command, question.first, *([parts] if parts else [])]
+
+
+def _question(command: object, first: object, parts: Iterable[tuple[object, object]] = ()) -> Question:
+    read = tuple(Part(_text(text), _arguments(arguments)) for text, arguments in parts)
+    return Question(_text(command), first is True, read)
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _arguments(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
         raise TypeError
     return value

@@ -44,6 +44,7 @@ from workbench.connector.session import (
     Stream,
     command,
 )
+from workbench.connector.together import Reading, gathered, reading
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
@@ -51,7 +52,8 @@ if TYPE_CHECKING:
 
 START_SECONDS = 20.0  # until the host has taken the lock
 BEAT_SECONDS = 15.0
-MEMORY, KEY = "workbench_memory", "workbench_key"  # the host's data: the file, and the digest of the deploy
+# The host's data: the memory's file, the digest of the deploy, and the part of it that this run is about.
+MEMORY, KEY, ONLY = "workbench_memory", "workbench_key", "only"
 
 
 class _AfterOperations(BaseStateCallback):
@@ -74,9 +76,8 @@ class Remembering(BaseConnector):
         self._session: Session | None = None
         self._own: dict[str, Any] = {}  # the arguments that the agent was started with
         self._batch = Batch([], "")
-        self._asked: dict[str, Question] = {}
-        self._reading = 0
-        self._waits = False
+        self._asked: dict[str, Reading] = {}
+        self._readings: list[Reading] = []  # a fact may read another one
         self._changed = False
         self._operation: str | None = None
         # Operations read facts by `host.get_fact`: what is run meanwhile reads, all else may change something.
@@ -109,7 +110,7 @@ class Remembering(BaseConnector):
     def run_shell_command(
         self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
     ) -> tuple[bool, CommandOutput]:
-        if not self._reading:
+        if not self._readings:
             self._changes()
         elif not (print_output or print_input):  # who wants to see it sees it happen
             answer = self._remember(command, arguments)
@@ -138,24 +139,22 @@ class Remembering(BaseConnector):
     # Reading
 
     def _read(self, fact: Any, *args: Any, **kwargs: Any) -> Any:
-        waits, self._waits = self._waits, getattr(fact, "waits", False)
-        self._reading += 1
+        self._readings.append(reading(fact, args, kwargs))
         try:
             return self._get_fact(fact, *args, **kwargs)
         finally:
-            self._reading -= 1
-            self._waits = waits
+            self._readings.pop()
 
     def _remember(self, command: StringCommand, arguments: Mapping[str, Any]) -> Answer | None:
         """Notes the command for the next run, and gives its answer where there is one that counts."""
         text = _plain(command)
         if text is None or _told(arguments) != self._own:
             return None
-        self._asked[text] = Question(text, self._waits)
+        now = self._asked[text] = self._readings[-1]
         if self._changed:
             return None
-        answer = self._batch.answer(text)
-        if answer is None and self._waits:
+        answer = self._batch.answer(text, now.fact)
+        if answer is None and now.waits:
             self._batch.too_early()
         return answer
 
@@ -210,9 +209,13 @@ class Remembering(BaseConnector):
         path, key = self.host.data.get(MEMORY), self.host.data.get(KEY)
         if not path or not key or not self._asked:
             return
-        whole = self.state.current_stage == StateStage.Disconnect and self.host not in self.state.failed_hosts
-        known = {} if whole else {question.command: question for question in self._batch.questions}
-        questions = list({**known, **self._asked}.values())
+        ended = self.state.current_stage == StateStage.Disconnect and self.host not in self.state.failed_hosts
+        whole = ended and not self.host.data.get(ONLY)
+        questions = gathered(self._asked)
+        if not whole:
+            known = {text for one in self._batch.questions for text in one.answers}
+            further = {text: Reading(one.fact) for text, one in self._asked.items() if text not in known}
+            questions = [*self._batch.questions, *gathered(further)]
         if questions != self._batch.questions:
             memory.save(Path(path), key, questions)
 

@@ -35,11 +35,28 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True)
+class Part:
+    """A fact that is read together with others: its own command, and its arguments as JSON has them."""
+
+    command: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Question:
-    """A fact's command; one that is `first` is through before any other of a batch begins."""
+    """A command of the batch: a fact's, or one that reads all of its `parts`.
+
+    One that is `first` is through before any other of a batch begins.
+    """
 
     command: str
     first: bool = False
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The facts' commands that need not be run where it is answered."""
+        return tuple(part.command for part in self.parts) or (self.command,)
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,13 @@ from typing import Any
 import pyinfra
 import pytest
 from pyinfra.api import arguments, util
+from pyinfra.api.host import HostData
 
 from workbench.connector import quick
 
 own_order: Any = util.get_operation_order_from_stack
 own_arguments: Any = arguments.all_global_arguments
+own_datum: Any = HostData.__getattr__
 
 
 def orders(state: Any) -> list[list[int]]:
@@ -45,6 +47,21 @@ def test_the_types_of_arguments_are_pyinfras_own() -> None:
     quick.shorten()
     quick.shorten()
     assert arguments.all_global_arguments() == own_arguments()
+
+
+@pytest.mark.parametrize("key", ["a", "b", "made", "absent", "_sudo", "changed"])
+def test_a_hosts_data_are_pyinfras_own(key: str) -> None:
+    shared = ["a list"]
+    data = HostData("a host", {"a": 1}, {"a": 2, "b": shared}, lambda: {"made": 3, "b": 4})  # type: ignore[arg-type]
+    data.changed = 5
+    ours, theirs = [], []
+    for said, datum in ((ours, quick.datum), (theirs, own_datum)):
+        try:
+            said.append(datum(data, key))
+        except AttributeError as error:
+            said.append(str(error))
+    assert ours == theirs
+    assert ours[0] is not shared, "who changes it does not change the host's"
 
 
 def test_invoke_is_not_imported_and_pyinfra_judges_a_match_exec_all_the_same() -> None:

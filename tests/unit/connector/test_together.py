@@ -1,0 +1,155 @@
+"""Facts that are read together come to what each says alone."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
+from shlex import join, quote
+from typing import Any
+
+import pytest
+from pyinfra.api.command import StringCommand
+from pyinfra.api.facts import FactBase
+from pyinfra.api.operation import operation
+from pyinfra.context import host as target
+
+from tests.unit.connector import loopback
+from tests.unit.connector.comparing import compared
+from tests.unit.connector.loopback import Ours, note, remembering, shell
+from workbench.connector import memory
+from workbench.connector.remembering import ONLY
+from workbench.connector.session import Question
+
+Damage = Callable[[Question], Question]
+
+
+class Length(FactBase[int]):
+    """How many bytes a file has; 0 where there is none."""
+
+    def command(self, path: str) -> str:
+        return f"[ ! -e {quote(path)} ] || stat -c %s {quote(path)}"
+
+    def process(self, output: list[str]) -> int:
+        return int(output[0])
+
+    @staticmethod
+    def default() -> int:
+        return 0
+
+    @staticmethod
+    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+        return f"stat -c '%s %n' {join(one['path'] for one in asked)} 2>/dev/null || true"
+
+    @staticmethod
+    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+        if "unclear" in str(output):
+            raise ValueError(output)
+        sizes = {path: size for size, path in (line.split(" ", 1) for line in output)}
+        return [[sizes[one["path"]]] if one["path"] in sizes else [] for one in asked]
+
+
+@operation()
+def fill(path: str, size: int) -> Generator[StringCommand, None, None]:
+    """Gives the file this length."""
+    if target.get_fact(Length, path=path) != size:
+        yield StringCommand(f"head -c {size} /dev/zero > {quote(path)}")
+
+
+def three(host: Path) -> Callable[[], None]:
+    """Three files, with something else in between."""
+
+    def deploy() -> None:
+        fill(path=f"{host}/a", size=1)
+        note(line="echo between", dest=f"{host}/between")
+        fill(path=f"{host}/b", size=2)
+        fill(path=f"{host}/c", size=3)
+
+    return deploy
+
+
+def remembered(host: Path) -> list[Question]:
+    return memory.load(host.parent / "facts.json", "deploy")
+
+
+def parts(host: Path) -> list[list[str]]:
+    """The paths of each question for many."""
+    return [[part.arguments["path"] for part in one.parts] for one in remembered(host) if one.parts]
+
+
+def test_they_are_read_by_one_command(host: Path) -> None:
+    assert compared(host, three(host)).commands == []
+    assert parts(host) == [[f"{host}/a", f"{host}/b", f"{host}/c"]]
+
+
+@pytest.mark.parametrize("by_hand", ["a", "b", "c"])
+def test_a_host_changed_by_hand_is_repaired(host: Path, by_hand: str) -> None:
+    second = compared(host, three(host), lambda: (host / by_hand).write_text("by hand"))
+    assert second.changes == 1
+
+
+def test_after_a_change_each_is_read_for_itself(host: Path) -> None:
+    def deploy() -> None:
+        fill(path=f"{host}/a", size=1)
+        shell(line=f"rm {host}/b")
+        fill(path=f"{host}/b", size=2)
+
+    (host / "b").write_text("there")
+    second = compared(host, deploy)
+    assert second.changes == 2
+    assert any("stat" in command for command in second.commands)
+
+
+def test_what_cannot_be_told_apart_is_asked_for_alone(host: Path) -> None:
+    def deploy() -> None:
+        fill(path=f"{host}/a", size=1)
+        fill(path=f"{host}/unclear", size=2)
+
+    assert len(compared(host, deploy).commands) == 2
+
+
+def longer(question: Question) -> Question:
+    """Remembered together with one that was not asked for."""
+    return Question(question.command.replace("/a", "/c"), parts=question.parts)
+
+
+def swapped(question: Question) -> Question:
+    """Remembered for each other."""
+    first, second, *others = question.parts
+    return Question(question.command, parts=(second, first, *others))
+
+
+def other_arguments(question: Question) -> Question:
+    first, second, *others = question.parts
+    changed = type(first)(first.command, second.arguments)
+    return Question(question.command, parts=(changed, second, *others))
+
+
+def no_arguments(question: Question) -> Question:
+    return Question(question.command, parts=tuple(type(part)(part.command, {}) for part in question.parts))
+
+
+@pytest.mark.parametrize("damage", [longer, swapped, other_arguments, no_arguments])
+def test_a_memory_that_is_not_what_the_deploy_asks_is_of_no_use(host: Path, damage: Damage) -> None:
+    def spoil() -> None:
+        path = host.parent / "facts.json"
+        if path.exists():
+            memory.save(path, "deploy", [damage(one) if one.parts else one for one in remembered(host)])
+
+    second = compared(host, three(host), spoil)
+    assert second.changes == 0
+    assert len(second.commands) == 3
+
+
+def test_a_run_of_a_part_forgets_nothing_of_the_whole(host: Path) -> None:
+    data = remembering(host.parent)
+    loopback.run(three(host), Ours, **data)
+    before = remembered(host)
+
+    def part() -> None:
+        fill(path=f"{host}/b", size=2)
+        fill(path=f"{host}/further", size=4)
+
+    loopback.run(part, Ours, **data, **{ONLY: "files"})
+    assert remembered(host)[: len(before)] == before
+    assert [one.answers for one in remembered(host)[len(before) :]] == [
+        (Length().command(f"{host}/further"),)
+    ]
+    assert loopback.run(three(host), Ours, **data).commands == []
