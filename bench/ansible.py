@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.workbench import Measured
+from workbench import configure
 from workbench import stack as stacks
+from workbench.connector import memory
 from workbench.outputs import ADMIN
 from workbench.stack import ROOT
 
@@ -36,8 +38,8 @@ def install() -> Path:
 
 def asked(bench: Measured) -> list[str]:
     """The commands of the deploy's facts."""
-    path = stacks.facts_memory(bench.context.outputs)
-    return [command for command, _ in json.loads(path.read_text())["questions"]]
+    questions = memory.load(stacks.facts_memory(bench.context.outputs), configure.deploy_digest())
+    return [command for question in questions for command in question.answers]
 
 
 def lists(commands: list[str], folder: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The server of the selected stack as pyinfra's inventory: `pyinfra deploy/inventory.py deploy/main.py`."""
 
+import os as _os
 import sys as _sys
 
 _sys.dont_write_bytecode = (
@@ -10,6 +11,7 @@ from deploy import knownhosts as _knownhosts
 from deploy import selected as _selected
 from workbench import configure as _configure
 from workbench import stack as _stack
+from workbench.connector import process as _process
 from workbench.errors import WorkbenchError as _WorkbenchError
 from workbench.outputs import ADMIN as _ADMIN
 
@@ -29,6 +31,7 @@ def _host() -> tuple[str, dict[str, object]]:
         "ssh_connect_retry_max_delay": 3,
         "workbench_memory": str(_stack.facts_memory(facts)),
         "workbench_key": _configure.deploy_digest(),
+        "workbench_agent": _os.environ.get(_process.AGENT),
         "_sudo": True,
     }
     key = _stack.ssh_key()

@@ -8,7 +8,7 @@ from shlex import quote
 
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
-from pyinfra.operations import server, systemd
+from pyinfra.operations import server
 
 from deploy import files, programs, python, units, uv
 from workbench import versions
@@ -49,8 +49,8 @@ def jupyterhub(context: Context) -> None:
 
 
 def _stop() -> None:
-    stopped = systemd.service(service=HUB_UNIT, running=False, enabled=False, name=f"Stop {HUB_UNIT}")
-    systemd.service(service=PROXY_UNIT, running=False, enabled=False, name=f"Stop {PROXY_UNIT}")
+    stopped = units.off(unit=HUB_UNIT, name=f"Stop {HUB_UNIT}")
+    units.off(unit=PROXY_UNIT, name=f"Stop {PROXY_UNIT}")
     server.shell(
         commands=[f"systemctl stop '{USER_UNITS}'"], name="Stop the users' servers", _if=stopped.did_change
     )

@@ -5,14 +5,7 @@ All of these slices are in user.slice, which leaves the system its share whateve
 the data volume (deploy/users.py).
 """
 
-from collections.abc import Generator, Sequence
-from shlex import join
-
-from pyinfra.api.command import StringCommand
 from pyinfra.api.deploy import deploy
-from pyinfra.api.facts import FactBase
-from pyinfra.api.operation import operation
-from pyinfra.context import host
 
 from deploy import base, files, units
 from workbench.stack import Context
@@ -38,7 +31,7 @@ def limits(context: Context) -> None:
     )
     files.template("limits/user-1000.slice.conf.j2", path(ADMIN))
     # The administrator's slice has all drop-ins of user-.slice, and runs: that of whoever deploys.
-    reread(units=[EVERYBODY, ADMIN], name="Apply the users' limits")
+    units.reread(units=[EVERYBODY, ADMIN], name="Apply the users' limits")
 
 
 def path(unit: str) -> str:
@@ -49,22 +42,3 @@ def path(unit: str) -> str:
 def users_memory_mib(total_mib: int) -> int:
     """Memory that all users together may take: all but a tenth, and at least half a GiB stays with the system."""
     return total_mib - max(512, total_mib // 10)
-
-
-class Stale(FactBase[bool]):
-    """Whether one of the units has files that changed since systemd read them."""
-
-    def command(self, units: Sequence[str]) -> str:
-        return f"systemctl show -p NeedDaemonReload {join(units)}"
-
-    def process(self, output: list[str]) -> bool:
-        return "NeedDaemonReload=yes" in output
-
-
-@operation()
-def reread(units: Sequence[str]) -> Generator[StringCommand, None, None]:
-    """Has systemd read its files again where those of `units` changed."""
-    if not host.get_fact(Stale, units=units):
-        host.noop("systemd knows the files as they are")
-        return
-    yield StringCommand("systemctl daemon-reload")

@@ -6,7 +6,7 @@ why), where it outlives a restart of the server. Their state is in the users' ho
 """
 
 from pyinfra.api.deploy import deploy
-from pyinfra.operations import server, systemd
+from pyinfra.operations import server
 
 from deploy import files, packages, programs, r, units
 from workbench import versions
@@ -42,8 +42,8 @@ def rstudio(context: Context) -> None:
 
 
 def _stop() -> None:
-    stopped = systemd.service(service=UNIT, running=False, enabled=False, name=f"Stop {UNIT}")
-    systemd.service(service=SCOPE_SOCKET, running=False, enabled=False, name=f"Stop {SCOPE_SOCKET}")
+    stopped = units.off(unit=UNIT, name=f"Stop {UNIT}")
+    units.off(unit=SCOPE_SOCKET, name=f"Stop {SCOPE_SOCKET}")
     # Nothing is lost: each session writes what is in its memory into its user's home, and ends.
     server.shell(
         commands=["rstudio-server force-suspend-all"],

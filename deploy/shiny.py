@@ -8,7 +8,6 @@ has browsers treat its pages as another site's (Service.sandboxed). State (apps'
 from typing import Any
 
 from pyinfra.api.deploy import deploy
-from pyinfra.operations import systemd
 
 from deploy import files, programs, units
 from workbench.settings import Settings
@@ -33,7 +32,7 @@ def shiny(context: Context) -> None:
     """Its configuration, its page and its unit; with the service off, a stopped unit."""
     service = context.settings.services.shiny
     if not service.enabled:
-        systemd.service(service=UNIT, running=False, enabled=False, name=f"Stop {UNIT}")
+        units.off(unit=UNIT, name=f"Stop {UNIT}")
         return
     variables: dict[str, Any] = {
         "service": service,

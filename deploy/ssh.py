@@ -6,9 +6,10 @@ need the volume. deploy/knownhosts.py says how this machine follows when a rebui
 
 import json
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from pyinfra.api.command import FunctionCommand
+from pyinfra.api.command import FunctionCommand, StringCommand
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import DeployError
 from pyinfra.api.facts import FactBase
@@ -42,7 +43,7 @@ def ssh(context: Context) -> None:
     programs.install("ssh/hostkeys.j2", "hostkeys")
     path, address = stack.known_hosts(context.outputs), context.outputs.address
     know(path=path, address=address, exchange=True, name="Expect the host keys to come")
-    programs.run(program="hostkeys", name="Show the data volume's host keys")
+    show_kept(name="Show the data volume's host keys")
     units.service(unit="ssh.service", reads=[SSHD, *HOST_KEYS], reload=True, name="sshd with these settings")
     know(path=path, address=address, exchange=False, name="Know the host keys")
 
@@ -94,18 +95,39 @@ def refuse_lockout(keys: Sequence[str], own: str) -> None:
         )
 
 
-class HostKeys(FactBase[dict[str, list[str]]]):
-    """Public host keys (type and base64): those `present`, and those `coming` once the volume's are in use."""
+@dataclass(frozen=True)
+class Keys:
+    """Public host keys (type and base64): those `present`, and those `coming` once the volume's are in use.
+
+    `right` says that the program hostkeys would find nothing to do.
+    """
+
+    present: list[str]
+    coming: list[str]
+    right: bool
+
+
+class HostKeys(FactBase[Keys]):
+    """The Keys of the host; none where it cannot say, as before the program is there."""
 
     def command(self) -> str:
         return f"{programs.path('hostkeys')} --list 2>/dev/null || true"
 
-    def process(self, output: list[str]) -> dict[str, list[str]]:
-        return dict(json.loads("".join(output)))
+    def process(self, output: list[str]) -> Keys:
+        return Keys(**json.loads("".join(output)))
 
     @staticmethod
-    def default() -> dict[str, list[str]]:
-        return {"present": [], "coming": []}
+    def default() -> Keys:
+        return Keys([], [], right=False)
+
+
+@operation()
+def show_kept() -> Generator[StringCommand, None, None]:
+    """The server shows the host keys of the data volume."""
+    if host.get_fact(HostKeys).right:
+        host.noop("they are in use")
+    else:
+        yield StringCommand(programs.path("hostkeys"))
 
 
 @operation()
@@ -115,8 +137,8 @@ def know(path: Path, address: str, exchange: bool) -> Generator[FunctionCommand,
     With `exchange`, before keys change: the present ones first, then those to come. Without, after it: just these.
     """
     keys = host.get_fact(HostKeys)
-    present = [key for key in keys["present"] if key not in keys["coming"]] if exchange else []
-    entries = knownhosts.lines(address, [*present, *keys["coming"]])
+    present = [key for key in keys.present if key not in keys.coming] if exchange else []
+    entries = knownhosts.lines(address, [*present, *keys.coming])
     if (exchange and not present) or not entries or knownhosts.read(path) == entries:
         host.noop(f"the host keys of {address} are known")
         return

@@ -42,7 +42,8 @@ def digest_of(sums: Sequence[tuple[str, str]]) -> str:
 
 def started_with(unit: str) -> list[str]:
     """The unit, and where it is a timer or a path also the service of its name, whose file is read with it."""
-    return [unit] if unit.endswith(RECORDED_KIND) else [unit, f"{PurePosixPath(unit).stem}{RECORDED_KIND}"]
+    starts = PurePosixPath(unit).suffix in {".timer", ".path", ".socket"}
+    return [unit, f"{PurePosixPath(unit).stem}{RECORDED_KIND}"] if starts else [unit]
 
 
 def record_script(unit: str, paths: Sequence[str]) -> str:
@@ -157,6 +158,25 @@ def service(
         yield StringCommand(f"systemctl enable {quote(unit)}")
     if state.stale or not (state.active or state.unwanted):
         yield _started("start", unit)
+
+
+@operation()
+def off(unit: str) -> Generator[StringCommand, None, None]:
+    """Stops `unit`, and keeps it from starting at boot; nothing where there is no such unit."""
+    state = host.get_fact(Unit, unit=unit, paths=unit_paths(unit, []))
+    if state.active:
+        yield StringCommand(f"systemctl stop {quote(unit)}")
+    if state.enabled:
+        yield StringCommand(f"systemctl disable {quote(unit)}")
+
+
+@operation()
+def reread(units: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Has systemd read its files again where those of `units` changed."""
+    if any(host.get_fact(Unit, unit=unit, paths=unit_paths(unit, [])).stale for unit in units):
+        yield StringCommand("systemctl daemon-reload")
+    else:
+        host.noop("systemd knows the files as they are")
 
 
 def _service(

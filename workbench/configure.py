@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import stack
-from workbench.connector import process
+from workbench.connector import memory, process
 from workbench.errors import WorkbenchError
 from workbench.events import Display, ended
 from workbench.host import SSH_PORT
@@ -60,6 +60,7 @@ def from_context(context: str) -> None:
     facts = Outputs.model_validate(data["outputs"])
     with begun() as deploy:
         wait_for_ssh(facts.address)
+        deploy.reach(facts)
         deploy.hand_over(data["config"], facts)
         deploy.end()
 
@@ -71,11 +72,24 @@ class Deploy:
         self._began = time.monotonic()
         self._process = process.take(stack.ROOT)
         self._extent = WHOLE
+        self._reached: Outputs | None = None
         self._folder = Path()
+
+    def reach(self, facts: Outputs | None) -> None:
+        """Has the host read what the last deploy asked it, while pyinfra still starts; once, and where all is known."""
+        if facts is None or self._reached is not None or stack.host_key_checking(facts) != "yes":
+            return
+        questions = memory.load(stack.facts_memory(facts), deploy_digest())
+        if questions:
+            self._process.reach(stack.ssh_command(facts), questions)
+            self._reached = facts
 
     def hand_over(self, raw_config: Mapping[str, object], facts: Outputs, extent: Extent = WHOLE) -> None:
         """Tells it what to configure, and how to reach it. Its output goes to configure.log."""
+        if self._reached not in {None, facts}:
+            self._process.leave()  # it was another host's address
         self._extent, self._folder = extent, stack.state_folder(facts.stack)
+        stack.note_outputs(facts)
         _make_private(self._log)
         # No file in between: password hashes are in what is handed over.
         variables = {stack.CONTEXT_VARIABLE: self._process.further, "PYINFRA_PROGRESS": "off"}

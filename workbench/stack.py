@@ -25,6 +25,7 @@ from workbench.settings import Settings
 
 CONTEXT_VARIABLE = "WORKBENCH_CONTEXT"
 KEY_VARIABLE = "WORKBENCH_SSH_KEY"
+NOTED = "outputs.json"
 
 
 @dataclass(frozen=True)
@@ -160,17 +161,34 @@ def facts_memory(facts: Outputs) -> Path:
     return state_folder(facts.stack) / f"facts.{facts.instance_id}.json"
 
 
+def note_outputs(facts: Outputs) -> None:
+    """Notes them, for `noted_outputs`."""
+    (state_folder(facts.stack) / NOTED).write_text(facts.model_dump_json(by_alias=True))
+
+
+def noted_outputs(stack: str) -> Outputs | None:
+    """The outputs that this machine's last deploy had, known at once; they may be those of a server that is no more."""
+    try:
+        return Outputs.model_validate_json((_folder(stack) / NOTED).read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def state_folder(stack: str) -> Path:
     """This machine's own notes on a stack: known hosts and the last deploy's log. Nothing in it is needed again."""
-    folder = ROOT / ".workbench" / short_name(stack)
+    folder = _folder(stack)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _folder(stack: str) -> Path:
+    return ROOT / ".workbench" / short_name(stack)
 
 
 def forget(stack: str) -> None:
     """Removes what this machine keeps of a stack that is no more: its stack file and our own notes."""
     (ROOT / f"Pulumi.{short_name(stack)}.yaml").unlink(missing_ok=True)
-    shutil.rmtree(ROOT / ".workbench" / short_name(stack), ignore_errors=True)
+    shutil.rmtree(_folder(stack), ignore_errors=True)
     (ROOT / "pyinfra-debug.log").unlink(missing_ok=True)  # pyinfra's own, where it met what it did not expect
     with contextlib.suppress(OSError):  # others may have their notes there
         (ROOT / ".workbench").rmdir()

@@ -63,6 +63,15 @@ def test_a_run_that_changes_nothing_asks_the_host_once(workbench: Workbench) -> 
     assert len(asked) <= 3, asked
 
 
+def test_the_command_connects_once_where_nothing_changes(workbench: Workbench) -> None:
+    assert workbench.apply().status == 0
+    since = now(workbench)
+    assert "none of " in workbench.command("deploy").stdout
+    said = workbench.ssh(f"journalctl -q -o cat -t sshd-session --since '{since}' --no-pager").stdout
+    # the one that asked for the time, the deploy's, and this one
+    assert len([line for line in said.splitlines() if line.startswith("Accepted publickey")]) <= 3, said
+
+
 def test_what_is_read_together_is_what_each_says_alone(workbench: Workbench) -> None:
     assert workbench.apply().status == 0
     path = stacks.facts_memory(workbench.context.outputs)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from workbench import configure, stack
-from workbench.connector import process
+from workbench.connector import memory, process, session
+from workbench.connector.session import Question
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
@@ -77,7 +78,7 @@ def test_settings_and_facts_are_handed_over_and_never_on_the_disk(
     before = set(root.rglob("*"))
     configure.from_context(json.dumps({"config": {"workbench:users": users}, "outputs": FACTS}))
     made = {path.name for path in set(root.rglob("*")) - before if path.suffix != ".pyc" and path.is_file()}
-    assert made == {"configure.log", "configure.json"}
+    assert made == {"configure.log", "configure.json", "outputs.json"}
 
 
 def test_a_deploy_that_is_not_wanted_after_all_is_ended(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +101,73 @@ def test_a_process_that_was_begun_ahead_is_taken_and_one_that_nobody_took_is_end
     assert taken.wait() == 0
     process.stop_ahead()
     assert ahead.wait() != 0
+
+
+@pytest.fixture
+def ahead(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All that is needed for an agent to be started ahead; an `ssh` that notes how it was called."""
+    facts = Outputs.model_validate(FACTS)
+    memory.save(stack.facts_memory(facts), configure.deploy_digest(), [Question("true")])
+    stack.known_hosts(facts).write_text("127.0.0.1 ssh-ed25519 AAAA\n")
+    stack.note_outputs(facts)
+    command = root / "bin" / "ssh"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\necho "$@" >> {root}/called\nexec cat > {root}/sent\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    deploy_that(
+        root, monkeypatch, f"open('agent', 'w').write(os.environ.get('WORKBENCH_AGENT', ''))\ntell(**{END!r})"
+    )
+    return root
+
+
+def reach_and_deploy(noted: Outputs | None, facts: Outputs) -> None:
+    with configure.begun() as run:
+        run.reach(noted)
+        run.reach(facts)
+        run.hand_over({}, facts)
+        run.end()
+
+
+def test_an_agent_is_started_once_for_a_host_that_is_known(ahead: Path) -> None:
+    facts = Outputs.model_validate(FACTS)
+    reach_and_deploy(stack.noted_outputs("unit"), facts)
+    called = (ahead / "called").read_text()
+    assert called.count("BatchMode=yes") == 1
+    assert "StrictHostKeyChecking=yes" in called
+    assert "admin@127.0.0.1" in called
+    assert set(json.loads((ahead / "agent").read_text())) == {"input", "output", "asked"}
+    assert (ahead / "sent").read_bytes().startswith(session.source())
+
+
+def test_an_agent_on_the_server_that_was_before_is_not_used(ahead: Path) -> None:
+    noted = stack.noted_outputs("unit")
+    assert noted is not None
+    reach_and_deploy(noted, noted.model_copy(update={"instance_id": "i-2"}))
+    assert (ahead / "agent").read_text() == ""
+    assert stack.noted_outputs("unit") != noted
+
+
+@pytest.mark.parametrize("missing", ["known hosts", "memory", "notes"])
+def test_no_agent_is_started_where_something_is_not_known(ahead: Path, missing: str) -> None:
+    facts = Outputs.model_validate(FACTS)
+    if missing == "known hosts":
+        stack.known_hosts(facts).unlink()
+    elif missing == "memory":
+        stack.facts_memory(facts).write_text("{")
+    else:
+        (stack.state_folder("unit") / stack.NOTED).write_text("{}")
+    noted = stack.noted_outputs("unit")
+    assert (noted is None) == (missing == "notes")
+    reach_and_deploy(noted, facts)
+    assert (ahead / "called").exists() == (missing == "notes"), (
+        "as soon as `pulumi` has said where the server is"
+    )
+
+
+def test_what_is_noted_of_a_stack_that_is_none_leaves_no_trace(root: Path) -> None:
+    assert stack.noted_outputs("nonsense") is None
+    assert list(root.iterdir()) == []
 
 
 def test_an_interrupt_before_the_order_is_its_givers_business(

@@ -96,7 +96,9 @@ def deploy(
     """Bring the host to what the settings say, without asking AWS for anything."""
     name = common.enter(stack)
     with configure.begun() as run:
+        run.reach(stacks.noted_outputs(name))  # at once; `pulumi` takes a moment to say the same
         context = _context(name)
+        run.reach(context.outputs)
         # AWS knows whose the address is, where no host key tells, and perhaps why nobody answers.
         known = stacks.host_key_checking(context.outputs) == "yes"
         if not (known and configure.answers(context.outputs.address)):

@@ -31,16 +31,22 @@ class Batch:
         self._awaited: set[str] = set()  # what was asked for and is not answered yet
         self._first: set[str] = set()  # and of that, what comes before all others
 
-    def ask(self, session: Session, shell: str) -> None:
-        """Asks for all of them; the host reads while this machine goes on."""
+    def ask(self, session: Session, shell: str, asked: float | None = None) -> None:
+        """Asks for all of them, where that was not done before, at `asked` (time.monotonic).
+
+        The host reads while this machine goes on.
+        """
         self._session, self._shell = session, shell
         self.ignore()
         if not self.questions or self._times == MOST:
             return
         self._times += 1
-        self._sent, self._stale = time.monotonic(), False
+        self._sent, self._stale = time.monotonic() if asked is None else asked, False
         try:
-            session.ask(self.questions, shell)
+            if asked is None:
+                session.ask(self.questions, shell)
+            else:
+                session.expect(self.questions)
         except AgentError as error:
             self._give_up(error)
             return

@@ -11,14 +11,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from workbench.connector.ahead import Agent
+from workbench.connector.session import Question
 
 CLOSED = -1  # in place of a descriptor
 ORDER, EVENTS = (
     "WORKBENCH_ORDER",
     "WORKBENCH_EVENTS",
 )  # numbers of open files: a pipe to the process, one from it
+AGENT = "WORKBENCH_AGENT"  # how the agent is taken over that was started ahead
 TIDY_SECONDS = 5
 SIZE = 12  # digits of the length that an order begins with
 
@@ -37,6 +41,7 @@ class Process:
 
     def __init__(self, folder: Path) -> None:
         """Begins it in this folder."""
+        self._agent = Agent()
         given, self._giving = os.pipe()
         self._telling, told = os.pipe()
         self.further = f"/dev/fd/{given}"
@@ -45,14 +50,24 @@ class Process:
             cwd=folder,
             env={**os.environ, ORDER: str(given), EVENTS: str(told)},
             stdin=subprocess.DEVNULL,
-            pass_fds=[given, told],
+            pass_fds=[given, told, self._agent.input, self._agent.output],
         )
         os.close(given)
         os.close(told)
 
+    def reach(self, ssh: Sequence[str], questions: Sequence[Question]) -> None:
+        """Has the host read the answers to `questions` already, by an agent that the process takes over."""
+        self._agent.start(ssh, questions)
+
+    def leave(self) -> None:
+        """The agent that was started is not wanted."""
+        self._agent.close()
+
     def order(self, order: Order, further: str) -> None:
         """Lets it begin its work, in which it may read the text `further` in the file of that name: on no disk."""
-        data = json.dumps(asdict(order))
+        agent = self._agent.hand_over()
+        environment = {**order.environment, **({AGENT: agent} if agent else {})}
+        data = json.dumps(asdict(replace(order, environment=environment)))
         # Where it has ended already, its log says why.
         with contextlib.suppress(BrokenPipeError), os.fdopen(self._giving, "w") as file:
             self._giving = CLOSED
@@ -76,6 +91,7 @@ class Process:
         if self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
+        self._agent.close()
         for descriptor in (self._giving, self._telling):
             if descriptor != CLOSED:
                 os.close(descriptor)

@@ -7,22 +7,26 @@ import importlib
 import sys
 from copy import copy
 from functools import cache
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pyinfra
-from pyinfra.api.host import HostData
+from pyinfra.api.arguments import pop_global_arguments
+from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
 
 def shorten() -> None:
-    """From here on pyinfra finds operations' order, its arguments' types and a host's data in a shorter way."""
+    """From here on pyinfra finds the order of operations, their arguments and its connectors in a shorter way."""
     arguments: Any = importlib.import_module("pyinfra.api.arguments")
     operation = sys.modules["pyinfra.api.operation"]  # a function hides the module of that name
     if operation.__dict__["get_operation_order_from_stack"] is order_of_caller:
         return
     arguments.all_global_arguments = cache(arguments.all_global_arguments)
-    HostData.__getattr__ = datum  # type: ignore[method-assign]
+    for module in (operation, *(sys.modules[f"pyinfra.api.{name}"] for name in ("deploy", "facts"))):
+        module.__dict__["pop_global_arguments"] = global_arguments
+    connectors: Any = importlib.import_module("pyinfra.api.connectors")
+    connectors.entry_points = cache(connectors.entry_points)
     operation.__dict__["get_operation_order_from_stack"] = order_of_caller
 
 
@@ -50,13 +54,17 @@ def order_of_caller(state: State) -> list[int]:
     return [state.current_op_file_number, *lines] if pyinfra.is_cli else lines
 
 
-def datum(self: HostData, key: str) -> Any:
-    """The host's datum of that name. Raises AttributeError, for most of the thirty that each operation asks for.
+class Quick:
+    """A host as far as its global arguments go, its data gathered once: pyinfra goes through them thirty times."""
 
-    pyinfra's own makes a generator and several exceptions for each.
-    """
-    for data in self.__dict__["datas"]:
-        found = data() if callable(data) else data
-        if key in found:
-            return copy(found[key])
-    raise AttributeError(f"Host `{self.__dict__['host']}` has no data `{key}`")
+    def __init__(self, host: Host) -> None:
+        self.current_deploy_kwargs = host.current_deploy_kwargs
+        data: dict[str, Any] = host.data.dict()  # type: ignore[no-untyped-call]
+        own = {key: copy(value) for key, value in data.items() if key.startswith("_")}
+        self.data = SimpleNamespace(**own)
+
+
+def global_arguments(state: State, host: Host, kwargs: dict[str, Any]) -> tuple[Any, list[str]]:
+    """What pyinfra's own pop_global_arguments gives."""
+    quick: Any = Quick(host)
+    return pop_global_arguments(state, quick, kwargs)

@@ -11,11 +11,7 @@ asked last time as well brings all others with it. An answer is used only
 Everything else, and every command without a whole answer, is run in the ordinary way.
 """
 
-import getpass
-import os
-import platform
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +28,7 @@ from pyinfra.connectors.util import (
     make_unix_command_for_host,
 )
 
-from workbench.connector import memory
+from workbench.connector import ahead, memory
 from workbench.connector.batch import Batch
 from workbench.connector.session import (
     LOCK,
@@ -43,6 +39,7 @@ from workbench.connector.session import (
     Session,
     Stream,
     command,
+    me,
 )
 from workbench.connector.together import Reading, gathered, reading
 
@@ -52,8 +49,9 @@ if TYPE_CHECKING:
 
 START_SECONDS = 20.0  # until the host has taken the lock
 BEAT_SECONDS = 15.0
-# The host's data: the memory's file, the digest of the deploy, and the part of it that this run is about.
-MEMORY, KEY, ONLY = "workbench_memory", "workbench_key", "only"
+# The host's data: the memory's file, the digest of the deploy, the part of it that this run is about, and the agent
+# that was started ahead.
+MEMORY, KEY, ONLY, AHEAD = "workbench_memory", "workbench_key", "only", "workbench_agent"
 
 
 class _AfterOperations(BaseStateCallback):
@@ -91,11 +89,13 @@ class Remembering(BaseConnector):
         raise NotImplementedError
 
     def connect(self) -> None:
-        super().connect()
         self._changed = False
+        self._own = self._arguments()
         self._batch = Batch(self._load(), self.host.print_prefix)
         try:
-            self._begin()
+            if not self._taken_over():
+                super().connect()
+                self._begin()
         except (LockedError, AgentError) as error:
             self.disconnect()
             raise ConnectError(_refusal(error)) from None
@@ -176,13 +176,38 @@ class Remembering(BaseConnector):
 
     def _begin(self) -> None:
         """Takes the lock, and asks for what is remembered. Raises LockedError or AgentError."""
-        self._own = self._own or self._arguments()  # once connected, an operation may say otherwise
+        session = Session(self._start_agent(self._agent_line()))
+        session.open(me(), self.lock)
+        if not self._changed:
+            self._batch.ask(session, str(self._own.get("_shell_executable")))
+        self._hold(session)
+
+    def _taken_over(self) -> bool:
+        """Whether an agent that was started ahead holds the lock, and has been asked. Raises LockedError."""
+        given = self.host.data.get(AHEAD)
+        if not given:
+            return False
+        stream = ahead.AgentStream(given)
+        session = Session(stream)
+        if self._agent_line() != ahead.LINE:
+            session.close()
+            return False
+        self._batch.ask(session, ahead.SHELL, stream.asked)
+        try:
+            self._hold(session)
+        except AgentError:  # ssh may not get in where paramiko does, which will say why if it does not either
+            self._batch.ignore()
+            return False
+        return True
+
+    def _agent_line(self) -> str:
+        """The shell command that starts the agent, as the user that the deploy's commands run as."""
         arguments: Any = dict(self._own)
         extract_control_arguments(arguments)
         line = make_unix_command_for_host(self.state, self.host, StringCommand(command()), **arguments)
-        session = Session(self._start_agent(line.get_raw_value()), _me(), self.lock)
-        if not self._changed:
-            self._batch.ask(session, str(self._own.get("_shell_executable")))
+        return str(line.get_raw_value())
+
+    def _hold(self, session: Session) -> None:
         try:
             session.held(START_SECONDS)
         except (LockedError, AgentError):
@@ -201,7 +226,7 @@ class Remembering(BaseConnector):
     def _load(self) -> list[Question]:
         path, key = self.host.data.get(MEMORY), self.host.data.get(KEY)
         # Without a shell in between, a command is for the login shell of whoever connects.
-        shell = self._arguments().get("_shell_executable")
+        shell = self._own.get("_shell_executable")
         return memory.load(Path(path), key) if path and key and shell else []
 
     def _save(self) -> None:
@@ -239,11 +264,6 @@ def _beat(session: Session) -> None:
         if not session.alive():
             return
         session.beat()
-
-
-def _me() -> str:
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    return f"{getpass.getuser()} on {platform.node()} (process {os.getpid()}, since {now} UTC)"
 
 
 def _refusal(error: Exception) -> str:

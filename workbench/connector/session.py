@@ -1,11 +1,15 @@
 """This machine's end of the conversation with workbench/connector/agent.py, over any stream of bytes."""
 
 import base64
+import getpass
 import hashlib
 import json
+import os
+import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -96,15 +100,34 @@ def command() -> str:
     return f'exec env PYTHONCOERCECLOCALE=0 /usr/bin/python3 -sSP -c "{reader}"'
 
 
+def opening(who: str, lock: str = LOCK) -> bytes:
+    """What the agent is sent first: its program, and the request for the lock."""
+    return source() + _line({"lock": lock, "who": who})
+
+
+def batch(number: int, questions: Sequence[Question], shell: str, seconds: float = BATCH_SECONDS) -> bytes:
+    """The request for the answers; the first batch that an agent is sent has number 1."""
+    listed = [[question.command, question.first] for question in questions]
+    return _line({"batch": listed, "number": number, "shell": shell, "seconds": seconds})
+
+
+def me() -> str:
+    """Who holds a lock, for others to read."""
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{getpass.getuser()} on {platform.node()} (process {os.getpid()}, since {now} UTC)"
+
+
 class Session:
     """The lock of one host, and questions asked under it. Requests may be sent before earlier ones are answered."""
 
-    def __init__(self, stream: Stream, who: str, lock: str = LOCK) -> None:
-        """Sends for the lock; whether it is had, `held` says. Raises AgentError."""
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._number = 0
         self._expected: dict[str, str] = {}
-        self._send(source() + _line({"lock": lock, "who": who}))
+
+    def open(self, who: str, lock: str = LOCK) -> None:
+        """Sends for the lock; whether it is had, `held` says. Raises AgentError."""
+        self._send(opening(who, lock))
 
     def held(self, seconds: float) -> None:
         """Returns once the lock is held. Raises LockedError, or AgentError after so many seconds."""
@@ -114,10 +137,13 @@ class Session:
 
     def ask(self, questions: Sequence[Question], shell: str, seconds: float = BATCH_SECONDS) -> None:
         """Sends for the answers; `answer` has one after the other. Raises AgentError."""
+        self.expect(questions)
+        self._send(batch(self._number, questions, shell, seconds))
+
+    def expect(self, questions: Sequence[Question]) -> None:
+        """The next batch is about these, and it has been sent."""
         self._number += 1
         self._expected = {digest(question.command): question.command for question in questions}
-        batch = [[question.command, question.first] for question in questions]
-        self._send(_line({"batch": batch, "number": self._number, "shell": shell, "seconds": seconds}))
 
     def answer(self, seconds: float) -> tuple[str, Answer | None] | None:
         """The next command of the last batch that is through, and what it said; None where that was the last.

@@ -11,7 +11,9 @@ from typing import Any
 
 import gevent
 from paramiko import Channel, SSHException, Transport
+from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.sshuserclient.client import SSHClient
 
 from workbench.connector import quick
 from workbench.connector.remembering import Remembering
@@ -83,9 +85,27 @@ class ChannelStream:
 
 
 class WorkbenchConnector(Remembering, SSHConnector):
-    """The connector of deploy/inventory.py."""
+    """The connector of deploy/inventory.py.
+
+    Where an agent was started ahead, it connects by itself when it is to do more than ask that agent.
+    """
 
     handles_execution = True
+    _client: SSHClient | None = None
+
+    @property
+    def client(self) -> SSHClient | None:
+        """The connection. Raises OSError, which pyinfra takes for a failed command, where there cannot be one now."""
+        if self._client is None:
+            try:
+                SSHConnector.connect(self)
+            except ConnectError as error:
+                raise OSError(str(error)) from error
+        return self._client
+
+    @client.setter
+    def client(self, client: SSHClient | None) -> None:
+        self._client = client
 
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, str], list[str]]]:
@@ -101,14 +121,14 @@ class WorkbenchConnector(Remembering, SSHConnector):
 
     def disconnect(self) -> None:
         super().disconnect()
-        if self.client is not None:
-            self.client.close()
+        if self._client is not None:
+            self._client.close()
 
     def _start_agent(self, line: str) -> Stream:
-        transport = self.client.get_transport() if self.client is not None else None
-        if transport is None:
-            raise AgentError("there is no connection")
         try:
+            transport = self.client.get_transport() if self.client is not None else None
+            if transport is None:
+                raise AgentError("there is no connection")
             channel = transport.open_session()
             channel.exec_command(line)
         except (SSHException, OSError, EOFError) as error:

@@ -8,13 +8,16 @@ from typing import Any
 import pyinfra
 import pytest
 from pyinfra.api import arguments, util
-from pyinfra.api.host import HostData
+from pyinfra.api.config import Config
+from pyinfra.api.exceptions import ArgumentTypeError
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
 
 from workbench.connector import quick
 
 own_order: Any = util.get_operation_order_from_stack
 own_arguments: Any = arguments.all_global_arguments
-own_datum: Any = HostData.__getattr__
+own_global_arguments: Any = arguments.pop_global_arguments
 
 
 def orders(state: Any) -> list[list[int]]:
@@ -49,19 +52,39 @@ def test_the_types_of_arguments_are_pyinfras_own() -> None:
     assert arguments.all_global_arguments() == own_arguments()
 
 
-@pytest.mark.parametrize("key", ["a", "b", "made", "absent", "_sudo", "changed"])
-def test_a_hosts_data_are_pyinfras_own(key: str) -> None:
-    shared = ["a list"]
-    data = HostData("a host", {"a": 1}, {"a": 2, "b": shared}, lambda: {"made": 3, "b": 4})  # type: ignore[arg-type]
-    data.changed = 5
-    ours, theirs = [], []
-    for said, datum in ((ours, quick.datum), (theirs, own_datum)):
-        try:
-            said.append(datum(data, key))
-        except AttributeError as error:
-            said.append(str(error))
-    assert ours == theirs
-    assert ours[0] is not shared, "who changes it does not change the host's"
+@pytest.mark.parametrize(
+    "layer", ["nothing", "override", "host", "group", "all", "deploy", "@deploy", "call"]
+)
+def test_global_arguments_are_pyinfras_own(layer: str) -> None:
+    """Whoever sets one: the inventory's data, a deploy's defaults, a deploy around, or the call itself."""
+    shared = [1]
+    said = {"_sudo": True, "_success_exit_codes": shared, "_timeout": 7}
+    of = {name: said if name == layer else {} for name in ("override", "host", "group", "all")}
+    inventory = Inventory(
+        ([("@local", of["host"])], of["all"]), override_data=of["override"], some=(["@local"], of["group"])
+    )
+    state = State(inventory, Config())
+    host: Any = inventory.get_host("@local")
+    host.data.other = 5
+    host.current_deploy_data = said if layer == "deploy" else None
+    host.current_deploy_kwargs = said if layer == "@deploy" else None
+    found = []
+    for pop in (own_global_arguments, quick.global_arguments):
+        kwargs = {"path": "/", **(said if layer == "call" else {})}
+        found.append((pop(state, host, kwargs), kwargs))
+    assert found[0] == found[1]
+    (given, _), _ = found[1]
+    assert (given["_timeout"] == 7) == (layer != "nothing")
+    if layer not in {"nothing", "call", "@deploy"}:
+        assert given["_success_exit_codes"] is not shared, "who changes it does not change the host's"
+
+
+def test_an_argument_of_a_wrong_type_is_refused_as_pyinfra_does() -> None:
+    inventory = Inventory((["@local"], {}))
+    state, host = State(inventory, Config()), inventory.get_host("@local")
+    for pop in (own_global_arguments, quick.global_arguments):
+        with pytest.raises(ArgumentTypeError, match="_timeout"):
+            pop(state, host, {"_timeout": "long"})
 
 
 def test_invoke_is_not_imported_and_pyinfra_judges_a_match_exec_all_the_same() -> None:

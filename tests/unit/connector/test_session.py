@@ -23,7 +23,8 @@ class Agents:
     def start(self, who: str) -> Session:
         """An agent that holds the lock. Raises LockedError."""
         self.streams.append(PipeStream(session.command()))
-        started = Session(self.streams[-1], who, str(self.lock))
+        started = Session(self.streams[-1])
+        started.open(who, str(self.lock))
         started.held(10)
         return started
 
@@ -93,7 +94,7 @@ def test_the_lock_is_for_root_alone(agents: Agents) -> None:
 def test_a_host_without_the_agents_python_is_told_in_a_sentence() -> None:
     stream = PipeStream("exit 127")
     with pytest.raises(AgentError):
-        Session(stream, "ada").held(5)
+        Session(stream).held(5)
 
 
 def test_the_command_line_of_the_agent_does_not_hold_its_program() -> None:

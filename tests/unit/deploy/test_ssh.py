@@ -301,7 +301,7 @@ def test_keys_are_known_before_they_are_used(
 
     class Host:
         def get_fact(self, fact: type) -> dict[str, list[str]]:
-            return {"present": [f"ssh-ed25519 {present}"], "coming": ["ssh-ed25519 new"]}
+            return ssh.Keys([f"ssh-ed25519 {present}"], ["ssh-ed25519 new"], right=not exchange)
 
         def noop(self, text: str) -> None:
             pass

@@ -154,3 +154,35 @@ def test_what_systemd_says_is_understood() -> None:
 def test_a_condition_that_was_never_asked_does_not_count() -> None:
     assert not Unit().process(["ConditionResult=no", "ConditionTimestampMonotonic=0"]).unwanted
     assert Unit().process(["ConditionResult=no", "ConditionTimestampMonotonic=7"]).unwanted
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({}, ["systemctl stop workbench-test.service", "systemctl disable workbench-test.service"]),
+        ({"active": False}, ["systemctl disable workbench-test.service"]),
+        ({"enabled": False}, ["systemctl stop workbench-test.service"]),
+        ({"active": False, "enabled": False, "loaded": False}, []),
+    ],
+)
+def test_a_unit_that_is_off_neither_runs_nor_starts(
+    state: dict[str, bool], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well = {"loaded": True, "enabled": True, "active": True, "unwanted": False, "stale": False}
+    host = type("Host", (), {"get_fact": lambda *_, **__: UnitState(**{**well, **state})})()
+    monkeypatch.setattr(units, "host", host)
+    assert [str(command) for command in units.off._inner(unit=UNIT)] == said
+
+
+@pytest.mark.parametrize("stale", ["a.slice", "b.slice", None])
+def test_systemd_reads_again_what_changed(stale: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Host:
+        def get_fact(self, _: type, unit: str, paths: object) -> UnitState:
+            return UnitState(True, True, True, False, stale=unit == stale)
+
+        def noop(self, _: str) -> None:
+            pass
+
+    monkeypatch.setattr(units, "host", Host())
+    said = [str(command) for command in units.reread._inner(units=["a.slice", "b.slice"])]
+    assert said == (["systemctl daemon-reload"] if stale else [])

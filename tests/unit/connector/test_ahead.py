@@ -1,0 +1,193 @@
+"""An agent that was started before pyinfra could ask: used where it holds what was asked, and never missed.
+
+`ssh` and `sudo` are stand-ins, scripts that run their command on this machine; tests/deploy/test_connector.py has the
+real ones.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.unit.connector import loopback
+from tests.unit.connector.comparing import compared, state
+from tests.unit.connector.loopback import Ours, PipeStream, note, remembering
+from workbench.connector import memory, session
+from workbench.connector.ahead import Agent
+from workbench.connector.remembering import AHEAD
+from workbench.connector.session import LockedError, Session, Stream
+
+RUNS = 'for line; do :; done; exec sh -c "$line"'
+SUDO = {"_sudo": True}
+
+
+class Counting(Ours):
+    """The connector under test; it notes when it starts an agent by itself."""
+
+    started: ClassVar[list[str]] = []
+
+    def _start_agent(self, line: str) -> Stream:
+        self.started.append(line)
+        return super()._start_agent(line)
+
+
+@pytest.fixture(autouse=True)
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of programs that are found first; the lock is the test's own."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    write(folder / "sudo", 'shift 2; exec "$@"')
+    write(folder / "ssh", RUNS)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setattr(session, "LOCK", str(tmp_path / "lock"))
+    Counting.started.clear()
+    return folder
+
+
+def write(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def agents() -> Iterator[list[Agent]]:
+    """Agents that are ended after the test."""
+    made: list[Agent] = []
+    yield made
+    for agent in made:
+        agent.close()
+
+
+def started(host: Path, agents: list[Agent]) -> dict[str, Any]:
+    """The host's data with an agent that was asked what is remembered."""
+    agent = Agent()
+    agents.append(agent)
+    agent.start(["ssh", "somewhere"], memory.load(host.parent / "facts.json", "deploy"))
+    inherited = {"input": os.dup(agent.input), "output": os.dup(agent.output)}
+    described = agent.hand_over()
+    assert described is not None
+    return {**remembering(host.parent), **SUDO, AHEAD: json.dumps({**json.loads(described), **inherited})}
+
+
+def two(host: Path) -> Callable[[], None]:
+    def deploy() -> None:
+        note(line=f"cat {host}/hand 2>/dev/null || true", dest=f"{host}/a")
+        note(line="echo second", dest=f"{host}/b")
+
+    return deploy
+
+
+def remember(host: Path) -> None:
+    loopback.run(two(host), Ours, **remembering(host.parent), **SUDO)
+
+
+def test_nothing_is_asked_but_by_the_agent(host: Path, agents: list[Agent]) -> None:
+    remember(host)
+    run = loopback.run(two(host), Counting, **started(host, agents))
+    assert (run.changes, run.commands, Counting.started) == (0, [], [])
+
+
+def test_a_change_is_made_under_its_lock(host: Path, agents: list[Agent]) -> None:
+    remember(host)
+    (host / "hand").write_text("by hand\n")
+    holders = host / "holder"
+
+    def deploy() -> None:
+        two(host)()
+        note(line=f"cat {session.LOCK}", dest=str(holders))
+
+    run = loopback.run(deploy, Counting, **started(host, agents))
+    assert (run.changes, Counting.started) == (2, [])
+    assert f"process {os.getpid()}" in holders.read_text()
+    assert b"by hand" in state(host)["a"]
+
+
+@pytest.mark.parametrize(
+    "ssh", ["exit 255", "cat > /dev/null; exit 255", "echo noise; exit 1", f"({RUNS}) | head -c 20"]
+)
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_one_that_does_not_come_to_hold_the_lock_is_done_without(
+    host: Path, agents: list[Agent], programs: Path, ssh: str, by_hand: bool
+) -> None:
+    remember(host)
+    if by_hand:
+        (host / "hand").write_text("by hand\n")
+    write(programs / "ssh", ssh)
+    run = loopback.run(two(host), Counting, **started(host, agents))
+    assert run.changes == by_hand
+    assert len(Counting.started) == 1
+
+
+def test_one_that_ends_after_its_lock_was_held_is_replaced_before_a_change(
+    host: Path, agents: list[Agent], programs: Path
+) -> None:
+    remember(host)
+    (host / "hand").write_text("by hand\n")
+    write(programs / "ssh", f"({RUNS.replace('exec ', '')}) | head -n 2")
+    run = loopback.run(two(host), Counting, **started(host, agents))
+    assert run.changes == 1
+    assert len(Counting.started) == 1
+
+
+def test_where_others_hold_the_lock_the_deploy_is_refused(host: Path, agents: list[Agent]) -> None:
+    remember(host)
+    other = Session(PipeStream(session.command()))
+    other.open("ada", session.LOCK)
+    other.held(10)
+    before = state(host)
+    (host / "hand").write_text("by hand\n")
+    run = loopback.run(two(host), Counting, **started(host, agents))
+    assert run.failed
+    assert Counting.started == [], "who is refused does not come again by another way"
+    other.close()
+    assert {**before, "hand": b"by hand\n"} == state(host)
+
+
+def test_one_that_runs_as_another_user_than_the_deploy_is_not_used(host: Path, agents: list[Agent]) -> None:
+    data = started(host, agents)
+    run = loopback.run(two(host), Counting, **{**data, "_sudo": False})
+    assert not run.failed, "the lock is free again"
+    assert len(Counting.started) == 1
+
+
+def test_a_memory_that_has_changed_meanwhile_costs_answers_only(host: Path, agents: list[Agent]) -> None:
+    remember(host)
+    data = started(host, agents)
+    (host.parent / "facts.json").unlink()
+    (host / "hand").write_text("by hand\n")
+    run = loopback.run(two(host), Counting, **data)
+    assert (run.changes, Counting.started) == (1, [])
+
+
+def test_the_host_ends_as_with_pyinfras_own_connector(host: Path, agents: list[Agent]) -> None:
+    assert compared(host, two(host), lambda: (host / "hand").write_text("by hand\n")).changes == 1
+    assert loopback.run(two(host), Counting, **started(host, agents)).changes == 0
+
+
+def test_without_ssh_there_is_none(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (programs / "ssh").unlink()
+    monkeypatch.setenv("PATH", str(programs))
+    agent = Agent()
+    agent.start(["ssh", "somewhere"], [])
+    assert agent.hand_over() is None
+
+
+def test_one_that_nobody_wants_is_ended_and_its_lock_is_free(tmp_path: Path) -> None:
+    agent = Agent()
+    agent.start(["ssh", "somewhere"], [])
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "lock").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    agent.close()
+    assert agent.hand_over() is None
+    other = Session(PipeStream(session.command()))
+    other.open("ada", session.LOCK)
+    try:
+        other.held(10)
+    except LockedError as error:
+        pytest.fail(str(error))
+    other.close()
