@@ -26,7 +26,6 @@ def _hosts() -> list[tuple[str, dict[str, object]]]:
     count = int(_os.environ.get("WORKBENCH_BENCH_HOSTS", "1"))
     if count == 1:
         return [(name, data)]
-    data["workbench_agent"] = None  # `workbench deploy` has one host, and starts one agent
     # Stand-ins for so many hosts: the same one under several names, each with its own lock.
     _Remembering.lock = property(lambda self: f"/run/workbench/bench-{self.host.name}.lock")  # type: ignore[assignment,misc]
     return [(f"{name}-{number}", data) for number in range(count)]

@@ -7,16 +7,14 @@ others: what Python and its modules cost to start is paid once.
 
 import contextlib
 import dataclasses
-import glob
 import json
 import os
-import re
+import pathlib
 import runpy
 import subprocess
 import sys
-import tempfile
 
-SHARED = (contextlib, dataclasses, glob, re, subprocess, tempfile)  # what most of the programs import
+SHARED = (contextlib, dataclasses, pathlib, subprocess)  # what most of the programs import
 
 
 def begin(line: list[str]) -> int:
