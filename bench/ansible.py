@@ -50,7 +50,7 @@ def lists(commands: list[str], folder: Path) -> dict[str, Any]:
             files.append(shlex.split(found[1])[0])
         elif found := re.match(r"systemctl show -p \S+ (\S+)", command):
             units.append(found[1].rstrip(";"))
-        elif found := re.match(r"(.+ --check) >", command):
+        elif found := re.match(r"(.+ --(?:check|list)) 2>", command):
             programs.append(found[1])
         elif found := re.search(r"dpkg-query -W -f '.*?' (.+?) 2>", command, re.DOTALL):
             packages += shlex.split(found[1])

@@ -5,15 +5,19 @@ line, or a message; so `--diff` and `-vvv` show no secret either.
 """
 
 import base64
+import contextlib
 import hashlib
+import os
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from shlex import join, quote
 from typing import Any
 
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import OperationMeta, operation
@@ -26,12 +30,31 @@ TEMPLATES = ROOT / "templates"
 COMPILED = ROOT / ".cache" / "templates"
 
 
+class Compiled(FileSystemBytecodeCache):
+    """Compiled templates, of which each deploy needs nearly all; a help only, for whoever may write there."""
+
+    def __init__(self) -> None:
+        # jinja2 itself keeps apart neither its versions nor an environment's options, and leaves a file to its user.
+        kind = hashlib.sha256(f"{version('jinja2')} {os.getuid()} ".encode() + Path(__file__).read_bytes())
+        folder = COMPILED / kind.hexdigest()[:12]
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(str(folder))
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        with contextlib.suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        with contextlib.suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
 @cache
 def _environment() -> Environment:
-    COMPILED.mkdir(parents=True, exist_ok=True)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        bytecode_cache=FileSystemBytecodeCache(str(COMPILED)),  # each deploy needs nearly all templates
+        bytecode_cache=Compiled(),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -94,7 +117,7 @@ class FileState(FactBase[State | None]):
     def command(self, path: str) -> str:
         at = quote(path)
         return (
-            f"if [ -e {at} ] || [ -L {at} ]; then stat -c '%F|%a|%U|%G' {at}; "
+            f"if [ -e {at} ] || [ -L {at} ]; then LC_ALL=C stat -c '%F|%a|%U|%G' {at}; "
             f"if [ -f {at} ]; then exec sha256sum < {at}; fi; fi"
         )
 
@@ -106,7 +129,7 @@ class FileState(FactBase[State | None]):
     def together(asked: Sequence[Mapping[str, Any]]) -> str:
         paths = join(one["path"] for one in asked)
         return (
-            f"stat -c '%n|%F|%a|%U|%G' {paths} 2>/dev/null; echo; set --; "
+            f"LC_ALL=C stat -c '%n|%F|%a|%U|%G' {paths} 2>/dev/null; echo; set --; "
             f'for at in {paths}; do if [ -f "$at" ]; then set -- "$@" "$at"; fi; done; '
             'sha256sum "$@" 2>/dev/null || true'
         )

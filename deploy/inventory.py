@@ -31,7 +31,7 @@ def _host() -> tuple[str, dict[str, object]]:
         "ssh_connect_retry_max_delay": 3,
         "workbench_memory": str(_stack.facts_memory(facts)),
         "workbench_key": _configure.deploy_digest(),
-        "workbench_agent": _os.environ.get(_process.AGENT),
+        "workbench_agent": _os.environ.pop(_process.AGENT, None),
         "_sudo": True,
     }
     key = _stack.ssh_key()

@@ -11,6 +11,7 @@ library and each other), and what only a run with work to do needs is imported t
 import inspect
 import json
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
 from shlex import join, quote, split
 from typing import Any
 
@@ -44,30 +45,39 @@ def tools() -> OperationMeta:
     return files.template(f"programs/{TOOLS}.j2", path(TOOLS), name="Install what the programs share")
 
 
-class CheckStatus(FactBase[int]):
-    """The exit status of a program's `--check`."""
+@dataclass(frozen=True)
+class Reply:
+    """A program's exit status, and the lines of its standard output."""
+
+    status: int
+    lines: tuple[str, ...]
+
+
+class Says(FactBase[Reply]):
+    """What one of our programs says, called so that it changes nothing."""
 
     def command(self, line: str) -> str:
-        return f"{line} --check > /dev/null 2>&1; echo $?"
+        return f"{line} 2>/dev/null; echo $?"
 
-    def process(self, output: list[str]) -> int:
-        return int(output[-1])
+    def process(self, output: list[str]) -> Reply:
+        return Reply(int(output[-1]), tuple(output[:-1]))
 
     @staticmethod
     def together(asked: Sequence[Mapping[str, Any]]) -> str:
         lines = json.dumps([split(one["line"]) for one in asked])
-        return join(["/usr/bin/python3", "-S", "-c", inspect.getsource(checks), lines])
+        return join(["/usr/bin/python3", "-SP", "-c", inspect.getsource(checks), lines])
 
     @staticmethod
     def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
-        return [[status] for _, status in zip(asked, output, strict=True)]
+        replies = [json.loads(line) for _, line in zip(asked, output, strict=True)]
+        return [[*said.split("\n")[:-1], str(status)] for status, said in replies]
 
 
 @operation()
 def run(program: str, arguments: Sequence[str] = ()) -> Generator[StringCommand, None, None]:
     """Runs a program where its `--check` says that something would change, or cannot say."""
     line = join([path(program), *arguments])
-    if host.get_fact(CheckStatus, line=line) == CLEAN:
+    if host.get_fact(Says, line=f"{line} --check").status == CLEAN:
         host.noop(f"{quote(program)} finds nothing to do")
         return
     yield StringCommand(line)

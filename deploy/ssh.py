@@ -35,9 +35,7 @@ def ssh(context: Context) -> None:
     """The data volume is mounted (deploy/storage.py)."""
     keys = context.settings.admin_ssh_keys
     content = files.Content("".join(f"{key}\n" for key in keys).encode())
-    there = host.get_fact(files.FileState, path=AUTHORIZED)
-    if there is None or there.sha256 != content.sha256:
-        refuse_lockout(keys, host.get_fact(EnteredWith, _sudo=False) or declared_key(stack.ssh_key()))
+    guard(keys, content)
     administrator(content)
     files.template("ssh/sshd.conf.j2", SSHD, validate="sshd -t -f {}")
     programs.install("ssh/hostkeys.j2", "hostkeys")
@@ -73,6 +71,13 @@ class EnteredWith(FactBase[str]):
         return ""
 
 
+def guard(keys: Sequence[str], content: files.Content) -> None:
+    """Raises DeployError where to replace authorized_keys by `content` would lock this deploy out."""
+    there = host.get_fact(files.FileState, path=AUTHORIZED)
+    if there is None or there.sha256 != content.sha256:
+        refuse_lockout(keys, host.get_fact(EnteredWith, _sudo=False) or declared_key(stack.ssh_key()))
+
+
 def declared_key(private_key: str | None) -> str:
     """The public half of the key that WORKBENCH_SSH_KEY names, where it lies beside it; else nothing."""
     public = Path(f"{private_key}.pub").expanduser()
@@ -104,27 +109,19 @@ class Keys:
 
     present: list[str]
     coming: list[str]
-    right: bool
+    right: bool = False  # an older program on the host does not say
 
 
-class HostKeys(FactBase[Keys]):
+def host_keys() -> Keys:
     """The Keys of the host; none where it cannot say, as before the program is there."""
-
-    def command(self) -> str:
-        return f"{programs.path('hostkeys')} --list 2>/dev/null || true"
-
-    def process(self, output: list[str]) -> Keys:
-        return Keys(**json.loads("".join(output)))
-
-    @staticmethod
-    def default() -> Keys:
-        return Keys([], [], right=False)
+    said = host.get_fact(programs.Says, line=f"{programs.path('hostkeys')} --list")
+    return Keys(**json.loads("".join(said.lines))) if said.status == 0 else Keys([], [])
 
 
 @operation()
 def show_kept() -> Generator[StringCommand, None, None]:
     """The server shows the host keys of the data volume."""
-    if host.get_fact(HostKeys).right:
+    if host_keys().right:
         host.noop("they are in use")
     else:
         yield StringCommand(programs.path("hostkeys"))
@@ -136,7 +133,7 @@ def know(path: Path, address: str, exchange: bool) -> Generator[FunctionCommand,
 
     With `exchange`, before keys change: the present ones first, then those to come. Without, after it: just these.
     """
-    keys = host.get_fact(HostKeys)
+    keys = host_keys()
     present = [key for key in keys.present if key not in keys.coming] if exchange else []
     entries = knownhosts.lines(address, [*present, *keys.coming])
     if (exchange and not present) or not entries or knownhosts.read(path) == entries:

@@ -76,6 +76,7 @@ class UnitState:
     active: bool
     unwanted: bool  # a Condition of the unit says no: it is not to run on this kind of machine
     stale: bool  # its unit file changed since systemd read it
+    down: bool = False  # it neither runs nor is about to
     now: str = ""
     recorded: str = ""
     drop_in: str = ""  # digest of our drop-in
@@ -97,6 +98,7 @@ class Unit(FactBase[UnitState]):
             loaded=said.get("LoadState") == "loaded",
             enabled=said.get("UnitFileState") in {"enabled", "static", "alias", "generated", "indirect"},
             active=said.get("ActiveState") in {"active", "reloading"},
+            down=said.get("ActiveState") in {"inactive", "failed", None},
             unwanted=said.get("ConditionResult") == "no" and said.get("ConditionTimestampMonotonic") != "0",
             stale="NeedDaemonReload=yes" in output,
             now=said.get("Now", ""),
@@ -164,7 +166,7 @@ def service(
 def off(unit: str) -> Generator[StringCommand, None, None]:
     """Stops `unit`, and keeps it from starting at boot; nothing where there is no such unit."""
     state = host.get_fact(Unit, unit=unit, paths=unit_paths(unit, []))
-    if state.active:
+    if not state.down:
         yield StringCommand(f"systemctl stop {quote(unit)}")
     if state.enabled:
         yield StringCommand(f"systemctl disable {quote(unit)}")

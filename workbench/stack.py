@@ -175,7 +175,7 @@ def noted_outputs(stack: str) -> Outputs | None:
 
 
 def state_folder(stack: str) -> Path:
-    """This machine's own notes on a stack: known hosts and the last deploy's log. Nothing in it is needed again."""
+    """This machine's own notes on a stack: known hosts, the last deploy's log and questions; none is needed again."""
     folder = _folder(stack)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

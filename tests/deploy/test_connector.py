@@ -14,7 +14,7 @@ import pytest
 
 from deploy.apt import Packages
 from deploy.files import FileState
-from deploy.programs import CheckStatus
+from deploy.programs import Says
 from deploy.units import Unit
 from tests.deploy.test_jupyterhub import eventually, visit
 from tests.workbench_in_lab import Applied, Workbench
@@ -80,7 +80,7 @@ def test_what_is_read_together_is_what_each_says_alone(workbench: Workbench) -> 
         "path": FileState(),
         "packages": Packages(),
         "unit": Unit(),
-        "line": CheckStatus(),
+        "line": Says(),
     }
     assert len(many) == len(facts)
     for question in many:

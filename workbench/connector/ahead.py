@@ -24,7 +24,16 @@ SHELL = "sh"
 LINE = (
     f"sudo -H -n {SHELL} -c {quote(session.command())}"  # as pyinfra has it for what deploy/inventory.py says
 )
-OPTIONS = ("-T", *("-o", "BatchMode=yes"), *("-o", "ControlMaster=no"), *("-o", "ClearAllForwardings=yes"))
+SETTINGS = {
+    "BatchMode": "yes",
+    "ControlPath": "none",  # a connection that stands already may have been made to another host
+    "GlobalKnownHostsFile": "/dev/null",
+    "UpdateHostKeys": "no",
+    "ClearAllForwardings": "yes",
+    "ServerAliveInterval": "15",  # a connection that is dead is noticed before the agent lets go of the lock
+    "ServerAliveCountMax": "3",
+}
+OPTIONS = ("-T", "-a", "-x", *(f"-o{key}={value}" for key, value in SETTINGS.items()))
 
 
 class Agent:
@@ -44,8 +53,10 @@ class Agent:
         command = [*ssh[:-1], *OPTIONS, ssh[-1], LINE]
         with contextlib.suppress(OSError):  # no such program
             # In a session of its own: an interrupted deploy ends in order, with the lock held.
+            # Without this machine's locale, which ssh would take along: pyinfra's own connection does not either.
+            neutral = {key: value for key, value in os.environ.items() if not key.startswith(("LANG", "LC_"))}
             streams: Any = {"stdin": taken, "stdout": given, "stderr": subprocess.DEVNULL}
-            self._ssh = subprocess.Popen(command, start_new_session=True, **streams)
+            self._ssh = subprocess.Popen(command, start_new_session=True, env=neutral, **streams)
             self._asked = time.monotonic()
             said = session.opening(session.me(), session.LOCK) + session.batch(1, questions, SHELL)
             # A pipe may hold less, and ssh reads nothing before it is connected.
@@ -87,6 +98,7 @@ class AgentStream:
         self.asked: float = given["asked"]
         self._input: int = given["input"]
         self._output: int = given["output"]
+        os.set_blocking(self._output, False)
         self._read = b""
         self._ended = False
 
@@ -122,8 +134,11 @@ class AgentStream:
         """Waits for more output, or its end; whether there was any of it."""
         if not select.select([self._output], [], [], seconds)[0]:
             return False
-        more = os.read(self._output, 1 << 16)
-        self._read += more
-        if not more:
-            self.close()
+        # gevent lets others go on in between, who may have read it, or closed it.
+        if not self._ended:
+            with contextlib.suppress(BlockingIOError):
+                more = os.read(self._output, 1 << 16)
+                self._read += more
+                if not more:
+                    self.close()
         return True

@@ -54,7 +54,7 @@ class Batch:
         self._awaited = {question.command for question in self.questions}
         self._first = {question.command for question in self.questions if question.first}
 
-    def answer(self, command: str, fact: object = None) -> Answer | None:
+    def answer(self, command: str, fact: object) -> Answer | None:
         """What the host said, once it has; None where the command of `fact` has to be run in the ordinary way."""
         if self._session is not None and (self._stale or time.monotonic() - self._sent > FRESH):
             self.ask(self._session, self._shell)

@@ -1,4 +1,4 @@
-"""Which facts a deploy asked a host for last time: commands, never what they said.
+"""Which facts a deploy asked a host for last time: commands and arguments, never what they said.
 
 A file of mode 0600 in .workbench/<stack>/, one for each server. Whatever is wrong with it, it is as if it were not
 there: the next run asks one fact after the other, and writes it anew.

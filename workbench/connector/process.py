@@ -66,7 +66,8 @@ class Process:
     def order(self, order: Order, further: str) -> None:
         """Lets it begin its work, in which it may read the text `further` in the file of that name: on no disk."""
         agent = self._agent.hand_over()
-        environment = {**order.environment, **({AGENT: agent} if agent else {})}
+        environment = {key: value for key, value in order.environment.items() if key != AGENT}
+        environment |= {AGENT: agent} if agent else {}
         data = json.dumps(asdict(replace(order, environment=environment)))
         # Where it has ended already, its log says why.
         with contextlib.suppress(BrokenPipeError), os.fdopen(self._giving, "w") as file:

@@ -11,6 +11,7 @@ asked last time as well brings all others with it. An answer is used only
 Everything else, and every command without a whole answer, is run in the ordinary way.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,7 @@ class Remembering(BaseConnector):
         self._asked: dict[str, Reading] = {}
         self._readings: list[Reading] = []  # a fact may read another one
         self._changed = False
+        self._met_ahead = False
         self._operation: str | None = None
         # Operations read facts by `host.get_fact`: what is run meanwhile reads, all else may change something.
         self._get_fact: Callable[..., Any] = host.get_fact
@@ -185,20 +187,22 @@ class Remembering(BaseConnector):
     def _taken_over(self) -> bool:
         """Whether an agent that was started ahead holds the lock, and has been asked. Raises LockedError."""
         given = self.host.data.get(AHEAD)
-        if not given:
+        if not given or self._met_ahead:
             return False
+        self._met_ahead = True
         stream = ahead.AgentStream(given)
         session = Session(stream)
         if self._agent_line() != ahead.LINE:
             session.close()
             return False
         self._batch.ask(session, ahead.SHELL, stream.asked)
-        try:
+        with contextlib.suppress(AgentError):  # ssh may not get in where paramiko does
             self._hold(session)
-        except AgentError:  # ssh may not get in where paramiko does, which will say why if it does not either
-            self._batch.ignore()
-            return False
-        return True
+            if session.alive():
+                return True
+            self._session = None
+        self._batch.ignore()
+        return False
 
     def _agent_line(self) -> str:
         """The shell command that starts the agent, as the user that the deploy's commands run as."""

@@ -190,6 +190,8 @@ class Session:
             line = self._stream.line(seconds)
         except TimeoutError:
             raise AgentError(f"the host said nothing for {seconds:.0f} s") from None
+        except OSError as error:
+            raise AgentError(str(error)) from error
         if not line:
             raise AgentError(self._stream.complaint() or "the connection ended")
         try:

@@ -100,6 +100,7 @@ class WorkbenchConnector(Remembering, SSHConnector):
             try:
                 SSHConnector.connect(self)
             except ConnectError as error:
+                self._client = None
                 raise OSError(str(error)) from error
         return self._client
 

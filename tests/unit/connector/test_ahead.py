@@ -6,6 +6,7 @@ real ones.
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.unit.connector import loopback
 from tests.unit.connector.comparing import compared, state
 from tests.unit.connector.loopback import Ours, PipeStream, note, remembering
 from workbench.connector import memory, session
-from workbench.connector.ahead import Agent
+from workbench.connector.ahead import Agent, AgentStream
 from workbench.connector.remembering import AHEAD
 from workbench.connector.session import LockedError, Session, Stream
 
@@ -166,6 +167,47 @@ def test_a_memory_that_has_changed_meanwhile_costs_answers_only(host: Path, agen
 def test_the_host_ends_as_with_pyinfras_own_connector(host: Path, agents: list[Agent]) -> None:
     assert compared(host, two(host), lambda: (host / "hand").write_text("by hand\n")).changes == 1
     assert loopback.run(two(host), Counting, **started(host, agents)).changes == 0
+
+
+def test_the_agent_does_not_run_in_this_machines_locale(
+    host: Path, agents: list[Agent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+
+    def deploy() -> None:
+        note(line="echo ${LC_ALL-none}", dest=f"{host}/locale")
+
+    loopback.run(deploy, Ours, **remembering(host.parent), **SUDO)
+    loopback.run(deploy, Counting, **started(host, agents))
+    assert state(host)["locale"] == b'["none"]\n'
+
+
+def test_who_looks_whether_it_is_there_takes_nothing_from_who_reads() -> None:
+    """Two greenlets: one waits for an answer, the other gives signs of life."""
+    given, giving = os.pipe()
+    taken, taking = os.pipe()
+    stream = AgentStream(json.dumps({"input": taking, "output": given, "asked": 0.0}))
+    lines = [b"%d\n" % number for number in range(50)]
+
+    def write() -> None:
+        for line in lines:
+            os.write(giving, line)
+            time.sleep(0.002)
+        os.close(giving)
+
+    def look() -> None:
+        while stream.alive():
+            time.sleep(0.001)
+
+    writer, watcher = threading.Thread(target=write), threading.Thread(target=look)
+    writer.start()
+    watcher.start()
+    assert [stream.line(10) for _ in lines] == lines
+    assert stream.line(10) == b""
+    writer.join(10)
+    watcher.join(10)
+    assert not watcher.is_alive()
+    os.close(taken)
 
 
 def test_without_ssh_there_is_none(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

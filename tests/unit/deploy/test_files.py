@@ -139,3 +139,24 @@ def test_the_programs_of_the_host_keep_the_rules_of_the_house() -> None:
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("kept", ["a file in its place", "others' folder", "a folder"])
+def test_templates_are_rendered_wherever_compiled_ones_cannot_be_kept(
+    kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "COMPILED", tmp_path / "compiled")
+    files._environment.cache_clear()
+    if kept == "a file in its place":
+        (tmp_path / "compiled").touch()
+    elif kept == "others' folder":
+
+        def refused(*_: object, **__: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr("jinja2.bccache.tempfile.NamedTemporaryFile", refused)
+    try:
+        assert "en_US" in files.render("base/locale.gen.j2", locale="en_US.UTF-8")
+        assert len(list(tmp_path.glob("compiled/*/*"))) == (kept == "a folder")
+    finally:
+        files._environment.cache_clear()

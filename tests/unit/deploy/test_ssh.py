@@ -1,5 +1,6 @@
 """Host keys that move with the volume, and what this machine knows of them, with ssh-keygen's own keys."""
 
+import json
 import re
 import shutil
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import paramiko
@@ -14,6 +16,8 @@ import pytest
 from pyinfra.api.exceptions import DeployError
 
 from deploy import files, knownhosts, ssh
+from deploy.files import FileState, State
+from deploy.programs import Reply, Says
 from tests.conftest import PUBLIC_KEY
 from tests.needs import needs
 from tests.unit.deploy import host_programs
@@ -300,8 +304,14 @@ def test_keys_are_known_before_they_are_used(
     present = "old" if exchange else "new"
 
     class Host:
-        def get_fact(self, fact: type) -> dict[str, list[str]]:
-            return ssh.Keys([f"ssh-ed25519 {present}"], ["ssh-ed25519 new"], right=not exchange)
+        def get_fact(self, fact: type, line: str) -> Reply:
+            assert (fact, line) == (Says, "/usr/local/lib/workbench/hostkeys --list")
+            said = {
+                "present": [f"ssh-ed25519 {present}"],
+                "coming": ["ssh-ed25519 new"],
+                "right": not exchange,
+            }
+            return Reply(0, (json.dumps(said),))
 
         def noop(self, text: str) -> None:
             pass
@@ -312,3 +322,38 @@ def test_keys_are_known_before_they_are_used(
         assert expected is not None
     wanted = (expected or known).split(", ")
     assert knownhosts.read(path) == [f"h ssh-ed25519 {key}" for key in wanted]
+
+
+@pytest.mark.parametrize(
+    ("reply", "commands"),
+    [
+        (Reply(0, ('{"present": [], "coming": [], "right": true}',)), 0),
+        (Reply(0, ('{"present": [], "coming": [], "right": false}',)), 1),
+        (Reply(0, ('{"present": [], "coming": []}',)), 1),
+        (Reply(127, ()), 1),
+        (Reply(1, ("half a rep",)), 1),
+    ],
+    ids=["right", "not right", "an older program", "no program", "one that failed"],
+)
+def test_the_host_keys_are_settled_where_they_are_not_known_to_be_right(
+    reply: Reply, commands: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = SimpleNamespace(get_fact=lambda *_, **__: reply, noop=lambda _: None)
+    monkeypatch.setattr(ssh, "host", host)
+    assert len(list(ssh.show_kept._inner())) == commands
+
+
+@pytest.mark.parametrize("there", [None, "another content", "the same"])
+def test_who_is_let_in_is_asked_where_that_would_change(
+    there: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = files.Content(f"{PUBLIC_KEY}\n".encode())
+    digest = wanted.sha256 if there == "the same" else "0" * 64
+    state = None if there is None else State("regular file", "600", "admin", "admin", digest)
+    answers = {FileState: state, ssh.EnteredWith: "ssh-ed25519 another"}
+    monkeypatch.setattr(ssh, "host", SimpleNamespace(get_fact=lambda fact, **_: answers[fact]))
+    if there == "the same":
+        ssh.guard([PUBLIC_KEY], wanted)
+        return
+    with pytest.raises(DeployError, match="would lock it out"):
+        ssh.guard([PUBLIC_KEY], wanted)

@@ -149,6 +149,12 @@ def test_what_systemd_says_is_understood() -> None:
     assert (state.loaded, state.enabled, state.active, state.unwanted) == (True, True, True, False)
     assert state.stale, "the service that a timer starts counts with it"
     assert (state.now, state.recorded) == ("1", "")
+    assert not state.down
+
+
+@pytest.mark.parametrize("what", ["active", "activating", "reloading", "deactivating", "inactive", "failed"])
+def test_a_unit_is_down_where_it_neither_runs_nor_is_about_to(what: str) -> None:
+    assert Unit().process([f"ActiveState={what}"]).down == (what in {"inactive", "failed"})
 
 
 def test_a_condition_that_was_never_asked_does_not_count() -> None:
@@ -160,10 +166,15 @@ def test_a_condition_that_was_never_asked_does_not_count() -> None:
     ("state", "said"),
     [
         ({}, ["systemctl stop workbench-test.service", "systemctl disable workbench-test.service"]),
-        ({"active": False}, ["systemctl disable workbench-test.service"]),
+        ({"active": False, "down": True}, ["systemctl disable workbench-test.service"]),
+        (
+            {"active": False},
+            ["systemctl stop workbench-test.service", "systemctl disable workbench-test.service"],
+        ),
         ({"enabled": False}, ["systemctl stop workbench-test.service"]),
-        ({"active": False, "enabled": False, "loaded": False}, []),
+        ({"active": False, "enabled": False, "loaded": False, "down": True}, []),
     ],
+    ids=["runs", "down", "about to run", "runs and would not start", "there is none"],
 )
 def test_a_unit_that_is_off_neither_runs_nor_starts(
     state: dict[str, bool], said: list[str], monkeypatch: pytest.MonkeyPatch
