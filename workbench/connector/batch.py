@@ -38,7 +38,7 @@ class Batch:
         """
         self._session, self._shell = session, shell
         self.ignore()
-        if not self.questions or self._times == MOST:
+        if asked is None and (not self.questions or self._times == MOST):
             return
         self._times += 1
         self._sent, self._stale = time.monotonic() if asked is None else asked, False

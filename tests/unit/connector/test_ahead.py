@@ -16,7 +16,7 @@ import pytest
 
 from tests.unit.connector import loopback
 from tests.unit.connector.comparing import compared, state
-from tests.unit.connector.loopback import Ours, PipeStream, note, remembering
+from tests.unit.connector.loopback import Ours, PipeStream, note, remembering, shell
 from workbench.connector import memory, session
 from workbench.connector.ahead import Agent, AgentStream
 from workbench.connector.remembering import AHEAD
@@ -162,6 +162,23 @@ def test_a_memory_that_has_changed_meanwhile_costs_answers_only(host: Path, agen
     (host / "hand").write_text("by hand\n")
     run = loopback.run(two(host), Counting, **data)
     assert (run.changes, Counting.started) == (1, [])
+
+
+def test_what_it_still_reads_is_waited_for_before_a_change_though_the_memory_is_gone(
+    host: Path, agents: list[Agent]
+) -> None:
+    read = host.parent / "read"
+
+    def deploy() -> None:
+        shell(line=f"ls {host.parent} > {host}/listing")
+        note(line=f"sleep 1; touch {read}", dest=f"{host}/said")
+
+    loopback.run(deploy, Ours, **remembering(host.parent), **SUDO)
+    read.unlink()
+    data = started(host, agents)
+    (host.parent / "facts.json").unlink()
+    loopback.run(deploy, Counting, **data)
+    assert "read" in (host / "listing").read_text().split()
 
 
 def test_the_host_ends_as_with_pyinfras_own_connector(host: Path, agents: list[Agent]) -> None:
