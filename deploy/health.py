@@ -54,12 +54,10 @@ def questions(context: Context) -> dict[str, Any]:
 
 def question(service: Service) -> dict[str, Any]:
     """What to ask about one service: its units, and the address on loopback that has to answer with success."""
-    port = getattr(service, "port", None)
-    url = f"http://127.0.0.1:{port}{service.health}" if service.health else None
     return {
         "title": service.title,
         "path": service.path,
         "units": list(service.units),
-        "url": url,
+        "url": service.address if service.health else None,
         "host": None,
     }

@@ -120,11 +120,13 @@ def _configure_servers(service: JupyterHub) -> None:
 
 
 def _run(context: Context) -> None:
+    service = context.settings.services.jupyterhub
     for unit in (PROXY_UNIT, HUB_UNIT):
         files.template(
             f"jupyterhub/{unit}.j2",
             f"{units.UNITS}/{unit}",
-            service=context.settings.services.jupyterhub,
+            service=service,
+            answering=units.answering(service.address),
             environment=uv.folder(ENVIRONMENT.name),
             config=CONFIG,
             state=STATE,

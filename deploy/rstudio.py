@@ -78,7 +78,12 @@ def _configure(context: Context) -> None:
     )
     files.template("rstudio/rsession.conf.j2", SESSION_CONFIG, cran=cran)
     files.template("rstudio/pam.j2", PAM)
-    files.template("rstudio/rstudio-server.conf.j2", DROP_IN, socket=SCOPE_SOCKET)
+    files.template(
+        "rstudio/rstudio-server.conf.j2",
+        DROP_IN,
+        socket=SCOPE_SOCKET,
+        answering=units.answering(service.address),
+    )
     files.template(f"rstudio/{SCOPE_SOCKET}.j2", f"{units.UNITS}/{SCOPE_SOCKET}", address=SCOPE_ADDRESS)
     files.template(
         f"rstudio/{SCOPE_UNIT}.j2", f"{units.UNITS}/{SCOPE_UNIT}", program=programs.path(SCOPE_PROGRAM)

@@ -48,6 +48,7 @@ def shiny(context: Context) -> None:
         program=PROGRAM,
         config=CONFIG,
         state=STATE,
+        answering=units.answering(service.address),
         locale=context.settings.services.base.locale,
     )
     units.service(unit=UNIT, reads=[CONFIG], name=f"Run {UNIT}")

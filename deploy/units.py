@@ -53,16 +53,32 @@ def record_script(unit: str, paths: Sequence[str]) -> str:
     )
 
 
+def shell_line(script: str) -> str:
+    """`script` as a command in a unit file, by the rules of systemd.service(5), "Command lines"."""
+    script = script.replace("\\", "\\\\").replace('"', '\\"')
+    return f'/bin/sh -c "{script.replace("%", "%%").replace("$", "$$")}"'
+
+
+def answering(url: str) -> str:
+    """An ExecStartPost with which a unit counts as started once `url` answers with success.
+
+    Without it one of Type=simple does as soon as its process exists, and who comes at once finds nobody there. It fails
+    when the unit's main process is gone; for how long it may last, systemd's TimeoutStartSec says. It belongs into a
+    file that is written before any unit is started: a restart can bring others along (PartOf=).
+    """
+    ask = f"curl --silent --fail --output /dev/null --max-time 5 {quote(url)}"
+    return shell_line(f'until {ask}; do test -z "$MAINPID" || kill -0 "$MAINPID" || exit 1; sleep 0.2; done')
+
+
 def drop_in_text(unit: str, paths: Sequence[str], reload: bool) -> str:
     """The drop-in: `-` since a record that fails must not keep a service down, `+` to stand outside its sandbox.
 
     With `reload` a reload is recorded too, whoever asks for it; systemd comes to that line when the unit's own
     ExecReload lines have succeeded.
     """
-    script = record_script(unit, paths).replace("\\", "\\\\").replace('"', '\\"')
-    command = f'-+/bin/sh -c "{script.replace("%", "%%").replace("$", "$$")}"'
+    record = f"-+{shell_line(record_script(unit, paths))}"
     verbs = ["ExecStartPre", "ExecReload"] if reload else ["ExecStartPre"]
-    lines = [f"{verb}={command}\n" for verb in verbs]
+    lines = [f"{verb}={record}\n" for verb in verbs]
     about = "# From the workbench's deploy: records what the service was started with (deploy/units.py).\n"
     return f"{about}[Service]\n{''.join(lines)}"
 

@@ -58,6 +58,11 @@ def test_it_listens_on_loopback_alone_and_lists_nobodys_files(
         assert web.get(f"{workbench.url}shiny/{path}").status_code == 404, path
 
 
+def test_once_it_is_started_it_answers(workbench: Workbench, web: httpx.Client) -> None:
+    ask = "curl --silent --fail --output /dev/null http://127.0.0.1:3838/shiny/"
+    assert workbench.ssh(f"systemctl restart shiny-server && {ask}", check=False).returncode == 0
+
+
 def test_an_account_that_is_closed_serves_no_app(workbench: Workbench, web: httpx.Client) -> None:
     workbench.ssh("usermod --expiredate 1 grace; pkill -u grace -f SockJSAdapter.R; sleep 1")
     try:

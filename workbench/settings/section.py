@@ -40,6 +40,12 @@ class Service(Section):
 
     enabled: bool = Field(True, description="whether the service runs")
 
+    @property
+    def address(self) -> str:
+        """The address on the host of a service that has `health`: it answers with success while all is well."""
+        port = getattr(self, "port", None)  # of those that listen
+        return f"http://127.0.0.1:{port}{self.health}"
+
     @model_validator(mode="after")
     def _off_is_bare(self) -> "Service":
         """A setting that nothing reads is a mistake: somebody believes in it. Defaults are let pass."""

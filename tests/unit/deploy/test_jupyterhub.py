@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from deploy import jupyterhub
+from deploy import jupyterhub, units
 from deploy.files import render
 from tests.needs import needs
 from workbench import versions
@@ -179,6 +179,7 @@ def unit(name: str) -> str:
     return render(
         f"jupyterhub/{name}.j2",
         service=SERVICE,
+        answering=units.answering(SERVICE.address),
         environment=ENVIRONMENT,
         config=jupyterhub.CONFIG,
         state=jupyterhub.STATE,

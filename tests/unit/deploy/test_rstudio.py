@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy import r, rstudio
+from deploy import r, rstudio, units
 from deploy.files import render
 from tests.needs import needs
 from tests.unit.deploy import service_programs
@@ -63,7 +63,12 @@ def test_the_package_is_posits_or_that_of_the_settings() -> None:
 
 @needs("systemd-analyze")
 def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
-    variables = {"address": rstudio.SCOPE_ADDRESS, "program": "/bin/true", "socket": rstudio.SCOPE_SOCKET}
+    variables = {
+        "address": rstudio.SCOPE_ADDRESS,
+        "program": "/bin/true",
+        "socket": rstudio.SCOPE_SOCKET,
+        "answering": units.answering(RStudio().address),
+    }
     paths = [tmp_path / name for name in (rstudio.SCOPE_SOCKET, rstudio.SCOPE_UNIT)]
     for path in paths:
         path.write_text(render(f"rstudio/{path.name}.j2", **variables))

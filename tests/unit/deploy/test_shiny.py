@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bs4 import BeautifulSoup
 
-from deploy import shiny
+from deploy import shiny, units
 from deploy.files import render
 from tests.needs import needs
 from workbench.settings import Shiny
@@ -54,6 +54,7 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
             program="/bin/true",
             config=shiny.CONFIG,
             state=shiny.STATE,
+            answering=units.answering(SERVICE.address),
             locale="en_US.UTF-8",
         )
     )

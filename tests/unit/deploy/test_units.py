@@ -1,6 +1,10 @@
 """What systemd is asked to do, judged by the state that it was in; and the digests, by a real shell."""
 
 import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import pytest
 from deploy import units
 from deploy.files import Content
 from deploy.units import Unit, UnitState
+from tests.needs import needs
 
 UNIT = "workbench-test.service"
 
@@ -118,15 +123,65 @@ def digest(*paths: Path) -> str:
     return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def said(line: str) -> str:
+    """The script of a unit's command, by systemd's rules (systemd.service(5)): $$ is $, %% is %, \\" is a quote."""
+    quoted = line.removeprefix('/bin/sh -c "').removesuffix('"')
+    return quoted.replace('\\"', '"').replace("\\\\", "\\").replace("$$", "$").replace("%%", "%")
+
+
 def test_the_drop_in_says_what_the_shell_would_run() -> None:
-    """systemd's own rules for ExecStart (systemd.service(5)): $$ is $, %% is %, \\" is a quote."""
     paths = ["/etc/systemd/system/a.service", "/etc/50%/it's"]
     line = next(
         line for line in units.drop_in_text("a.service", paths, False).splitlines() if line.startswith("Exec")
     )
-    quoted = line.removeprefix('ExecStartPre=-+/bin/sh -c "').removesuffix('"')
-    read = quoted.replace('\\"', '"').replace("\\\\", "\\").replace("$$", "$").replace("%%", "%")
-    assert read == units.record_script("a.service", paths)
+    assert said(line.removeprefix("ExecStartPre=-+")) == units.record_script("a.service", paths)
+
+
+@pytest.fixture
+def slow() -> Iterator[HTTPServer]:
+    """A server that answers 503 to the first two requests, as one does that is not ready yet."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(503 if len(asked) < 3 else 200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    asked: list[str] = []
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    assert asked == ["/up"] * 3
+
+
+@needs("curl")
+@pytest.mark.parametrize("main", ["runs", "unknown"])
+def test_a_start_lasts_until_the_service_answers_with_success(slow: HTTPServer, main: str) -> None:
+    script = said(units.answering(f"http://127.0.0.1:{slow.server_port}/up"))
+    environment = {"PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(["sleep", "20"]) as process:
+        if main == "runs":
+            environment["MAINPID"] = str(process.pid)
+        done = subprocess.run(["sh", "-c", script], env=environment, check=False, timeout=15)
+        process.kill()
+    assert done.returncode == 0
+
+
+@needs("curl")
+def test_a_start_fails_at_once_where_the_service_ended() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    script = said(units.answering("http://127.0.0.1:1/up"))
+    environment = {"PATH": "/usr/bin:/bin", "MAINPID": str(ended.pid)}
+    began = time.monotonic()
+    done = subprocess.run(["sh", "-c", script], env=environment, check=False, capture_output=True, timeout=15)
+    assert done.returncode == 1
+    assert time.monotonic() - began < 10
 
 
 def test_what_systemd_says_is_understood() -> None:
