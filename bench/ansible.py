@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.workbench import Measured
-from workbench import configure
 from workbench import stack as stacks
 from workbench.connector import memory
 from workbench.outputs import ADMIN
@@ -38,7 +37,7 @@ def install() -> Path:
 
 def asked(bench: Measured) -> list[str]:
     """The commands of the deploy's facts."""
-    questions = memory.load(stacks.facts_memory(bench.context.outputs), configure.deploy_digest())
+    questions = memory.load(stacks.facts_memory(bench.context.outputs.stack))
     return [command for question in questions for command in question.answers]
 
 

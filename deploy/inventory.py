@@ -9,7 +9,6 @@ _sys.dont_write_bytecode = (
 
 from deploy import knownhosts as _knownhosts
 from deploy import selected as _selected
-from workbench import configure as _configure
 from workbench import stack as _stack
 from workbench.connector import process as _process
 from workbench.errors import WorkbenchError as _WorkbenchError
@@ -29,8 +28,7 @@ def _host() -> tuple[str, dict[str, object]]:
         "ssh_connect_retries": 10,
         "ssh_connect_retry_min_delay": 0.5,
         "ssh_connect_retry_max_delay": 3,
-        "workbench_memory": str(_stack.facts_memory(facts)),
-        "workbench_key": _configure.deploy_digest(),
+        "workbench_memory": str(_stack.facts_memory(facts.stack)),
         "workbench_agent": _os.environ.pop(_process.AGENT, None),
         "_sudo": True,
     }

@@ -79,7 +79,7 @@ class Deploy:
         """Has the host read what the last deploy asked it, while pyinfra still starts; once, and where all is known."""
         if facts is None or self._reached is not None or stack.host_key_checking(facts) != "yes":
             return
-        questions = memory.load(stack.facts_memory(facts), deploy_digest())
+        questions = memory.load(stack.facts_memory(facts.stack))
         if questions:
             self._process.reach(stack.ssh_command(facts), questions)
             self._reached = facts

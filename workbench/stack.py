@@ -156,9 +156,9 @@ def host_key_checking(facts: Outputs) -> str:
     return "yes" if known.exists() and known.read_text().strip() else "accept-new"
 
 
-def facts_memory(facts: Outputs) -> Path:
-    """Where this machine remembers what the deploy asked a server for last time (workbench/connector)."""
-    return state_folder(facts.stack) / f"facts.{facts.instance_id}.json"
+def facts_memory(name: str) -> Path:
+    """Where this machine remembers what the deploy of a stack asked its server last time (workbench/connector)."""
+    return state_folder(name) / "facts.json"
 
 
 def note_outputs(facts: Outputs) -> None:

@@ -18,7 +18,7 @@ from deploy.programs import Says
 from deploy.units import Unit
 from tests.deploy.test_jupyterhub import eventually, visit
 from tests.workbench_in_lab import Applied, Workbench
-from workbench import config, configure
+from workbench import config
 from workbench import stack as stacks
 from workbench.connector import memory, session
 
@@ -74,8 +74,8 @@ def test_the_command_connects_once_where_nothing_changes(workbench: Workbench) -
 
 def test_what_is_read_together_is_what_each_says_alone(workbench: Workbench) -> None:
     assert workbench.apply().status == 0
-    path = stacks.facts_memory(workbench.context.outputs)
-    many = [question for question in memory.load(path, configure.deploy_digest()) if question.parts]
+    path = stacks.facts_memory(workbench.stack)
+    many = [question for question in memory.load(path) if question.parts]
     facts: dict[str, Any] = {
         "path": FileState(),
         "packages": Packages(),

@@ -107,7 +107,7 @@ def test_a_process_that_was_begun_ahead_is_taken_and_one_that_nobody_took_is_end
 def ahead(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """All that is needed for an agent to be started ahead; an `ssh` that notes how it was called."""
     facts = Outputs.model_validate(FACTS)
-    memory.save(stack.facts_memory(facts), configure.deploy_digest(), [Question("true")])
+    memory.save(stack.facts_memory(facts.stack), [Question("true")])
     stack.known_hosts(facts).write_text("127.0.0.1 ssh-ed25519 AAAA\n")
     stack.note_outputs(facts)
     command = root / "bin" / "ssh"
@@ -154,7 +154,7 @@ def test_no_agent_is_started_where_something_is_not_known(ahead: Path, missing: 
     if missing == "known hosts":
         stack.known_hosts(facts).unlink()
     elif missing == "memory":
-        stack.facts_memory(facts).write_text("{")
+        stack.facts_memory(facts.stack).write_text("{")
     else:
         (stack.state_folder("unit") / stack.NOTED).write_text("{}")
     noted = stack.noted_outputs("unit")

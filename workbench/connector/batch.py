@@ -66,6 +66,10 @@ class Batch:
             self._answers.update(parted(whole, said, fact))
         return self._answers.get(command)
 
+    def came_first(self, command: str) -> bool:
+        """Whether it was through before anything else of the batch began."""
+        return any(question.first and question.command == command for question in self.questions)
+
     def too_early(self) -> None:
         """The host was not ready when it was asked: all is asked anew."""
         self.ignore()

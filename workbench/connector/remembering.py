@@ -50,9 +50,8 @@ if TYPE_CHECKING:
 
 START_SECONDS = 20.0  # until the host has taken the lock
 BEAT_SECONDS = 15.0
-# The host's data: the memory's file, the digest of the deploy, the part of it that this run is about, and the agent
-# that was started ahead.
-MEMORY, KEY, ONLY, AHEAD = "workbench_memory", "workbench_key", "only", "workbench_agent"
+# The host's data: the memory's file, the part of the deploy that this run is about, the agent that was started ahead.
+MEMORY, ONLY, AHEAD = "workbench_memory", "only", "workbench_agent"
 
 
 class _AfterOperations(BaseStateCallback):
@@ -156,7 +155,7 @@ class Remembering(BaseConnector):
         if self._changed:
             return None
         answer = self._batch.answer(text, now.fact)
-        if answer is None and now.waits:
+        if now.waits and (answer is None or not self._batch.came_first(text)):
             self._batch.too_early()
         return answer
 
@@ -228,15 +227,15 @@ class Remembering(BaseConnector):
     # What is remembered
 
     def _load(self) -> list[Question]:
-        path, key = self.host.data.get(MEMORY), self.host.data.get(KEY)
+        path = self.host.data.get(MEMORY)
         # Without a shell in between, a command is for the login shell of whoever connects.
         shell = self._own.get("_shell_executable")
-        return memory.load(Path(path), key) if path and key and shell else []
+        return memory.load(Path(path)) if path and shell else []
 
     def _save(self) -> None:
         """Notes what this run asked; besides it what the one before did, where this one was cut short."""
-        path, key = self.host.data.get(MEMORY), self.host.data.get(KEY)
-        if not path or not key or not self._asked:
+        path = self.host.data.get(MEMORY)
+        if not path or not self._asked:
             return
         ended = self.state.current_stage == StateStage.Disconnect and self.host not in self.state.failed_hosts
         whole = ended and not self.host.data.get(ONLY)
@@ -246,7 +245,7 @@ class Remembering(BaseConnector):
             further = {text: Reading(one.fact) for text, one in self._asked.items() if text not in known}
             questions = [*self._batch.questions, *gathered(further)]
         if questions != self._batch.questions:
-            memory.save(Path(path), key, questions)
+            memory.save(Path(path), questions)
 
 
 def _told(arguments: Mapping[str, Any]) -> dict[str, Any]:

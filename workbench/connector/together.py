@@ -70,8 +70,16 @@ def gathered(asked: Mapping[str, Reading]) -> list[Question]:
     return questions
 
 
+def alone(fact: Any, arguments: Mapping[str, Any]) -> str:
+    """The command that pyinfra would run to read the fact with these arguments."""
+    return str(fact().command(**arguments))
+
+
 def parted(question: Question, answer: Answer, fact: object) -> dict[str, Answer]:
-    """The answers to the parts of a question, by command; none where it is not what `fact` would ask for them."""
+    """The answers to the parts of a question, by command: of those that are what `fact` would ask, alone and together.
+
+    What is remembered may come from a deploy whose facts asked otherwise, or understood otherwise what was said.
+    """
     asked = [part.arguments for part in question.parts]
     try:
         if not isinstance(fact, Together) or fact.together(asked) != question.command:
@@ -80,6 +88,7 @@ def parted(question: Question, answer: Answer, fact: object) -> dict[str, Answer
         return {
             part.command: Answer(0, tuple(lines), ())
             for part, lines in zip(question.parts, outputs, strict=True)
+            if alone(fact, part.arguments) == part.command
         }
     except (ValueError, LookupError, TypeError):  # the last two: a memory that somebody has written in
         return {}

@@ -26,7 +26,7 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_host, ctx_state, host
 
-from workbench.connector.remembering import KEY, MEMORY, Remembering
+from workbench.connector.remembering import MEMORY, Remembering
 from workbench.connector.session import Stream
 
 Distort = Callable[[Iterator[bytes]], Iterator[bytes]]
@@ -163,6 +163,6 @@ def run(deploy: Callable[[], object], connector: type[Stock], **data: Any) -> Ru
     return Run(changes, list(connector.run), failed)
 
 
-def remembering(folder: Path, key: str = "deploy") -> dict[str, str]:
+def remembering(folder: Path) -> dict[str, str]:
     """The host's data that makes the connector remember."""
-    return {MEMORY: str(folder / "facts.json"), KEY: key}
+    return {MEMORY: str(folder / "facts.json")}

@@ -67,7 +67,7 @@ def started(host: Path, agents: list[Agent]) -> dict[str, Any]:
     """The host's data with an agent that was asked what is remembered."""
     agent = Agent()
     agents.append(agent)
-    agent.start(["ssh", "somewhere"], memory.load(host.parent / "facts.json", "deploy"))
+    agent.start(["ssh", "somewhere"], memory.load(host.parent / "facts.json"))
     inherited = {"input": os.dup(agent.input), "output": os.dup(agent.output)}
     described = agent.hand_over()
     assert described is not None

@@ -137,23 +137,55 @@ def test_another_environment_gets_its_own_answer(host: Path) -> None:
     assert "echo $BASH_VERSION" in second.commands
 
 
-def test_a_deploy_that_changed_asks_anew(host: Path) -> None:
-    for key, text in (("one", "one"), ("two", "two"), ("two", "two")):
-        done = loopback.run(
-            lambda text=text: note(line=f"echo {text}", dest=f"{host}/a"),
-            Ours,
-            **remembering(host.parent, key),
-        )
-        assert state(host)["a"] == f'["{text}"]\n'.encode()
-    assert done.commands == []
+def test_a_deploy_that_changed_asks_anew_what_changed(host: Path) -> None:
+    line = "echo old"
+
+    def deploy() -> None:
+        note(line=line, dest=f"{host}/a")
+        note(line="echo the same", dest=f"{host}/b")
+
+    def update() -> None:
+        nonlocal line
+        line = "echo new"
+
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    update()
+    assert loopback.run(deploy, Ours, **remembering(host.parent)).commands[:1] == ["echo new"]
+    assert state(host)["a"] == b'["new"]\n'
+    assert loopback.run(deploy, Ours, **remembering(host.parent)).commands == []
+
+
+def test_what_an_older_deploy_did_not_wait_for_is_waited_for(host: Path) -> None:
+    """It remembers the wait as a fact like any other, so its batch reads before the host is ready."""
+    wait = f"sleep 0.5; cat {host}/new > {host}/now; echo ready"
+    waits = False
+
+    def deploy() -> None:
+        if waits:
+            ready(line=wait)
+        else:
+            target.get_fact(Says, line=wait)
+        note(line=f"cat {host}/now", dest=f"{host}/seen")
+
+    def update() -> None:
+        nonlocal waits
+        waits = True
+        (host / "new").write_text("two\n")
+
+    (host / "new").write_text("one\n")
+    (host / "now").write_text("one\n")
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    update()
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    assert state(host)["seen"] == b'["two"]\n'
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\xff", b"{}", b"[]", b"null", b'{"version": 1, "key": "deploy", "questions": [7]}',
-     b'{"version": 0, "key": "deploy", "questions": [["echo", false]]}',
-     b'{"version": 1, "key": "deploy", "questions": [["rm -rf x", false, 3]]}',
-     b'{"version": 1, "key": "deploy", "questions": "abc"}'],
+    [b"", b"\xff", b"{}", b"[]", b"null", b'{"version": 3, "questions": [7]}',
+     b'{"version": 0, "questions": [["echo a", false]]}',
+     b'{"version": 3, "questions": [["echo a", false, 3]]}',
+     b'{"version": 3, "questions": "abc"}'],
 )  # fmt: skip
 def test_a_damaged_memory_is_no_memory(host: Path, content: bytes) -> None:
     def deploy() -> None:
@@ -166,7 +198,7 @@ def test_a_damaged_memory_is_no_memory(host: Path, content: bytes) -> None:
 
 def test_a_memory_that_asks_for_something_else_changes_no_answer(host: Path) -> None:
     path = host.parent / "facts.json"
-    memory.save(path, "deploy", [Question("echo b"), Question("echo a"), Question("sleep 0; false")])
+    memory.save(path, [Question("echo b"), Question("echo a"), Question("sleep 0; false")])
     compared(host, lambda: note(line="echo a", dest=f"{host}/a"))
 
 

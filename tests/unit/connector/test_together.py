@@ -12,8 +12,8 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host as target
 
 from tests.unit.connector import loopback
-from tests.unit.connector.comparing import compared
-from tests.unit.connector.loopback import Ours, note, remembering, shell
+from tests.unit.connector.comparing import compared, reset, state
+from tests.unit.connector.loopback import Ours, Stock, note, remembering, shell
 from workbench.connector import memory
 from workbench.connector.remembering import ONLY
 from workbench.connector.session import Question
@@ -66,7 +66,7 @@ def three(host: Path) -> Callable[[], None]:
 
 
 def remembered(host: Path) -> list[Question]:
-    return memory.load(host.parent / "facts.json", "deploy")
+    return memory.load(host.parent / "facts.json")
 
 
 def parts(host: Path) -> list[list[str]]:
@@ -122,8 +122,98 @@ def other_arguments(question: Question) -> Question:
     return Question(question.command, parts=(changed, second, *others))
 
 
+def crossed(question: Question) -> Question:
+    """Remembered as the commands of each other: what is read together stays as it was."""
+    first, second, *others = question.parts
+    return Question(
+        question.command,
+        parts=(
+            type(first)(second.command, first.arguments),
+            type(first)(first.command, second.arguments),
+            *others,
+        ),
+    )
+
+
 def no_arguments(question: Question) -> Question:
     return Question(question.command, parts=tuple(type(part)(part.command, {}) for part in question.parts))
+
+
+def test_a_memory_of_commands_that_belong_to_others_is_of_no_use(host: Path) -> None:
+    def spoil() -> None:
+        path = host.parent / "facts.json"
+        if path.exists():
+            memory.save(path, [crossed(one) if one.parts else one for one in remembered(host)])
+
+    second = compared(host, three(host), spoil)
+    assert second.changes == 0
+    assert len(second.commands) == 2, "the third file is still read with all"
+
+
+class AskedOtherwise(Length):
+    """The same by another command, and as before together with others."""
+
+    def command(self, path: str) -> str:
+        return f"wc -c < {quote(path)} 2>/dev/null || echo 0"
+
+
+class TogetherOtherwise(Length):
+    """The same by another command for many."""
+
+    @staticmethod
+    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+        return f"stat -c '%n %s' {join(one['path'] for one in asked)} 2>/dev/null || true"
+
+    @staticmethod
+    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+        return Length.apart(asked, [" ".join(reversed(line.split(" "))) for line in output])
+
+
+class UnderstoodOtherwise(Length):
+    """The same commands, but lines that mean something else: what the file lacks to 100 bytes."""
+
+    def process(self, output: list[str]) -> int:
+        return 100 - super().process(output)
+
+    @staticmethod
+    def default() -> int:
+        return 100
+
+
+class Alone(FactBase[int]):
+    """The same, no longer read for many."""
+
+    command, process = Length.command, Length.process
+    default = staticmethod(Length.default)
+
+
+@pytest.mark.parametrize("changed", [AskedOtherwise, TogetherOtherwise, UnderstoodOtherwise, Alone])
+def test_facts_of_a_deploy_that_changed_are_read_as_they_are_now(
+    host: Path, changed: type[FactBase[int]]
+) -> None:
+    fact: type[FactBase[int]] = Length
+
+    def deploy() -> None:
+        for name, size in (("a", 1), ("b", 2), ("c", 3)):
+            said = target.get_fact(fact, path=f"{host}/{name}")
+            if said != (100 - size if fact is UnderstoodOtherwise else size):
+                shell(line=f"head -c {size} /dev/zero > {host}/{name}")
+
+    def update() -> None:
+        nonlocal fact
+        fact = changed
+
+    ends = []
+    for connector in (Stock, Ours):
+        fact = Length
+        reset(host, {})
+        for between in (update, lambda: (host / "b").write_text("by hand"), lambda: None):
+            loopback.run(deploy, connector, **remembering(host.parent))
+            between()
+        last = loopback.run(deploy, connector, **remembering(host.parent))
+        ends.append((last.changes, state(host)))
+    assert ends[0] == ends[1]
+    assert last.commands == []
 
 
 @pytest.mark.parametrize("damage", [longer, swapped, other_arguments, no_arguments])
@@ -131,7 +221,7 @@ def test_a_memory_that_is_not_what_the_deploy_asks_is_of_no_use(host: Path, dama
     def spoil() -> None:
         path = host.parent / "facts.json"
         if path.exists():
-            memory.save(path, "deploy", [damage(one) if one.parts else one for one in remembered(host)])
+            memory.save(path, [damage(one) if one.parts else one for one in remembered(host)])
 
     second = compared(host, three(host), spoil)
     assert second.changes == 0
