@@ -2,11 +2,12 @@
 
 import sys
 
-from bench import growth, life, noop, provisioning
+from bench import change, growth, life, noop, provisioning
 from bench.workbench import made
 
 MEASURES = {
     "noop": noop.measure,
+    "change": change.measure,
     "growth": growth.measure,
     "life": life.measure,  # which ends with another server
     "provisioning": provisioning.measure,  # and this with one that is not configured by `up`

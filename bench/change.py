@@ -1,0 +1,68 @@
+"""A deploy that has one thing to change, near and 80 ms away: by `workbench deploy`, and by stock pyinfra.
+
+Beside a run that changes nothing, something is written and perhaps restarted; and from the first change on each fact is
+read by a command of its own.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from bench.delay import far
+from bench.results import keep, rounded, show, timed
+from bench.workbench import CHANGES, Measured
+from tests.workbench_in_lab import PASSWORDS, merged
+from workbench import stackfile
+from workbench.cli.local import hash_of
+
+Setting = tuple[str, Any]
+
+
+def user(run: int) -> Setting:
+    """One more person; the hub restarts, since it has the list."""
+    return "users", [{"name": f"more{run}", "passwordHash": hash_of(PASSWORDS["ada"])}]
+
+
+def notice(run: int) -> Setting:
+    """Another notice on the landing page; nothing restarts."""
+    return "services", {"proxy": {"notice": f"Number {run}"}}
+
+
+def message(run: int) -> Setting:
+    """Another message of the hub; it restarts and is waited for."""
+    return "services", {"jupyterhub": {"message": f"Number {run}"}}
+
+
+def measure(bench: Measured) -> None:
+    """Each change by each way, once: the runs have numbers, so that each has something to change."""
+    path = stackfile.path_of(bench.stack)
+    before = path.read_text()
+    settings = YAML(typ="safe").load(before)["config"]
+    runs = iter(range(1, 1000))
+
+    def apply(change: Callable[[int], Setting], deploy: Callable[[], bool]) -> None:
+        key, value = change(next(runs))
+        old = settings[f"workbench:{key}"]
+        stackfile.set_value(path, key, [*old, *value] if isinstance(value, list) else merged(old, value))
+        if not deploy():
+            raise RuntimeError(f"A run that should change {key} changed nothing.")
+
+    kept = {}
+    try:
+        with far(bench.context.outputs.address, 22) as port:
+            away = {"WORKBENCH_BENCH_PORT": str(port)}
+            ways: dict[str, Callable[[], bool]] = {
+                "near_s": lambda: bool(CHANGES.search(bench.deploy())),
+                "far_s": lambda: bool(CHANGES.search(bench.deploy(**away))),
+                "stock_near_s": lambda: bool(bench.stock_deploy().changed),
+                "stock_far_s": lambda: bool(bench.stock_deploy(**away).changed),
+            }
+            for change in (notice, user, message):
+                measured = {name: timed(lambda: apply(change, deploy)) for name, deploy in ways.items()}  # noqa: B023
+                show(str(change.__doc__).split(";")[0], measured, measured["near_s"], "near")
+                kept[change.__name__] = rounded(measured)
+                keep("change", kept)
+    finally:
+        path.write_text(before)
+        bench.deploy()
