@@ -35,7 +35,7 @@ def message(run: int) -> Setting:
 
 
 def measure(bench: Measured) -> None:
-    """Each change by each way, once: the runs have numbers, so that each has something to change."""
+    """Each change by each way, once: the runs have numbers, so that each has something to change, and only that."""
     path = stackfile.path_of(bench.stack)
     before = path.read_text()
     settings = YAML(typ="safe").load(before)["config"]
@@ -44,11 +44,13 @@ def measure(bench: Measured) -> None:
     def apply(change: Callable[[int], Setting], deploy: Callable[[], bool]) -> None:
         key, value = change(next(runs))
         old = settings[f"workbench:{key}"]
-        stackfile.set_value(path, key, [*old, *value] if isinstance(value, list) else merged(old, value))
+        settings[f"workbench:{key}"] = [*old, *value] if isinstance(value, list) else merged(old, value)
+        stackfile.set_value(path, key, settings[f"workbench:{key}"])
         if not deploy():
             raise RuntimeError(f"A run that should change {key} changed nothing.")
 
     kept = {}
+    bench.deploy()
     try:
         with far(bench.context.outputs.address, 22) as port:
             away = {"WORKBENCH_BENCH_PORT": str(port)}

@@ -19,7 +19,7 @@ from workbench.stack import Context
 
 PACKAGES = (
     "ca-certificates",
-    "curl",
+    "curl",  # units ask with it whether their service answers (deploy/units.py)
     "libnss-myhostname",  # the host's own name resolves, whatever /etc/hosts says
     "locales",
     "nftables",

@@ -15,10 +15,7 @@ from workbench import versions
 from workbench.settings import JupyterHub, Services
 from workbench.stack import Context
 
-PACKAGES = (
-    "curl",  # the unit asks with it whether the hub answers
-    "git",
-)
+PACKAGES = ("git",)
 
 ENVIRONMENT = uv.Environment("jupyterhub")
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"

@@ -75,7 +75,10 @@ class Says(FactBase[Reply]):
 
 @operation()
 def run(program: str, arguments: Sequence[str] = ()) -> Generator[StringCommand, None, None]:
-    """Runs a program where its `--check` says that something would change, or cannot say."""
+    """Runs a program where its `--check` says that something would change, or cannot say.
+
+    With `--check` it changes nothing, whatever stands beside it: an older deploy's question may meet a newer program.
+    """
     line = join([path(program), *arguments])
     if host.get_fact(Says, line=f"{line} --check").status == CLEAN:
         host.noop(f"{quote(program)} finds nothing to do")

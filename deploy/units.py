@@ -66,7 +66,7 @@ def answering(url: str) -> str:
     when the unit's main process is gone; for how long it may last, systemd's TimeoutStartSec says. It belongs into a
     file that is written before any unit is started: a restart can bring others along (PartOf=).
     """
-    ask = f"curl --silent --fail --output /dev/null --max-time 5 {quote(url)}"
+    ask = f"curl -q --noproxy '*' --silent --fail --output /dev/null --max-time 5 {quote(url)}"
     return shell_line(f'until {ask}; do test -z "$MAINPID" || kill -0 "$MAINPID" || exit 1; sleep 0.2; done')
 
 
@@ -209,6 +209,9 @@ def _service(
     if not state.enabled:
         yield StringCommand(f"systemctl enable {quote(unit)}")
     if not state.active:
+        if not state.down and state.now != state.recorded:
+            # It is being started with what there was before: a start would only wait for that one.
+            yield StringCommand(f"systemctl stop {quote(unit)}")
         if not state.unwanted or state.stale:
             yield _started("start", unit)
     elif state.now != state.recorded:

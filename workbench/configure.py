@@ -76,7 +76,7 @@ class Deploy:
         self._folder = Path()
 
     def reach(self, facts: Outputs | None) -> None:
-        """Has the host read what the last deploy asked it, while pyinfra still starts; once, and where all is known."""
+        """Has the host read what the last deploy asked, while pyinfra still starts; once, and where all is known."""
         if facts is None or self._reached is not None or stack.host_key_checking(facts) != "yes":
             return
         questions = memory.load(stack.facts_memory(facts.stack))

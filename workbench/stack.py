@@ -157,7 +157,7 @@ def host_key_checking(facts: Outputs) -> str:
 
 
 def facts_memory(name: str) -> Path:
-    """Where this machine remembers what the deploy of a stack asked its server last time (workbench/connector)."""
+    """Where this machine remembers what the last deploy of a stack asked its server (workbench/connector)."""
     return state_folder(name) / "facts.json"
 
 

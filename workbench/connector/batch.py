@@ -27,6 +27,9 @@ class Batch:
         self._stale = False
         self._running = False  # the host is still at it
         self._answers: dict[str, Answer] = {}
+        self._kinds: dict[
+            str, object
+        ] = {}  # whose lines they are, of answers that came with others of a kind
         self._whole = {part.command: question for question in questions for part in question.parts}
         self._awaited: set[str] = set()  # what was asked for and is not answered yet
         self._first: set[str] = set()  # and of that, what comes before all others
@@ -63,12 +66,14 @@ class Batch:
         while asked in self._awaited:
             self._take()
         if whole and (said := self._answers.pop(asked, None)):
-            self._answers.update(parted(whole, said, fact))
-        return self._answers.get(command)
+            parts = parted(whole, said, fact)
+            self._answers.update(parts)
+            self._kinds.update(dict.fromkeys(parts, fact))
+        return self._answers.get(command) if self._kinds.get(command, fact) is fact else None
 
     def came_first(self, command: str) -> bool:
         """Whether it was through before anything else of the batch began."""
-        return any(question.first and question.command == command for question in self.questions)
+        return [question.command for question in self.questions if question.first][:1] == [command]
 
     def too_early(self) -> None:
         """The host was not ready when it was asked: all is asked anew."""
@@ -77,7 +82,7 @@ class Batch:
 
     def ignore(self) -> None:
         """What was answered, and what still comes, counts no more."""
-        self._answers, self._awaited, self._first = {}, set(), set()
+        self._answers, self._kinds, self._awaited, self._first = {}, {}, set(), set()
 
     def finish(self) -> None:
         """Returns when the host has read all: what reads is not to meet what changes."""

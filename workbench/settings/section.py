@@ -42,8 +42,13 @@ class Service(Section):
 
     @property
     def address(self) -> str:
-        """The address on the host of a service that has `health`: it answers with success while all is well."""
-        port = getattr(self, "port", None)  # of those that listen
+        """The address on the host of a service that has `health`: it answers with success while all is well.
+
+        Raises LookupError for a service without.
+        """
+        port = getattr(self, "port", None)
+        if self.health is None or port is None:
+            raise LookupError(f"{type(self).__name__} has no address of its own")
         return f"http://127.0.0.1:{port}{self.health}"
 
     @model_validator(mode="after")

@@ -273,6 +273,31 @@ def test_what_was_read_before_the_host_was_ready_counts_no_more(
     assert state(host)["seen"] == b'["two"]\n'
 
 
+def test_of_two_that_an_older_deploy_waited_for_the_second_is_waited_for(host: Path) -> None:
+    """It remembers both as first, so the first of them was read before the host was ready."""
+    waits = f"sleep 0.3; cat {host}/new > {host}/now; echo ready"
+    older = True
+
+    def deploy() -> None:
+        if older:
+            ready(line=f"cat {host}/now")
+        ready(line=waits)
+        if not older:
+            note(line=f"cat {host}/now", dest=f"{host}/seen")
+
+    def update() -> None:
+        nonlocal older
+        older = False
+        (host / "new").write_text("two\n")
+
+    (host / "new").write_text("one\n")
+    (host / "now").write_text("one\n")
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    update()
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    assert state(host)["seen"] == b'["two"]\n'
+
+
 def test_a_run_that_fails_keeps_what_was_remembered(host: Path) -> None:
     fail = host / "fail"
 

@@ -216,6 +216,35 @@ def test_facts_of_a_deploy_that_changed_are_read_as_they_are_now(
     assert last.commands == []
 
 
+class Wordy(Length):
+    """The same command; together with others it says more than alone."""
+
+    def process(self, output: list[str]) -> int:
+        return int(output[0].split()[0])
+
+    @staticmethod
+    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+        return [[f"{line} bytes" for line in lines] for lines in Length.apart(asked, output)]
+
+
+def test_lines_of_one_kind_are_given_to_no_other_that_asks_the_same(host: Path) -> None:
+    fact: type[FactBase[int]] = Wordy
+
+    def deploy() -> None:
+        said = [target.get_fact(Wordy, path=f"{host}/a"), target.get_fact(fact, path=f"{host}/b")]
+        assert said == [1, 2]
+
+    def update() -> None:
+        nonlocal fact
+        fact = Length
+
+    reset(host, {"a": b"1", "b": b"12"})
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    assert loopback.run(deploy, Ours, **remembering(host.parent)).commands == []
+    update()
+    assert len(loopback.run(deploy, Ours, **remembering(host.parent)).commands) == 1
+
+
 @pytest.mark.parametrize("damage", [longer, swapped, other_arguments, no_arguments])
 def test_a_memory_that_is_not_what_the_deploy_asks_is_of_no_use(host: Path, damage: Damage) -> None:
     def spoil() -> None:

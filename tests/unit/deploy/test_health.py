@@ -74,6 +74,10 @@ def test_one_that_does_not_answer_is_starting_at_first_and_then_down(
     [
         ({"ActiveState": "activating", "SubState": "start"}, ("starting", "a.service is starting")),
         (
+            {"ActiveState": "activating", "SubState": "start-post", "NRestarts": "2"},
+            ("down", "a.service failed and is being started again"),
+        ),
+        (
             {"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code"},
             ("down", "a.service is activating (exit-code)"),
         ),

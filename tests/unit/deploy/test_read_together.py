@@ -14,8 +14,10 @@ import pytest
 from deploy import units
 from deploy.apt import Packages
 from deploy.files import FileState
+from deploy.programs import Says
 from deploy.units import Unit
-from workbench.connector.together import Together
+from workbench.connector.session import Answer, Part, Question
+from workbench.connector.together import Together, parted
 
 SYSTEMCTL = """#!/bin/sh
 shift 3
@@ -150,3 +152,18 @@ def test_packages(audit: str, bin: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert together == alone
     assert {state.broken for state in map(Packages().process, [[]])} == {False}
     assert [getattr(state, "broken", None) for state in alone] == [bool(audit)] * len(lists)
+
+
+@pytest.mark.parametrize("fact", [FileState, Packages, Unit, Says])
+@pytest.mark.parametrize("value", [7, {}, ["a", "b"]])
+def test_what_was_remembered_of_other_facts_has_no_answers(fact: type, value: object) -> None:
+    """An older deploy's facts may have had arguments of the same names and of other types."""
+    arguments = dict.fromkeys(("path", "packages", "unit", "paths", "line"), value)
+    for taken in (
+        arguments,
+        {"line": value},
+        {"path": value},
+        {"packages": value},
+        {"unit": "a", "paths": value},
+    ):
+        assert parted(Question("echo", parts=(Part("echo", taken),)), Answer(0, ("a",), ()), fact) == {}

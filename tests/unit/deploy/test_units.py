@@ -69,12 +69,27 @@ def test_a_reload_is_recorded_whoever_asks_for_it_and_only_where_the_unit_can_do
 
 
 def test_a_unit_that_is_down_is_started_and_not_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
-    (command,) = commands(monkeypatch, active=False, recorded="")
+    (command,) = commands(monkeypatch, active=False, down=True, recorded="")
     assert command.startswith(f"systemctl start {UNIT} ||")
 
 
+def test_a_unit_that_is_being_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    (command,) = commands(monkeypatch, active=False)
+    assert command.startswith(f"systemctl start {UNIT} ||")
+
+
+def test_a_unit_that_is_being_started_with_something_older_is_stopped_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop, start = commands(monkeypatch, active=False, recorded="0")
+    assert stop == f"systemctl stop {UNIT}"
+    assert start.startswith(f"systemctl start {UNIT} ||")
+
+
 def test_a_new_unit_is_read_enabled_and_started_in_this_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = commands(monkeypatch, loaded=False, enabled=False, active=False, recorded="", drop_in="")
+    said = commands(
+        monkeypatch, loaded=False, enabled=False, active=False, down=True, recorded="", drop_in=""
+    )
     assert ["drop" if ".d" in text and "base64" in text else text.split()[1] for text in said] == [
         "drop",
         "daemon-reload",
