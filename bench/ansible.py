@@ -37,7 +37,7 @@ def install() -> Path:
 
 def asked(bench: Measured) -> list[str]:
     """The commands of the deploy's facts."""
-    questions = memory.load(stacks.facts_memory(bench.context.outputs.stack))
+    questions = memory.load(stacks.facts_memory(bench.stack))
     return [command for question in questions for command in question.answers]
 
 

@@ -27,9 +27,7 @@ class Batch:
         self._stale = False
         self._running = False  # the host is still at it
         self._answers: dict[str, Answer] = {}
-        self._kinds: dict[
-            str, object
-        ] = {}  # whose lines they are, of answers that came with others of a kind
+        self._kinds: dict[str, object] = {}  # the fact class, of answers that came together with others
         self._whole = {part.command: question for question in questions for part in question.parts}
         self._awaited: set[str] = set()  # what was asked for and is not answered yet
         self._first: set[str] = set()  # and of that, what comes before all others

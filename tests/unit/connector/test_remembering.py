@@ -1,6 +1,6 @@
 """The connector cannot lie: whatever happens, the host ends as it does with pyinfra's own connector."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -155,29 +155,28 @@ def test_a_deploy_that_changed_asks_anew_what_changed(host: Path) -> None:
     assert loopback.run(deploy, Ours, **remembering(host.parent)).commands == []
 
 
+def seen_after_an_update(host: Path, older: Callable[[], None], newer: Callable[[], None]) -> bytes:
+    """What `newer` has seen of a host that says something new once it is ready, with the memory of `older`."""
+    (host / "now").write_text("one\n")
+    for deploy, new in ((older, "one\n"), (newer, "two\n")):
+        (host / "new").write_text(new)
+        loopback.run(deploy, Ours, **remembering(host.parent))
+    return state(host)["seen"]
+
+
 def test_what_an_older_deploy_did_not_wait_for_is_waited_for(host: Path) -> None:
     """It remembers the wait as a fact like any other, so its batch reads before the host is ready."""
     wait = f"sleep 0.5; cat {host}/new > {host}/now; echo ready"
-    waits = False
 
-    def deploy() -> None:
-        if waits:
-            ready(line=wait)
-        else:
-            target.get_fact(Says, line=wait)
+    def older() -> None:
+        target.get_fact(Says, line=wait)
         note(line=f"cat {host}/now", dest=f"{host}/seen")
 
-    def update() -> None:
-        nonlocal waits
-        waits = True
-        (host / "new").write_text("two\n")
+    def newer() -> None:
+        ready(line=wait)
+        note(line=f"cat {host}/now", dest=f"{host}/seen")
 
-    (host / "new").write_text("one\n")
-    (host / "now").write_text("one\n")
-    loopback.run(deploy, Ours, **remembering(host.parent))
-    update()
-    loopback.run(deploy, Ours, **remembering(host.parent))
-    assert state(host)["seen"] == b'["two"]\n'
+    assert seen_after_an_update(host, older, newer) == b'["two"]\n'
 
 
 @pytest.mark.parametrize(
@@ -275,27 +274,17 @@ def test_what_was_read_before_the_host_was_ready_counts_no_more(
 
 def test_of_two_that_an_older_deploy_waited_for_the_second_is_waited_for(host: Path) -> None:
     """It remembers both as first, so the first of them was read before the host was ready."""
-    waits = f"sleep 0.3; cat {host}/new > {host}/now; echo ready"
-    older = True
+    wait = f"sleep 0.3; cat {host}/new > {host}/now; echo ready"
 
-    def deploy() -> None:
-        if older:
-            ready(line=f"cat {host}/now")
-        ready(line=waits)
-        if not older:
-            note(line=f"cat {host}/now", dest=f"{host}/seen")
+    def older() -> None:
+        ready(line=f"cat {host}/now")
+        ready(line=wait)
 
-    def update() -> None:
-        nonlocal older
-        older = False
-        (host / "new").write_text("two\n")
+    def newer() -> None:
+        ready(line=wait)
+        note(line=f"cat {host}/now", dest=f"{host}/seen")
 
-    (host / "new").write_text("one\n")
-    (host / "now").write_text("one\n")
-    loopback.run(deploy, Ours, **remembering(host.parent))
-    update()
-    loopback.run(deploy, Ours, **remembering(host.parent))
-    assert state(host)["seen"] == b'["two"]\n'
+    assert seen_after_an_update(host, older, newer) == b'["two"]\n'
 
 
 def test_a_run_that_fails_keeps_what_was_remembered(host: Path) -> None:

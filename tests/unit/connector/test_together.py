@@ -139,13 +139,15 @@ def no_arguments(question: Question) -> Question:
     return Question(question.command, parts=tuple(type(part)(part.command, {}) for part in question.parts))
 
 
-def test_a_memory_of_commands_that_belong_to_others_is_of_no_use(host: Path) -> None:
-    def spoil() -> None:
-        path = host.parent / "facts.json"
-        if path.exists():
-            memory.save(path, [crossed(one) if one.parts else one for one in remembered(host)])
+def spoil(host: Path, damage: Damage) -> None:
+    """Damages what is remembered of the facts that are read together, where there is a memory."""
+    path = host.parent / "facts.json"
+    if path.exists():
+        memory.save(path, [damage(one) if one.parts else one for one in remembered(host)])
 
-    second = compared(host, three(host), spoil)
+
+def test_a_memory_of_commands_that_belong_to_others_is_of_no_use(host: Path) -> None:
+    second = compared(host, three(host), lambda: spoil(host, crossed))
     assert second.changes == 0
     assert len(second.commands) == 2, "the third file is still read with all"
 
@@ -247,12 +249,7 @@ def test_lines_of_one_kind_are_given_to_no_other_that_asks_the_same(host: Path) 
 
 @pytest.mark.parametrize("damage", [longer, swapped, other_arguments, no_arguments])
 def test_a_memory_that_is_not_what_the_deploy_asks_is_of_no_use(host: Path, damage: Damage) -> None:
-    def spoil() -> None:
-        path = host.parent / "facts.json"
-        if path.exists():
-            memory.save(path, [damage(one) if one.parts else one for one in remembered(host)])
-
-    second = compared(host, three(host), spoil)
+    second = compared(host, three(host), lambda: spoil(host, damage))
     assert second.changes == 0
     assert len(second.commands) == 3
 
