@@ -11,9 +11,9 @@ export PYTHONDONTWRITEBYTECODE :=
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: .venv/.ready ## the Python environment that all the others need
+setup: .venv/.ready ## what all the others need: the Python environment and the Pulumi CLI
 
-.venv/.ready: pyproject.toml uv.lock tools/setup
+.venv/.ready: pyproject.toml uv.lock tools/setup tools/pulumi/go.mod tools/pulumi/install.py
 	@tools/setup
 	@touch $@
 

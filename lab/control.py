@@ -198,34 +198,19 @@ def environment() -> dict[str, str]:
     ports = read_ports(layout)
     if not ports["api"]:
         raise WorkbenchError("the lab has never been started here: `workbench lab start` does that")
-    variables = {
+    return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{ports['api']}",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "PULUMI_DEBUG_PROVIDERS": f"aws:{ports['provider']}",
-        "PULUMI_BACKEND_URL": f"file://{layout.pulumi}",
+        # the provider runs already: 2.5 s of each run go into looking for one to download otherwise
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_HOME": str(layout.pulumi_home),
+        # without the notes beside a state file: a run that is killed can leave them empty, which ends all others
+        "PULUMI_BACKEND_URL": f"file://{layout.pulumi}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(layout.passphrase),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "WORKBENCH_SSH_KEY": str(layout.ssh_key),
     }
-    path = os.environ.get("PATH", os.defpath)
-    without = os.pathsep.join(part for part in path.split(os.pathsep) if part != str(layout.bin))
-    if shutil.which("pulumi", path=without) is None:
-        _write_stand_in(layout)
-        variables["PATH"] = os.pathsep.join([str(layout.bin), without])
-    return variables
-
-
-def _write_stand_in(layout: Layout) -> None:
-    """A `pulumi` command that is the lab's stand-in (lab.engine)."""
-    script = layout.bin / "pulumi"
-    content = (
-        f'#!/bin/sh\n# The lab\'s stand-in for the Pulumi CLI.\nexec "{sys.executable}" -m lab.engine "$@"\n'
-    )
-    if not script.exists() or script.read_text() != content:
-        fresh = script.with_name("pulumi.new")
-        fresh.write_text(content)
-        fresh.chmod(0o755)
-        fresh.replace(script)

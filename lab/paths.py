@@ -103,8 +103,9 @@ class Layout:
         return self.root / "pulumi"
 
     @property
-    def bin(self) -> Path:
-        return self.root / "bin"
+    def pulumi_home(self) -> Path:
+        """What the Pulumi CLI keeps for itself beside its states, which is ~/.pulumi elsewhere."""
+        return self.root / "pulumi-home"
 
     def make(self) -> None:
         """Make the folders, for the owner alone."""
@@ -115,6 +116,6 @@ class Layout:
             self.instances,
             self.ssh_key.parent,
             self.pulumi,
-            self.bin,
+            self.pulumi_home,
         ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

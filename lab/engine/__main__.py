@@ -1,5 +1,0 @@
-import sys
-
-from lab.engine.main import main
-
-sys.exit(main())
