@@ -21,14 +21,16 @@ class ConfigurationArgs:
 
 class _Deploy(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
-        from workbench import configure
+        from workbench import configure, lifeline
 
+        lifeline.hold_to_engine()
         configure.from_context(props["context"])
         return CreateResult(props["instanceId"], configure.remembered(props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        from workbench import configure
+        from workbench import configure, lifeline
 
+        lifeline.hold_to_engine()
         configure.from_context(_news["context"])
         return UpdateResult(configure.remembered(_news))
 

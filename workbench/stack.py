@@ -41,16 +41,20 @@ def short_name(stack: str) -> str:
     return stack.rpartition("/")[2]
 
 
+def require_pulumi() -> None:
+    """Raises WorkbenchError where there is no `pulumi` command."""
+    if shutil.which("pulumi") is None:
+        raise WorkbenchError(
+            "There is no `pulumi` command on the PATH: run `make setup`, then `. .venv/bin/activate`."
+        )
+
+
 class Question:
-    """A `pulumi` command that answers in JSON; it has been started, so that others can be asked meanwhile."""
+    """A `pulumi` command; it has been started, so that others can be asked meanwhile."""
 
     def __init__(self, *arguments: str, stack: str | None = None) -> None:
         """Starts `pulumi ARGUMENTS`. Raises WorkbenchError where there is no such command."""
-        if shutil.which("pulumi") is None:
-            raise WorkbenchError(
-                "There is no `pulumi` command on the PATH; install the Pulumi CLI "
-                '(https://www.pulumi.com/docs/install), or, for the lab, run: eval "$(workbench lab env)".'
-            )
+        require_pulumi()
         self._asked = " ".join(argument for argument in arguments if argument != "--json")
         self._process = subprocess.Popen(
             ["pulumi", *arguments, "--non-interactive", *(("--stack", stack) if stack else ())],
@@ -62,12 +66,16 @@ class Question:
         )
 
     def answer(self) -> Any:
-        """What it says. Raises WorkbenchError with its last line where it fails."""
+        """What it says in JSON. Raises WorkbenchError with its last line where it fails."""
+        return json.loads(self.said())
+
+    def said(self) -> str:
+        """What it prints. Raises WorkbenchError with its last line where it fails."""
         out, err = self._process.communicate()
         if self._process.returncode != 0:
             said = [line for line in (err or out).splitlines() if line.strip()]
             raise WorkbenchError(f"`pulumi {self._asked}` failed: {said[-1] if said else 'it said nothing'}")
-        return json.loads(out)
+        return out
 
 
 def pulumi(*arguments: str, stack: str | None = None) -> Any:
@@ -114,7 +122,17 @@ def outputs(stack: str | None = None) -> Outputs:
     return _outputs(pulumi("stack", "output", "--show-secrets", stack=stack))
 
 
+def outputs_in(exported: Mapping[str, Any]) -> Outputs | None:
+    """The outputs in an exported state; None where there is no server, or was none yet."""
+    for resource in (exported.get("deployment") or {}).get("resources") or ():
+        if resource["type"] == "pulumi:pulumi:Stack":
+            with contextlib.suppress(WorkbenchError):
+                return _outputs(resource.get("outputs") or {})
+    return None
+
+
 def _outputs(values: Any) -> Outputs:
+    """Raises WorkbenchError where they are not those of a stack that is up."""
     try:
         return Outputs.model_validate(values)
     except ValidationError:

@@ -9,6 +9,7 @@ from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
+_POLL_SECONDS = 3
 _GP3_USD_PER_GIB_MONTH = 0.08  # us-east-1, as the prices of instance_types.json: an estimate
 
 
@@ -58,6 +59,18 @@ def running(facts: Outputs) -> Outputs:
     if server.state != "running":
         raise WorkbenchError(f"The server {server.id} of stack {facts.stack} is {server.state}, not running.")
     return facts
+
+
+def start(facts: Outputs) -> None:
+    """Starts the stack's server, which is stopped or about to be, and waits until it runs. Raises WorkbenchError."""
+    ec2 = _ec2(stacks.aws_config(), facts.region)
+    ids = [facts.instance_id]
+    try:
+        ec2.get_waiter("instance_stopped").wait(InstanceIds=ids, WaiterConfig={"Delay": _POLL_SECONDS})
+        ec2.start_instances(InstanceIds=ids)
+        ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig={"Delay": _POLL_SECONDS})
+    except (BotoCoreError, ClientError) as error:
+        raise WorkbenchError(f"The server {facts.instance_id} could not be started: {error}") from None
 
 
 def data_volume(stack: str) -> Volume | None:

@@ -22,7 +22,7 @@ from workbench.cli import common, demo_stack
 from workbench.cli.common import JsonOption, console
 from workbench.cli.demo_stack import LAB_STACK
 from workbench.cli.local import hash_of
-from workbench.cli.stack import carry_out, plan
+from workbench.cli.stack import make
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 from workbench.settings import Services
@@ -60,8 +60,7 @@ def demo() -> None:
         fresh = not path.exists()
         no_rstudio = _write_stack_file(path) if fresh else f"{path.name} has services.rstudio.enabled: false"
         common.run(["pulumi", "stack", "select", "--create", LAB_STACK], "Choosing the stack")
-    plan(LAB_STACK, True, times)
-    carry_out(LAB_STACK, times)
+    make(LAB_STACK, True, times)
     context = stacks.context(LAB_STACK)
     with common.stage("Log in and compute", times):
         fetch_ca(context.outputs)

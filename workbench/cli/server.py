@@ -16,6 +16,7 @@ from workbench import stack as stacks
 from workbench.cli import cloud, common, remote
 from workbench.cli.common import JsonOption, StackOption, console
 from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
 
 HEALTH = "/usr/local/lib/workbench/health"  # deploy/health.py puts it there
 _HEALTH_TIMEOUT = 60  # seconds; it asks every service and each may be slow
@@ -34,15 +35,20 @@ def status(stack: StackOption = None, as_json: JsonOption = False) -> None:
         raise typer.Exit(3)
 
 
-def show_status(name: str) -> None:
-    """What `workbench status` shows, after an `up`."""
-    _show(status_of(name))
+def show_status(name: str, facts: Outputs) -> None:
+    """What `workbench status` shows, after an `up` that has just ended with these outputs."""
+    report = _report(name, facts, cloud.Instance(facts.instance_id, facts.instance_type, "running"))
+    # AWS is asked only where the server does not answer for itself.
+    _show(status_of(name) if "problem" in report else report)
 
 
 def status_of(name: str) -> dict[str, Any]:
     """{stack, url, address, instance {id, type, state}, services {name: {state, detail}}, disk, memory, users}."""
     facts = stacks.outputs(name)
-    server = cloud.instance(facts)
+    return _report(name, facts, cloud.instance(facts))
+
+
+def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[str, Any]:
     report: dict[str, Any] = {
         "stack": name,
         "url": facts.url,
@@ -63,6 +69,18 @@ def status_of(name: str) -> dict[str, Any]:
             return {**report, "problem": str(error)}
         report.update({key: health[key] for key in ("services", "disk", "memory", "users")})
     return report
+
+
+def wake(facts: Outputs) -> None:
+    """Starts the server of the stack where somebody stopped it: Pulumi finds nothing to do about that."""
+    if configure.answers(facts.address):
+        return
+    server = cloud.instance(facts)
+    if server is None or server.state not in {"stopping", "stopped"}:
+        return
+    with common.stage(f"Start the server {server.id}, which was {server.state}"):
+        cloud.start(facts)
+        configure.wait_for_ssh(facts.address)
 
 
 def ssh(

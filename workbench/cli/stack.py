@@ -1,16 +1,20 @@
 """Commands that make and unmake: `up`, `preview`, `destroy`. They drive `pulumi`."""
 
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from workbench import configure, stackfile
-from workbench.cli import common
+from workbench import stack as stacks
+from workbench.cli import common, engine, repair
 from workbench.cli.cloud import data_volume
 from workbench.cli.common import JsonOption, StackOption, YesOption, console
-from workbench.cli.server import show_status
+from workbench.cli.progress import verb_of
+from workbench.cli.server import show_status, wake
 from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
 
 _RENT = "Make it so"  # all of `pulumi up`; the configuration of the host is told apart where there was one
 SizeOption = Annotated[
@@ -19,48 +23,51 @@ SizeOption = Annotated[
 
 
 def up(stack: StackOption = None, size: SizeOption = None, yes: YesOption = False) -> None:
-    """Make the workbench, or bring it to what the settings say."""
+    """Make the workbench, or bring it to what the settings say; what a run that died has left is repaired first."""
     name = common.enter(stack)
     before = _resized(name, size)
     try:
-        plan(name, yes, {})
-    except (WorkbenchError, KeyboardInterrupt, typer.Abort):
+        facts = make(name, yes, {})
+    except (WorkbenchError, KeyboardInterrupt, typer.Abort) as error:
         # The new size stands once pulumi begins to carry it out; until then nothing is to have changed.
-        if before:
+        if before and not (isinstance(error, engine.RunFailedError) and error.began):
             stackfile.write(stackfile.path_of(name), before)
         raise
-    carry_out(name, {})
-    show_status(name)
+    show_status(name, facts)
 
 
-def plan(name: str, yes: bool, times: dict[str, float]) -> None:
-    """Checks the settings, shows the preview and asks (unless `yes`); nothing is changed."""
+def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
+    """All of `up`: the program runs once, or, where somebody is asked, a second time for what they are shown."""
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
-    with common.stage("Preview", times):
-        detail = () if yes else ("--diff",)
-        common.run(["pulumi", "preview", "--stack", name, *detail], "The preview")
+    known = stacks.outputs_in(repair.settled(name))
     if not yes:
+        with common.stage("Preview", times):
+            engine.run(name, "preview", "--diff", shown=True)
         typer.confirm("Do this?", abort=True)
-
-
-def carry_out(name: str, times: dict[str, float]) -> None:
-    """Lets pulumi do what the preview showed."""
+    if known is not None:
+        wake(known)
     began = time.time()
     with common.stage(_RENT, times):
-        common.run(["pulumi", "up", "--yes", "--skip-preview", "--stack", name], "`pulumi up`")
+        done = engine.run(name, "up", "--yes", "--skip-preview")
+        console.print(f"  {_counted(done.changes)}")
     configuring = configure.seconds_of_last_run(name, began)
     if configuring is not None:
-        times[_RENT] -= configuring
+        times[_RENT] = times.get(_RENT, 0.0) - configuring
         times["Configure the host"] = configuring
+    return Outputs.model_validate(done.outputs)
+
+
+def _counted(changes: Mapping[str, int]) -> str:
+    """`2 created, 1 updated, 22 unchanged`."""
+    return ", ".join(f"{count} {verb_of(step)}" for step, count in changes.items()) or "nothing to do"
 
 
 def preview(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """Show what `up` would change."""
     name = common.enter(stack)
     common.require_stack_file(name)
-    form = "--json" if as_json else "--diff"
-    common.run(["pulumi", "preview", "--stack", name, form], "The preview")
+    engine.run(name, "preview", "--json" if as_json else "--diff", shown=True)
 
 
 def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
@@ -69,8 +76,9 @@ def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
     if not yes:
         console.print(f"This ends the server of stack {name}. The data volume stays; the address does not.")
         typer.confirm("Do this?", abort=True)
+    repair.settled(name)
     with common.stage("Destroy all but the data volume"):
-        common.run(["pulumi", "destroy", "--exclude-protected", "--yes", "--stack", name], "`pulumi destroy`")
+        engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
     volume = data_volume(name)
     if volume is None:
         console.print("There is no data volume of this stack: it was never made, or somebody deleted it.")

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from workbench import lifeline
 from workbench.connector.ahead import Agent
 from workbench.connector.session import Question
 
@@ -120,6 +121,7 @@ def stop_ahead() -> None:
 
 def obey() -> None:
     """The other end: waits for the order and makes it this process's own. Ends the process where there comes none."""
+    lifeline.hold_to_parent()
     number = int(os.environ[ORDER])
     size = _read(number, SIZE)
     data = _read(number, int(size)) if size else b""

@@ -1,0 +1,163 @@
+"""Pulumi's engine: the `pulumi` command, with the program of this project in this process.
+
+So the program is imported once however often it runs, ends when this process does, and what it raises is a sentence
+here. What the engine prints goes to a log. What it does is told by its events, which come through a pipe, never a
+file: the settings in them have password hashes.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from workbench import stack as stacks
+from workbench.cli import locks
+from workbench.cli.progress import Progress
+from workbench.errors import WorkbenchError
+
+_HEARD = "^C received"  # what the engine says once it ends in order
+_HEARS_WITHIN = 2.0  # seconds
+_GENERIC = re.compile(r"^(resource .*)?(update|preview|destroy|refresh) failed$|^\d+ errors? occurred:?$")
+_PREFIXES = re.compile(
+    r"^(\* |error: |python inline source runtime error: |(rpc error: )?code = \S+ desc = |"
+    r"Exception calling application: )+"
+)
+
+
+class RunInterruptedError(WorkbenchError):
+    """Somebody pressed Ctrl-C, and the engine ended in order."""
+
+
+class RunFailedError(WorkbenchError):
+    """It failed. `began`: whether anything had been changed, or may have been."""
+
+    def __init__(self, said: str, began: bool) -> None:
+        super().__init__(said)
+        self.began = began
+
+
+def run(stack: str, *operation: str, program: bool = True, shown: bool = False) -> Progress:
+    """Runs `pulumi OPERATION` on a stack and gives back what it did; the lock of a run that died does not stop it.
+
+    `program`: whether the operation runs ours. `shown`: whether people read the engine's own words, as of a preview.
+    Raises RunFailedError with the reason and the log's name, RunInterruptedError where somebody stopped it, and
+    WorkbenchError where another run holds the stack.
+    """
+    log = _log(stack)
+    try:
+        return _run(stack, operation, program, shown, log)
+    except RunFailedError:
+        held = locks.holders(log.read_text(errors="replace"))
+        if not held:
+            raise
+    locks.clear(stack, held)
+    return _run(stack, operation, program, shown, _log(stack))
+
+
+def _run(stack: str, operation: Sequence[str], program: bool, shown: bool, log: Path) -> Progress:
+    progress = Progress(quiet=shown)
+    with _serving(program) as client, log.open("ab") as file:
+        command = ["pulumi", *operation, "--non-interactive", "--color=never", "--stack", stack, *client]
+        status = _follow(command, file, log, progress)
+    if status == 0:
+        if shown:
+            print(log.read_text(errors="replace"), end="", flush=True)
+        return progress
+    if _HEARD in log.read_text(errors="replace"):
+        raise RunInterruptedError(
+            "It was stopped as you asked. What was done stands, and the next run goes on from there."
+        )
+    said = reason(progress.errors, log)
+    raise RunFailedError(
+        f"{said}\nAll that Pulumi said is in {log.relative_to(stacks.ROOT)}.", progress.began
+    )
+
+
+def _log(stack: str) -> Path:
+    """The log of this run, for its owner alone; that of the run before is gone."""
+    path = stacks.state_folder(stack) / "pulumi.log"
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    return path
+
+
+@contextmanager
+def _serving(program: bool) -> Iterator[list[str]]:
+    """What the engine has to be told to run the program here; nothing where it runs none."""
+    if not program:
+        yield []
+        return
+    import grpc
+    from pulumi.runtime.proto import language_pb2_grpc
+
+    from workbench.cli.program import Inline
+
+    limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    server = grpc.server(ThreadPoolExecutor(4), options=limits)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Inline(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield [f"--client=127.0.0.1:{port}", "--exec-kind=auto.inline"]
+    finally:
+        server.stop(0)
+
+
+def _follow(command: list[str], output: IO[bytes], log: Path, progress: Progress) -> int:
+    """Runs the command and shows its events; gives back its exit status."""
+    stacks.require_pulumi()
+    reading, writing = os.pipe()
+    environment = {**os.environ, "PULUMI_DEBUG_COMMANDS": "true"}  # without which there is no --event-log
+    process = subprocess.Popen(
+        [*command, f"--event-log=/dev/fd/{writing}"],
+        cwd=stacks.ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=[writing],
+    )
+    os.close(writing)
+    with _passing_interrupts_on(process, log), os.fdopen(reading, "rb") as events:
+        progress.follow(events, lambda: process.poll() is None)
+        return process.wait()
+
+
+@contextmanager
+def _passing_interrupts_on(process: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
+    """Ctrl-C is the engine's: once ends it in order. A terminal tells it too; told twice, it would end at once."""
+
+    def pass_on() -> None:
+        if process.poll() is None and _HEARD not in log.read_text(errors="replace"):
+            process.send_signal(signal.SIGINT)
+
+    def take(*_: Any) -> None:
+        threading.Timer(_HEARS_WITHIN, pass_on).start()
+
+    before = signal.signal(signal.SIGINT, take)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def reason(errors: Sequence[tuple[str, str]], log: Path) -> str:
+    """Why a run failed, in one sentence: the first error that says something, else the last that was printed."""
+    for what, message in errors:
+        if said := plain(message):
+            return f"{what}: {said}" if what else said
+    said_last = [plain(line) for line in log.read_text(errors="replace").splitlines()]
+    return next((line for line in reversed(said_last) if line), "Pulumi ended without a word.")
+
+
+def plain(message: str) -> str:
+    """An error of the engine, a provider or the program without traceback and trimmings; "" where nothing is left."""
+    text = message.partition("Traceback (most recent call last)")[0]
+    lines = [_PREFIXES.sub("", line.strip()) for line in text.splitlines()]
+    return "\n".join(line for line in lines if line and not _GENERIC.match(line))

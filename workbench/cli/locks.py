@@ -1,0 +1,101 @@
+"""A stack's lock: whose it is, and whether whoever holds it still lives."""
+
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from workbench import stack as stacks
+from workbench.cli.common import console
+from workbench.errors import WorkbenchError
+
+# What Pulumi says of a lock in a backend of files, whichever service keeps them
+# (pkg/backend/diy/lock.go); Pulumi Cloud ends a lock by itself.
+_LOCKED = re.compile(r"created by (?P<user>.+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+_CLOCK_SECONDS = 2.0
+_SURVIVORS_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock, since when."""
+
+    user: str
+    host: str
+    pid: int
+    since: datetime
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}, process {self.pid}, since {self.since:%Y-%m-%d %H:%M:%S %Z}"
+
+    def is_dead(self) -> bool:
+        """Whether it was a process of this machine that is no more; another machine's cannot be asked."""
+        if self.host != socket.gethostname() or self.host == "localhost":
+            return False
+        try:
+            # the number may be another process's by now
+            return psutil.Process(self.pid).create_time() > self.since.timestamp() + _CLOCK_SECONDS
+        except psutil.NoSuchProcess:
+            return True
+
+
+def holders(said: str) -> list[Holder]:
+    """Those that Pulumi names in what it said; none where it did not fail for a lock."""
+    return [
+        Holder(match["user"], match["host"], int(match["pid"]), datetime.fromisoformat(match["since"]))
+        for match in _LOCKED.finditer(said)
+    ]
+
+
+def clear(stack: str, held: Sequence[Holder]) -> None:
+    """Removes a lock whose holders are dead, once all is gone that they started.
+
+    Raises WorkbenchError, and removes nothing, where one lives or is another machine's.
+    """
+    for holder in held:
+        if not holder.is_dead():
+            raise WorkbenchError(
+                f"Stack {stack} is locked by another run ({holder}). Wait for it to end; if you know that it is dead, "
+                f"`pulumi cancel --stack {stack}` removes the lock."
+            )
+    console.print(f"The last run died and left its lock ({held[0]}): it is removed.")
+    end_survivors(stacks.ROOT)
+    stacks.Question("cancel", "--yes", stack=stack).said()
+
+
+def end_survivors(root: Path) -> None:
+    """Waits for what a dead engine has left running on this project (workbench/lifeline.py), and kills what stays."""
+    left = [process for process in psutil.process_iter() if _outlived_its_engine(process, root)]
+    left += [child for process in left for child in _children(process)]
+    _, stubborn = psutil.wait_procs(left, timeout=_SURVIVORS_SECONDS)
+    for process in stubborn:
+        process.kill()
+
+
+def _outlived_its_engine(process: psutil.Process, root: Path) -> bool:
+    """Whether it is a plugin at work on this project whose engine, its last argument, does not answer."""
+    try:
+        command = process.cmdline()
+        if not any("pulumi.dynamic" in word or "language_host.py" in word for word in command):
+            return False
+        host, _, port = command[-1].rpartition(":")
+        if process.cwd() != str(root) or not port.isdigit():
+            return False
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    except (psutil.Error, OSError):
+        return False
+    return False
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        children: list[psutil.Process] = process.children(recursive=True)
+    except psutil.Error:
+        return []
+    return children
