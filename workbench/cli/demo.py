@@ -35,16 +35,6 @@ KERNELS = {
 }  # by service: its kernel, its answer to CODE
 PROBE_SECONDS = 15
 FIRST_SECONDS = 180.0  # a kernel's first answer, with nothing of R or Python in memory yet
-APP = "twenty"
-MAKE_APP = f"""import pathlib
-app = pathlib.Path.home() / "ShinyApps" / {APP!r} / "app.R"
-app.parent.mkdir(parents=True, exist_ok=True)
-app.write_text('''library(shiny)
-shinyApp(fluidPage(h1({CODE}), textOutput("who")), function(input, output) {{
-  output$who <- renderText(paste("An app of", Sys.info()[["user"]]))
-}})
-''')
-"""
 
 
 def demo() -> None:
@@ -67,6 +57,8 @@ def demo() -> None:
         checked = _visit(context.outputs, context.settings.services)
     if not context.settings.services.rstudio.enabled:
         checked.append(f"RStudio is left out: {no_rstudio}")
+    if not context.settings.services.shiny.enabled:
+        checked.append("Shiny is left out: through it a user can become root (docs/settings.md)")
     _summary(times, checked, fresh)
 
 
@@ -115,26 +107,11 @@ def _visit(facts: Outputs, services: Services) -> list[str]:
             if answer != result:
                 raise WorkbenchError(f"{title} was asked for {CODE} and answered {answer!r}, not {result}.")
             said.append(f"a kernel of {title} computed {CODE} = {answer}")
-        said.append(_visit_app(visitor, services))
         if services.rstudio.enabled:
             if visitor.client.get(f"{facts.url}rstudio/auth-sign-in").status_code != HTTPStatus.OK:
                 raise WorkbenchError(f"{facts.url}rstudio/ does not show RStudio's page to sign in.")
             said.append("RStudio shows its page to sign in")
     return said
-
-
-def _visit_app(visitor: Visitor, services: Services) -> str:
-    """A Shiny app made in a notebook and looked at; gives back what was seen, or that there is no Shiny."""
-    if not services.shiny.enabled:
-        return "Shiny was left out: services.shiny.enabled is false in the stack file"
-    visitor.run_code(MAKE_APP)
-    address = f"{visitor.url}/shiny/{USER}/{APP}/"
-    page = visitor.client.get(address, timeout=60)
-    if page.status_code != 200 or f"<h1>{RESULT}</h1>" not in page.text:
-        raise WorkbenchError(
-            f"The Shiny app at {address} answered with {page.status_code}, not with its page."
-        )
-    return f"Shiny serves an app of {USER}'s at {address}"
 
 
 def rstudio_unreachable() -> str | None:
@@ -155,7 +132,6 @@ def _write_stack_file(path: Path) -> str | None:
     unreachable = rstudio_unreachable()
     key = Path(f"{control.environment()[stacks.KEY_VARIABLE]}.pub").read_text().strip()
     region = control.environment()["AWS_REGION"]
-    services = {"shiny": {"enabled": True}, **({"rstudio": {"enabled": False}} if unreachable else {})}
     config = {
         "aws:region": region,
         "workbench:size": "t3.medium",
@@ -168,7 +144,7 @@ def _write_stack_file(path: Path) -> str | None:
             {"name": USER, "admin": True, "passwordHash": hash_of(_password())},
             {"name": "grace", "passwordHash": hash_of(_password())},
         ],
-        "workbench:services": services,
+        **({"workbench:services": {"rstudio": {"enabled": False}}} if unreachable else {}),
     }
     text = io.StringIO()
     YAML().dump({"config": config}, text)

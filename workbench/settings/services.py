@@ -115,7 +115,11 @@ class Shiny(Service):
     health: ClassVar[str | None] = "/shiny/"
     sandboxed: ClassVar[bool] = True
 
-    enabled: bool = Field(False, description="whether the service runs; it brings R and 170 MB of packages")
+    enabled: bool = Field(
+        False,
+        description="whether the service runs; it brings R and 170 MB of packages. Warning: Shiny Server opens users' "
+        "files as root, and through that any user can become root",
+    )
     port: Port = Field(3838, description="loopback port of Shiny Server, where Caddy finds it")
 
 
