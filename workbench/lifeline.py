@@ -4,11 +4,11 @@ What Pulumi's engine starts is in process groups of its own, so that a kill of t
 on beside the next run's.
 """
 
-import _thread  # gevent, which pyinfra works with, replaces what stands in threading
 import os
 import signal
 import socket
 import sys
+from _thread import start_new_thread  # by name, as sleep: gevent, which pyinfra works with, replaces both later
 from collections.abc import Callable
 from time import sleep
 
@@ -18,14 +18,14 @@ _SECONDS = 0.5
 def hold_to_parent() -> None:
     """Ends this process by SIGTERM once the process that started it is gone."""
     parent = os.getppid()
-    _thread.start_new_thread(_watch, (lambda: os.getppid() == parent,))
+    start_new_thread(_watch, (lambda: os.getppid() == parent,))
 
 
 def hold_to_engine() -> None:
     """Ends this process by SIGTERM once Pulumi's engine is gone, whose address is a plugin's last argument."""
     host, _, port = sys.argv[-1].rpartition(":")
     if host and port.isdigit():
-        _thread.start_new_thread(_watch, (lambda: _answers(host, int(port)),))
+        start_new_thread(_watch, (lambda: _answers(host, int(port)),))
 
 
 def _watch(lives: Callable[[], bool]) -> None:
