@@ -13,7 +13,7 @@ from infra import naming
 class AccessArgs:
     """The administrator's first key, for the key pair."""
 
-    stack: str
+    owner: naming.Owner
     public_key: str
 
 
@@ -26,7 +26,7 @@ class Access(pulumi.ComponentResource):
         key = aws.ec2.KeyPair(
             "key",
             public_key=args.public_key,
-            tags=naming.tags(args.stack, "key"),
+            tags=args.owner.tags("key"),
             # It only seeds the first boot, and changing it would replace the server; the deploy keeps
             # authorized_keys from then on.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["publicKey"]),
@@ -37,17 +37,18 @@ class Access(pulumi.ComponentResource):
                 {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}
             ],
         }
-        named = f"{naming.PROJECT}-{args.stack}"  # so that a credential can be limited to these names
+        named = naming.role_name(args.owner)
         # Nothing is granted: no service of the workbench calls AWS. It is here so that granting something later
         # is an update in place.
         role = aws.iam.Role(
-            named,
+            "role",
+            name=named,
             assume_role_policy=json.dumps(trust),
-            tags=naming.tags(args.stack, "role"),
+            tags=args.owner.tags("role"),
             opts=child,
         )
         profile = aws.iam.InstanceProfile(
-            named, role=role.name, tags=naming.tags(args.stack, "profile"), opts=child
+            "profile", name=named, role=role.name, tags=args.owner.tags("profile"), opts=child
         )
         self.key_name = key.key_name
         self.profile_name = profile.name

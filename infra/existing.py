@@ -1,52 +1,42 @@
 """What AWS already has of this stack, asked before anything is declared.
 
-A lost state must not lose data: the data volume and a zone of ours are found again by their tags and imported. And
-what would destroy or strand data is refused here, in the preview, before anything has changed.
+What would destroy or strand data is refused here, in the preview, before anything has changed. What is there and fits
+is taken back by infra/adoption.py, should the state lack it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
-from infra import naming
-from workbench import stack
-from workbench.errors import WorkbenchError
+from infra import lookups
+from infra.naming import Owner
 from workbench.instance_types import Architecture
 from workbench.settings import Settings
 
-_LIVING = ["pending", "running", "stopping", "stopped"]
 
+def judge(settings: Settings, owner: Owner) -> Architecture | None:
+    """Looks at the stack's volume and server; the architecture that the server has, None where there is none.
 
-@dataclass(frozen=True)
-class Existing:
-    """What was found: the ids to import, and the architecture that the running server has."""
-
-    volume_id: str | None
-    architecture: Architecture | None
-
-
-def find(settings: Settings, name: str) -> Existing:
-    """Looks for the volume and the server of the stack `name`. Raises RunError where they do not fit the settings."""
-    volume = _volume(settings, name)
-    server = _server(name)
+    Raises RunError where they do not fit the settings.
+    """
+    if owner.fresh:
+        return None
+    volume = _volume(settings, owner)
+    server = _server(owner)
     if volume is not None:
         _judge_holder(volume, server)
-    return Existing(volume, _architecture(settings, server) if server else None)
+    return _architecture(settings, server) if server else None
 
 
-def _volume(settings: Settings, name: str) -> str | None:
-    found = aws.ebs.get_ebs_volumes(
-        tags=_tags(name, "data"),
-        filters=[{"name": "status", "values": ["creating", "available", "in-use"]}],
-    ).ids
+def _volume(settings: Settings, owner: Owner) -> str | None:
+    found = lookups.data_volumes(owner.found_by("data"))
     if not found:
         return None
     if len(found) > 1:
         raise pulumi.RunError(
-            f"{len(found)} volumes claim to be the data volume of stack {name} by their tags "
-            f"({', '.join(sorted(found))}); remove the tag Stack from all but the right one."
+            f"{len(found)} volumes claim to be the data volume of stack {owner.stack} by their tags "
+            f"({', '.join(sorted(found))}); remove the tag StackId from all but the right one."
         )
     volume = aws.ebs.get_volume(filters=[{"name": "volume-id", "values": [found[0]]}])
     if volume.availability_zone != settings.zone:
@@ -62,40 +52,15 @@ def _volume(settings: Settings, name: str) -> str | None:
     return found[0]
 
 
-def _server(name: str) -> str | None:
-    """The id of the one server that carries the stack's tags; one that the state does not know is refused."""
-    found = aws.ec2.get_instances(instance_tags=_tags(name, "server"), instance_state_names=_LIVING).ids
-    if not found:
-        return None
+def _server(owner: Owner) -> str | None:
+    """The id of the one server that carries the stack's tags."""
+    found = lookups.servers(owner.found_by("server"))
     if len(found) > 1:
         raise pulumi.RunError(
-            f"{len(found)} servers claim to be that of stack {name} by their tags ({', '.join(sorted(found))}); "
-            "terminate all but the right one, or remove their tag Stack."
+            f"{len(found)} servers claim to be that of stack {owner.stack} by their tags ({', '.join(sorted(found))}); "
+            "terminate all but the right one, or remove their tag StackId."
         )
-    known = _known(name)
-    if known is not None and found[0] not in known:
-        raise pulumi.RunError(
-            f"The server {found[0]} carries the tags of stack {name}, but the stack's state does not know it "
-            "(was the state lost?), and a second one would be made beside it; terminate it, which leaves the data "
-            "volume, and then try again."
-        )
-    return found[0]
-
-
-def _known(name: str) -> frozenset[str] | None:
-    """The ids of the servers in the stack's state, which the program itself cannot see: `pulumi` is asked.
-
-    None where it does not answer (the Automation API may run a CLI that is not on the PATH). A second server is then
-    found out later: AWS attaches no volume that another one holds.
-    """
-    organization = pulumi.get_organization()
-    # a file backend calls its only organization so, and needs no more than the stack's own name
-    full = name if organization == "organization" else f"{organization}/{pulumi.get_project()}/{name}"
-    try:
-        return stack.resource_ids("aws:ec2/instance:Instance", full)
-    except WorkbenchError as error:
-        pulumi.warn(f"Whether the state knows the stack's server was not checked: {error}")
-        return None
+    return found[0] if found else None
 
 
 def _judge_holder(volume: str, server: str | None) -> None:
@@ -126,12 +91,6 @@ def _architecture(settings: Settings, server_id: str) -> Architecture:
         )
     kind = aws.ec2.get_instance_type(instance_type=server.instance_type)
     return architecture_of(kind.supported_architectures)
-
-
-def _tags(name: str, role: str) -> dict[str, str]:
-    """The tags to look for; `Name` is there for people, who may change it."""
-    wanted = naming.tags(name, role)
-    return {key: wanted[key] for key in ("Project", "Stack", "Role")}
 
 
 def architecture_of(supported: Sequence[str]) -> Architecture:

@@ -12,7 +12,7 @@ from infra import naming
 class FirewallArgs:
     """What may come in. Everything may go out: packages, mirrors, certificate authorities."""
 
-    stack: str
+    owner: naming.Owner
     vpc_id: pulumi.Input[str]
     inbound: list[naming.Rule]
 
@@ -25,9 +25,11 @@ class Firewall(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         group = aws.ec2.SecurityGroup(
             "group",
+            # neither of them can change later, so that neither holds the stack's name, which can
+            name=f"{naming.PROJECT}-{args.owner.id}",
             vpc_id=args.vpc_id,
-            description=f"{naming.PROJECT} {args.stack}",
-            tags=naming.tags(args.stack, "firewall"),
+            description="firewall of the workbench",
+            tags=args.owner.tags("firewall"),
             opts=child,
         )
         rules: list[pulumi.Resource] = [
@@ -39,7 +41,7 @@ class Firewall(pulumi.ComponentResource):
                 to_port=rule.port,
                 cidr_ipv4=rule.cidr,
                 description=rule.name,
-                tags=naming.tags(args.stack, "rule"),
+                tags=args.owner.tags(f"rule-{rule.name}"),
                 opts=child,
             )
             for rule in args.inbound
@@ -51,7 +53,7 @@ class Firewall(pulumi.ComponentResource):
                 ip_protocol="-1",
                 cidr_ipv4="0.0.0.0/0",
                 description="everything out",
-                tags=naming.tags(args.stack, "rule"),
+                tags=args.owner.tags("rule-out"),
                 opts=child,
             )
         )

@@ -21,11 +21,11 @@ class MachineType:
     architecture: Architecture
 
 
-def choose(settings: Settings, running: Architecture | None) -> MachineType:
-    """The type of `size`, asked of the API. `running` is the architecture of the server that there is, if any.
+def choose(settings: Settings, running: Architecture | None, now: str | None) -> MachineType:
+    """The type of `size`, asked of the API; the server has the architecture `running`, and in the state the type `now`.
 
     Raises RunError where the type does not exist, is too small for the services or of an architecture that one of them
-    lacks, or cannot run the server's system.
+    lacks, cannot run the server's system, or is not to be had in the zone.
     """
     try:
         kind = aws.ec2.get_instance_type(instance_type=settings.size)
@@ -49,4 +49,18 @@ def choose(settings: Settings, running: Architecture | None) -> MachineType:
             f"workbench:size is {settings.size!r}, which is {chosen.architecture}, but the server runs {running}; "
             f"choose a {running} type, or `workbench destroy` first (the data volume stays) and then `workbench up`."
         )
+    if settings.size != now:
+        _judge_zone(settings)
     return chosen
+
+
+def _judge_zone(settings: Settings) -> None:
+    """Raises RunError where the region has the type and the zone has not."""
+    offered = aws.ec2.get_instance_type_offerings(
+        location_type="availability-zone", filters=[{"name": "instance-type", "values": [settings.size]}]
+    ).locations
+    if settings.zone not in offered:
+        raise pulumi.RunError(
+            f"workbench:size is {settings.size!r}, which {settings.zone} does not have; {', '.join(sorted(offered))} "
+            "have it. Choose another size, or, as long as there is no data volume, which cannot move, another zone."
+        )

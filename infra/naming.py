@@ -20,9 +20,30 @@ class Rule:
     cidr: str
 
 
-def tags(stack: str, role: str) -> dict[str, str]:
-    """What every resource carries, so that a leftover can be found and billed to its stack."""
-    return {"Name": f"{PROJECT}-{stack}-{role}", "Project": PROJECT, "Stack": stack, "Role": role}
+@dataclass(frozen=True)
+class Owner:
+    """Whose a resource is: a stack by its name, and by its random id, which no other stack of that name has.
+
+    `fresh`: the id was drawn in this run, so that AWS has nothing of it yet.
+    """
+
+    stack: str
+    id: str
+    fresh: bool = False
+
+    def tags(self, role: str) -> dict[str, str]:
+        """What every resource carries, so that a leftover can be found and billed to its stack."""
+        named = {"Name": f"{PROJECT}-{self.stack}-{role}", "Stack": self.stack}
+        return {**named, **self.found_by(role)}
+
+    def found_by(self, role: str) -> dict[str, str]:
+        """The tags to look for. A stack can be renamed, and `Name` is there for people, who may change it."""
+        return {"Project": PROJECT, "StackId": self.id, "Role": role}
+
+
+def role_name(owner: Owner) -> str:
+    """That of the role and its profile, 64 characters at most: a credential can be limited to `workbench-STACK-*`."""
+    return f"{PROJECT}-{owner.stack}"[:51] + f"-{owner.id}"
 
 
 def inbound_rules(settings: Settings) -> list[Rule]:
@@ -46,6 +67,11 @@ def certificate_authority(settings: Settings) -> str | None:
     """Let's Encrypt's name in CAA records where the proxy asks it; how another CA is called there, nobody said."""
     ours = settings.asks_for_certificate() and settings.services.proxy.asks_lets_encrypt
     return "letsencrypt.org" if ours else None
+
+
+def caa(authority: str) -> str:
+    """The value of a CAA record that lets that authority alone issue certificates (RFC 8659)."""
+    return f'0 issue "{authority}"'
 
 
 def candidate_zones(domain: str) -> list[str]:

@@ -6,13 +6,14 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import naming
+from infra.naming import Owner
 
 
 @dataclass(frozen=True)
 class NetworkArgs:
-    """Where the network lies: stack for the tags, the availability zone of its subnet."""
+    """Where the network lies: the stack for the tags, the availability zone of its subnet."""
 
-    stack: str
+    owner: Owner
     zone: str
 
 
@@ -26,23 +27,21 @@ class Network(pulumi.ComponentResource):
             "vpc",
             cidr_block=naming.VPC_CIDR,
             enable_dns_hostnames=True,
-            tags=naming.tags(args.stack, "network"),
+            tags=args.owner.tags("network"),
             opts=child,
         )
         gateway = aws.ec2.InternetGateway(
-            "gateway", vpc_id=vpc.id, tags=naming.tags(args.stack, "gateway"), opts=child
+            "gateway", vpc_id=vpc.id, tags=args.owner.tags("gateway"), opts=child
         )
         subnet = aws.ec2.Subnet(
             "subnet",
             vpc_id=vpc.id,
             cidr_block=naming.SUBNET_CIDR,
             availability_zone=args.zone,
-            tags=naming.tags(args.stack, "subnet"),
+            tags=args.owner.tags("subnet"),
             opts=child,
         )
-        routes = aws.ec2.RouteTable(
-            "routes", vpc_id=vpc.id, tags=naming.tags(args.stack, "routes"), opts=child
-        )
+        routes = aws.ec2.RouteTable("routes", vpc_id=vpc.id, tags=args.owner.tags("routes"), opts=child)
         out = aws.ec2.Route(
             "internet",
             route_table_id=routes.id,

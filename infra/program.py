@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 from pulumi.runtime import config as runtime_config
 
-from infra import dns, existing, naming
+from infra import dns, existing, naming, records
+from infra import state as states
 from infra.access import Access, AccessArgs
+from infra.adoption import Adopter
 from infra.configuration import Configuration, ConfigurationArgs
 from infra.firewall import Firewall, FirewallArgs
+from infra.identity import Workbench, settle
 from infra.machine_type import MachineType, choose
 from infra.network import Network, NetworkArgs
 from infra.server import Server, ServerArgs
@@ -21,6 +25,17 @@ from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is to be, once nothing speaks against it; `domain` None without a name."""
+
+    settings: Settings
+    owner: naming.Owner
+    machine: MachineType
+    domain: dns.Domain | None
+    adopter: Adopter | None
+
+
 def main() -> None:
     """Declares the whole workbench of the stack that runs."""
     raw = _raw_config()
@@ -28,45 +43,67 @@ def main() -> None:
         settings = config.parse(raw)
     except config.SettingsError as error:
         raise pulumi.RunError(str(error)) from None
-    stack = pulumi.get_stack()
+    _declare(_plan(settings), raw)
+
+
+def _plan(settings: Settings) -> Plan:
+    """All that may be refused, before the first resource. Raises RunError."""
     _judge_region(settings)
-    found = existing.find(settings, stack)
-    machine = choose(settings, found.architecture)
-    server, storage = _machine(settings, stack, machine, found.volume_id)
-    facts = _facts(settings, stack, machine, server, storage)
+    state = states.read()
+    owner = settle(pulumi.get_stack(), state, settings.domain if settings.create_zone else None)
+    running = existing.judge(settings, owner)
+    machine = choose(settings, running, state.value("aws:ec2/instance:Instance", "server", "instanceType"))
+    domain = _domain(settings, owner, state) if settings.domain else None
+    return Plan(settings, owner, machine, domain, None if owner.fresh else Adopter(owner, state))
+
+
+def _domain(settings: Settings, owner: naming.Owner, state: states.State) -> dns.Domain:
+    assert settings.domain
+    zone = dns.find_zone(owner, settings.domain, settings.create_zone)
+    authority = naming.certificate_authority(settings)
+    adopted = records.judge(owner, state, zone.zone_id, settings.domain, authority) if zone else {}
+    return dns.Domain(settings.domain, zone, authority, adopted)
+
+
+def _declare(plan: Plan, raw: Mapping[str, Any]) -> None:
+    whole = Workbench(
+        plan.owner, pulumi.ResourceOptions(transformations=[plan.adopter] if plan.adopter else [])
+    )
+    child = pulumi.ResourceOptions(parent=whole)
+    server, storage = _machine(plan, child)
+    facts = _facts(plan, server, storage)
     needed: list[pulumi.Resource] = list(server.ready)
-    if settings.domain:
-        zone = dns.find_zone(stack, settings.domain, settings.create_zone)
-        authority = naming.certificate_authority(settings)
-        named = dns.Dns("dns", dns.DnsArgs(stack, settings.domain, server.address, zone, authority))
+    if plan.domain is not None:
+        named = dns.Dns("dns", dns.DnsArgs(plan.owner, plan.domain, server.address), child)
         if named.name_servers is not None:
             pulumi.export("nameServers", named.name_servers)
         needed.append(named)
-    if settings.configure:
+    if plan.settings.configure:
         context = pulumi.Output.all(facts=pulumi.Output.all(**facts)).apply(
             lambda known: json.dumps({"config": raw, "outputs": known["facts"]}, sort_keys=True)
         )
         Configuration(
             "configuration",
             ConfigurationArgs(pulumi.Output.secret(context), configure.deploy_digest(), server.instance_id),
-            opts=pulumi.ResourceOptions(depends_on=needed),
+            opts=pulumi.ResourceOptions(parent=whole, depends_on=needed),
         )
     for key, value in facts.items():
         pulumi.export(key, value)
 
 
-def _machine(
-    settings: Settings, stack: str, machine: MachineType, volume_id: str | None
-) -> tuple[Server, Storage]:
-    network = Network("network", NetworkArgs(stack, settings.zone))
-    firewall = Firewall("firewall", FirewallArgs(stack, network.vpc_id, naming.inbound_rules(settings)))
-    access = Access("access", AccessArgs(stack, naming.first_boot_key(settings)))
-    storage = Storage("storage", StorageArgs(stack, settings.zone, settings.data_volume_gib, volume_id))
+def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage]:
+    settings, owner = plan.settings, plan.owner
+    network = Network("network", NetworkArgs(owner, settings.zone), child)
+    firewall = Firewall(
+        "firewall", FirewallArgs(owner, network.vpc_id, naming.inbound_rules(settings)), child
+    )
+    access = Access("access", AccessArgs(owner, naming.first_boot_key(settings)), child)
+    storage = Storage("storage", StorageArgs(owner, settings.zone, settings.data_volume_gib), child)
     server = Server(
         "server",
         ServerArgs(
-            stack=stack,
-            machine=machine,
+            owner=owner,
+            machine=plan.machine,
             root_volume_gib=settings.root_volume_gib,
             subnet_id=network.subnet_id,
             group_id=firewall.group_id,
@@ -76,17 +113,17 @@ def _machine(
             admin_keys=settings.admin_ssh_keys,
             after=[*network.connected, *firewall.rules],
         ),
+        child,
     )
     return server, storage
 
 
-def _facts(
-    settings: Settings, stack: str, machine: MachineType, server: Server, storage: Storage
-) -> dict[str, pulumi.Input[Any]]:
+def _facts(plan: Plan, server: Server, storage: Storage) -> dict[str, pulumi.Input[Any]]:
     """The stack's outputs, by the names of workbench.outputs.Outputs."""
+    settings, machine = plan.settings, plan.machine
     host: pulumi.Input[str] = settings.domain or server.address
     facts: dict[str, pulumi.Input[Any]] = {
-        "stack": stack,
+        "stack": plan.owner.stack,
         "region": naming.region_of(settings.zone),
         "zone": settings.zone,
         "address": server.address,

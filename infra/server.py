@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import naming
 from infra.first_boot import user_data
 from infra.machine_type import MachineType
+from infra.naming import Owner
 from workbench.versions import DEBIAN_RELEASE
 
 _SSM_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
@@ -17,7 +17,7 @@ _SSM_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 class ServerArgs:
     """What the server is made of: root disk in GiB, ids of what it stands in, keys of its administrator."""
 
-    stack: str
+    owner: Owner
     machine: MachineType
     root_volume_gib: int
     subnet_id: pulumi.Input[str]
@@ -45,7 +45,7 @@ class Server(pulumi.ComponentResource):
         super().__init__("workbench:infra:Server", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         instance = self._instance(args)
-        address = aws.ec2.Eip("address", domain="vpc", tags=naming.tags(args.stack, "address"), opts=child)
+        address = aws.ec2.Eip("address", domain="vpc", tags=args.owner.tags("address"), opts=child)
         association = aws.ec2.EipAssociation(
             "address", instance_id=instance.id, allocation_id=address.allocation_id, opts=child
         )
@@ -65,7 +65,7 @@ class Server(pulumi.ComponentResource):
         self.register_outputs({"instanceId": instance.id, "address": address.public_ip})
 
     def _instance(self, args: ServerArgs) -> aws.ec2.Instance:
-        server_tags = naming.tags(args.stack, "server")
+        server_tags = args.owner.tags("server")
         return aws.ec2.Instance(
             "server",
             ami=image_of(args.machine.architecture),
@@ -74,7 +74,7 @@ class Server(pulumi.ComponentResource):
             vpc_security_group_ids=[args.group_id],
             key_name=args.key_name,
             iam_instance_profile=args.profile_name,
-            user_data=user_data(args.stack, args.admin_keys),
+            user_data=user_data(args.owner.stack, args.admin_keys),
             metadata_options={
                 "http_endpoint": "enabled",
                 "http_tokens": "required",
@@ -85,7 +85,7 @@ class Server(pulumi.ComponentResource):
                 "volume_type": "gp3",
                 "volume_size": args.root_volume_gib,
                 "delete_on_termination": True,
-                "tags": naming.tags(args.stack, "root"),
+                "tags": args.owner.tags("root"),
             },
             tags=server_tags,
             opts=pulumi.ResourceOptions(

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import naming
+from infra.naming import Owner
 
 
 @dataclass(frozen=True)
 class StorageArgs:
-    """Where and how big, in GiB; `existing` is the id of a volume that is the stack's already."""
+    """Where and how big, in GiB."""
 
-    stack: str
+    owner: Owner
     zone: str
     size_gib: int
-    existing: str | None
 
 
 class Storage(pulumi.ComponentResource):
@@ -29,14 +28,13 @@ class Storage(pulumi.ComponentResource):
             size=args.size_gib,
             type="gp3",
             encrypted=True,
-            tags=naming.tags(args.stack, "data"),
+            tags=args.owner.tags("data"),
             # Protected: `pulumi destroy --exclude-protected` leaves it in the state for the next `up`. Retained:
-            # should the protection be lifted by hand, even then only the state forgets it, and the tags find it.
+            # should the protection be lifted by hand, even then only the state forgets it, and its tags find it.
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=True,
                 retain_on_delete=True,
-                import_=args.existing,
                 # what a snapshot-made or imported volume happens to have must not replace it
                 ignore_changes=["snapshotId", "kmsKeyId", "iops", "throughput"],
             ),

@@ -1,0 +1,86 @@
+"""What a stack has in AWS that no state knows of: how it is told from others', what it costs, how it is said.
+
+Every resource carries the tag StackId beside the stack's name: another state, a colleague's perhaps, may have a stack
+of the same name in the same account. Looking is left to who asks: infra does it through the provider, the command
+through boto3.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from workbench import instance_types
+
+ADOPT_VARIABLE = "WORKBENCH_ADOPT"
+ADOPT_NONE = "none"
+
+# us-east-1, as the prices of instance_types.json: estimates, other regions differ
+GP3_USD_PER_GIB_MONTH = 0.08
+ADDRESS_USD_PER_MONTH = 3.65
+ZONE_USD_PER_MONTH = 0.5
+HOURS_PER_MONTH = 730
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """One thing in AWS: its kind and what is notable of it in a person's words; USD a month, None where unknown."""
+
+    kind: str
+    id: str
+    stack_id: str
+    detail: str = ""
+    usd_per_month: float | None = 0.0
+
+    def __str__(self) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        if self.usd_per_month is None:
+            return f"{self.kind} {self.id}{detail}, at a price that is not known here"
+        cost = f", about {self.usd_per_month:.2f} USD a month" if self.usd_per_month else ""
+        return f"{self.kind} {self.id}{detail}{cost}"
+
+
+def server(server_id: str, stack_id: str, size: str, state: str, root_gib: int) -> Leftover:
+    """A server and its root disk; a stopped one is paid for by its disk alone."""
+    known = instance_types.find(size)
+    hourly = 0.0 if state == "stopped" else known.usd_per_hour if known else None
+    cost = None if hourly is None else hourly * HOURS_PER_MONTH + root_gib * GP3_USD_PER_GIB_MONTH
+    return Leftover("server", server_id, stack_id, f"{size}, {state}", cost)
+
+
+def volume(volume_id: str, stack_id: str, gib: int) -> Leftover:
+    """A data volume."""
+    return Leftover("data volume", volume_id, stack_id, f"{gib} GiB", gib * GP3_USD_PER_GIB_MONTH)
+
+
+def address(allocation_id: str, stack_id: str, public_ip: str) -> Leftover:
+    """An Elastic IP, which costs the same in use and out of use."""
+    return Leftover("address", allocation_id, stack_id, public_ip, ADDRESS_USD_PER_MONTH)
+
+
+def stack_ids(found: Iterable[Leftover]) -> list[str]:
+    """The ids of the stacks that they belong to."""
+    return sorted({item.stack_id for item in found})
+
+
+def listing(found: Sequence[Leftover]) -> str:
+    """A line for each stack id and what it has, and what it all costs a month, as far as that is known."""
+    lines = []
+    for stack_id, items in groupby(sorted(found, key=lambda item: (item.stack_id, item.kind)), _stack_id):
+        lines.append(f"  {stack_id}: {'; '.join(str(item) for item in items)}")
+    return "\n".join(lines)
+
+
+def _stack_id(item: Leftover) -> str:
+    return item.stack_id
+
+
+def stack_id_of(resources: Iterable[Mapping[str, Any]]) -> str | None:
+    """The id that a state knows its stack by, from its resources (what matters is their `outputs`); None: no stack yet.
+
+    It is an output of the component that holds all others, and a tag of what is in AWS, should that one be lost.
+    """
+    outputs = [resource.get("outputs") or {} for resource in resources]
+    named = [told["stackId"] for told in outputs if "stackId" in told]
+    tagged = [told["tags"]["StackId"] for told in outputs if "StackId" in (told.get("tags") or {})]
+    return next(iter([*named, *tagged]), None)
