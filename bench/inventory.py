@@ -18,7 +18,7 @@ def _hosts() -> list[tuple[str, dict[str, object]]]:
     port = _os.environ.get("WORKBENCH_BENCH_PORT")
     if port:
         known = _Path(str(data["ssh_known_hosts_file"]))
-        far = known.with_name("known_hosts.bench")
+        far = known.with_name("bench")
         far.write_text(known.read_text().replace(str(data["ssh_hostname"]), f"[127.0.0.1]:{port}"))
         data |= {"ssh_hostname": "127.0.0.1", "ssh_port": int(port), "ssh_known_hosts_file": str(far)}
     connector = _os.environ.get("WORKBENCH_BENCH_CONNECTOR", "workbench")

@@ -83,16 +83,6 @@ def pulumi(*arguments: str, stack: str | None = None) -> Any:
     return Question(*arguments, "--json", stack=stack).answer()
 
 
-def resource_ids(kind: str, stack: str) -> frozenset[str]:
-    """The ids of the resources of a type (`aws:ec2/instance:Instance`) in the stack's state. No secret is decrypted."""
-    state = Question("stack", "export", stack=stack).answer()[
-        "deployment"
-    ]  # which prints JSON and takes no --json
-    return frozenset(
-        item["id"] for item in state.get("resources") or () if item["type"] == kind and "id" in item
-    )
-
-
 def settings(stack: str | None = None) -> Settings:
     """The settings of a stack (of the selected one unless named). Raises SettingsError."""
     return _settings(pulumi("config", "--show-secrets", stack=stack))
@@ -160,8 +150,17 @@ def context_text(raw_config: Mapping[str, object], facts: Outputs) -> str:
 
 
 def known_hosts(facts: Outputs) -> Path:
-    """Where this machine remembers the server's host keys: a file for each server, so that a rebuilt one is new."""
-    return state_folder(facts.stack) / f"known_hosts.{facts.instance_id}"
+    """Where this machine remembers the server's host keys: a file for each server, so that a rebuilt one is new.
+
+    Not among the notes on the stack, which can be renamed.
+    """
+    path = _known_hosts(facts.instance_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _known_hosts(instance_id: str) -> Path:
+    return ROOT / ".workbench" / "known_hosts" / instance_id
 
 
 def host_key_checking(facts: Outputs) -> str:
@@ -180,7 +179,10 @@ def facts_memory(name: str) -> Path:
 
 
 def note_outputs(facts: Outputs) -> None:
-    """Notes them, for `noted_outputs`."""
+    """Notes them, for `noted_outputs`; the server that the stack had before is no more."""
+    before = noted_outputs(facts.stack)
+    if before is not None and before.instance_id != facts.instance_id:
+        _known_hosts(before.instance_id).unlink(missing_ok=True)
     (state_folder(facts.stack) / NOTED).write_text(facts.model_dump_json(by_alias=True))
 
 
@@ -193,7 +195,7 @@ def noted_outputs(stack: str) -> Outputs | None:
 
 
 def state_folder(stack: str) -> Path:
-    """This machine's own notes on a stack: known hosts, the last deploy's log and questions; none is needed again."""
+    """This machine's own notes on a stack, the last deploy's log and questions; none is needed again."""
     folder = _folder(stack)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -206,9 +208,14 @@ def _folder(stack: str) -> Path:
 def forget(stack: str) -> None:
     """Removes what this machine keeps of a stack that is no more: its stack file and our own notes."""
     (ROOT / f"Pulumi.{short_name(stack)}.yaml").unlink(missing_ok=True)
+    noted = noted_outputs(stack)
+    if noted is not None:
+        _known_hosts(noted.instance_id).unlink(missing_ok=True)
     shutil.rmtree(_folder(stack), ignore_errors=True)
     (ROOT / "pyinfra-debug.log").unlink(missing_ok=True)  # pyinfra's own, where it met what it did not expect
     with contextlib.suppress(OSError):  # others may have their notes there
+        (ROOT / ".workbench" / "known_hosts").rmdir()
+    with contextlib.suppress(OSError):
         (ROOT / ".workbench").rmdir()
 
 

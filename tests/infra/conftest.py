@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,84 +13,210 @@ from pulumi.runtime import mocks, set_all_config
 from pulumi.runtime.stack import run_pulumi_func
 from pulumi.runtime.sync_await import _sync_await
 
-from workbench import stack
-from workbench.errors import WorkbenchError
-
+ID = "0123456789ab"
+ADDRESS = "198.51.100.7"
+VOLUME, SERVER, EIP = "aws:ebs/volume:Volume", "aws:ec2/instance:Instance", "aws:ec2/eip:Eip"
+ROLE, PROFILE = "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
+RECORD = "aws:route53/record:Record"
+WITHIN = {"vpc-id": "vpcId", "group-id": "securityGroupId", "volume-id": "id"}
 ZONES = {
-    "Z1": {"name": "example.org", "privateZone": False, "tags": {}},
-    "Z2": {"name": "other.org", "privateZone": False, "tags": {}},
+    "Z1": {"name": "example.org", "privateZone": False, "tags": {}, "comment": ""},
+    "Z2": {"name": "other.org", "privateZone": False, "tags": {}, "comment": ""},
 }
+
+
+def tags(role: str, stack_id: str = ID, stack: str = "dev") -> dict[str, str]:
+    """Those of a resource of a stack."""
+    return {"Project": "workbench", "Stack": stack, "StackId": stack_id, "Role": role}
 
 
 @dataclass
 class Cloud(mocks.Mocks):
-    """An AWS of plain data: what the data sources answer, and every resource that was asked for."""
+    """An AWS of plain data: what is there, what the state knows of it, and every resource that was asked for."""
 
-    volumes: list[dict[str, Any]] = field(default_factory=list)
-    servers: list[str] = field(default_factory=list)  # their types; the ids are i-0, i-1, ...
-    root_gib: int = 8
+    things: list[dict[str, Any]] = field(default_factory=list)  # inputs and outputs, with `kind` and `id`
+    state: dict[str, Any] = field(default_factory=dict)
     held_by: str = ""  # the server that the volumes are attached to
-    known: set[str] | None = field(
-        default_factory=lambda: {"i-0"}
-    )  # servers in the stack's state; None: not told
     zones: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ZONES))
-    zones_asked: int = 0
+    records: list[dict[str, Any]] = field(default_factory=list)
+    offered: tuple[str, ...] = ("eu-west-1a", "eu-west-1b")
     region: str = "eu-west-1"
     resources: list[mocks.MockResourceArgs] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)  # the functions, by their last part
+
+    # ---- what a test prepares
+
+    def add(self, kind: str, thing_id: str, role: str, **values: Any) -> None:
+        """Something of this stack is in AWS."""
+        self.things.append({"kind": kind, "id": thing_id, "tags": tags(role), **values})
+
+    def begun(self, stack_id: str = ID) -> None:
+        """The state has the stack's id, and nothing else."""
+        self.state["urn:pulumi:dev::workbench::workbench:infra:Workbench::workbench"] = {
+            "type": "workbench:infra:Workbench",
+            "outputs": {"stackId": stack_id},
+        }
+
+    def killed(self, unknown: Iterable[str]) -> None:
+        """All that was asked for is in AWS; the state knows it, save the resources that have these names.
+
+        Forgets what was asked for.
+        """
+        made = [resource for resource in self.resources if resource.typ.startswith("aws:")]
+        for resource in made:
+            self.things.append({**self.made(resource), "kind": resource.typ, "id": f"{resource.name}-id"})
+            if resource.typ == RECORD:
+                values = [{"value": value} for value in resource.inputs["records"]]
+                self.records.append({**resource.inputs, "resourceRecords": values})
+        for resource in self.resources:
+            if resource.name not in unknown:
+                urn = f"urn:pulumi:dev::workbench::parent${resource.typ}::{resource.name}"
+                outputs = {**self.made(resource), "id": f"{resource.name}-id"}
+                self.state[urn] = {"type": resource.typ, "outputs": outputs}
+        (given,) = {thing["tags"]["StackId"] for thing in self.things if "tags" in thing}
+        self.begun(given)
+        for mine in (self.resources, self.requests, self.asked):
+            mine.clear()
+
+    def lost(self) -> str:
+        """All that was asked for is in AWS, and the state is empty; gives back the id of the stack."""
+        self.killed(())
+        self.state.clear()
+        return str(self.of_kind(VOLUME)[0]["tags"]["StackId"])
+
+    # ---- what a test looks at
+
+    def of(self, kind: str) -> list[mocks.MockResourceArgs]:
+        """The resources of one type, by the last part of its token."""
+        return [resource for resource in self.resources if resource.typ.endswith(f":{kind}")]
+
+    def imported(self) -> dict[str, str]:
+        """What was taken back, by the last part of its type and its name."""
+        return {
+            f"{request.type.rpartition(':')[2]} {request.name}": request.importId
+            for request in self.requests
+            if request.importId
+        }
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        return [thing for thing in self.things if thing["kind"] == kind]
+
+    # ---- what the program asks
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources.append(args)
+        return args.resource_id or f"{args.name}-id", self.made(args)
+
+    def made(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
         made = {**args.inputs, "arn": f"arn:aws:{args.name}"}
-        if args.typ == "aws:ec2/eip:Eip":
-            made |= {"publicIp": "198.51.100.7", "allocationId": "eipalloc-1"}
+        if args.typ == EIP:
+            made |= {"publicIp": ADDRESS, "allocationId": "eipalloc-1"}
         if args.typ == "aws:route53/zone:Zone":
             made |= {"zoneId": "Znew", "nameServers": ["ns-1.example"]}
-        return args.resource_id or f"{args.name}-id", made
-
-    def resource_ids(self, _kind: str, _stack: str) -> frozenset[str]:
-        if self.known is None:
-            raise WorkbenchError("There is no `pulumi` command on the PATH.")
-        return frozenset(self.known)
+        return made
 
     def call(self, args: mocks.MockCallArgs) -> Any:
+        self.asked.append(args.token.rpartition(":")[2])
+        ids: dict[str, str] = {
+            "aws:ec2/getVpcs:getVpcs": "aws:ec2/vpc:Vpc",
+            "aws:ec2/getSubnets:getSubnets": "aws:ec2/subnet:Subnet",
+            "aws:ec2/getRouteTables:getRouteTables": "aws:ec2/routeTable:RouteTable",
+            "aws:ec2/getSecurityGroups:getSecurityGroups": "aws:ec2/securityGroup:SecurityGroup",
+            "aws:ec2/getInstances:getInstances": SERVER,
+        }
+        if args.token in ids:
+            return {"ids": self._ids(ids[args.token], args.args)}
         return {
-            "aws:index/getRegion:getRegion": self._region,
+            "pulumi:pulumi:readStackResourceOutputs": lambda _: {"outputs": self.state},
+            "aws:index/getRegion:getRegion": lambda _: {"region": self.region},
             "aws:ebs/getEbsVolumes:getEbsVolumes": self._volumes,
             "aws:ebs/getVolume:getVolume": self._volume,
-            "aws:ec2/getInstances:getInstances": self._servers,
-            "aws:ec2/getInstance:getInstance": lambda _: {
-                "instanceType": self.servers[0],
-                "rootBlockDevices": [{"volumeSize": self.root_gib}],
-            },
+            "aws:ec2/getInstance:getInstance": self._server,
             "aws:ec2/getInstanceType:getInstanceType": self._type,
+            "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": lambda _: {
+                "locations": list(self.offered)
+            },
+            "aws:ec2/getEips:getEips": self._addresses,
+            "aws:ec2/getElasticIp:getElasticIp": lambda args: self._one(EIP, args["id"]),
+            "aws:ec2/getVpc:getVpc": lambda args: self._one("aws:ec2/vpc:Vpc", args["id"]),
+            "aws:ec2/getInternetGateway:getInternetGateway": self._gateway,
+            "aws:ec2/getRouteTable:getRouteTable": self._table,
+            "aws:vpc/getSecurityGroupRules:getSecurityGroupRules": lambda args: {
+                "ids": [
+                    rule
+                    for way in ("Ingress", "Egress")
+                    for rule in self._ids(f"aws:vpc/securityGroup{way}Rule:SecurityGroup{way}Rule", args)
+                ]
+            },
+            "aws:iam/getRoles:getRoles": self._roles,
+            "aws:iam/getInstanceProfile:getInstanceProfile": self._profile,
             "aws:ssm/getParameter:getParameter": lambda args: {
                 "value": f"ami-{args['name'].rsplit('/', 1)[1]}"
             },
             "aws:route53/getZones:getZones": lambda _: {"ids": list(self.zones)},
             "aws:route53/getZone:getZone": self._zone,
+            "aws:route53/getRecords:getRecords": self._records,
         }[args.token](args.args)
 
-    def _region(self, _: Any) -> dict[str, Any]:
-        return {"region": self.region}
+    def _ids(self, kind: str, args: Any) -> list[str]:
+        wanted = args.get("tags") or args.get("instanceTags") or {}
+        inside = {WITHIN[f["name"]]: f["values"] for f in args.get("filters") or () if f["name"] in WITHIN}
+        return [
+            thing["id"]
+            for thing in self.of_kind(kind)
+            if wanted.items() <= thing["tags"].items()
+            and all(thing[key] in values for key, values in inside.items())
+        ]
+
+    def _one(self, kind: str, thing_id: str) -> dict[str, Any]:
+        return next(thing for thing in self.of_kind(kind) if thing["id"] == thing_id)
 
     def _volumes(self, args: Any) -> dict[str, Any]:
         asked = {item["name"]: item["values"] for item in args["filters"]}
         if "volume-id" not in asked:
-            assert args["tags"]["Role"] == "data"
-            return {"ids": [volume["volumeId"] for volume in self.volumes]}
+            return {"ids": self._ids(VOLUME, args)}
         held = self.held_by in asked.get("attachment.instance-id", [self.held_by])
         return {"ids": asked["volume-id"] if self.held_by and held else []}
 
     def _volume(self, args: Any) -> dict[str, Any]:
         (wanted,) = args["filters"][0]["values"]
-        return next(volume for volume in self.volumes if volume["volumeId"] == wanted)
+        return {"volumeId": wanted, **self._one(VOLUME, wanted)}
 
-    def _servers(self, _: Any) -> dict[str, Any]:
-        return {"ids": [f"i-{number}" for number in range(len(self.servers))]}
+    def _server(self, args: Any) -> dict[str, Any]:
+        server = self._one(SERVER, args["instanceId"])
+        disk = {"volumeSize": server["rootBlockDevice"]["volumeSize"]}
+        told = {key: server[key] for key in ("instanceType", "tags")}
+        return {**told, "instanceState": "running", "rootBlockDevices": [disk]}
+
+    def _addresses(self, args: Any) -> dict[str, Any]:
+        ids = self._ids(EIP, args)
+        return {"allocationIds": ids, "publicIps": [ADDRESS for _ in ids]}
+
+    def _gateway(self, args: Any) -> Any:
+        found = self._ids("aws:ec2/internetGateway:InternetGateway", args)
+        if not found:
+            return {}, [("tags", "no matching EC2 Internet Gateway found")]
+        return {"internetGatewayId": found[0]}
+
+    def _table(self, args: Any) -> dict[str, Any]:
+        def mine(kind: str) -> list[dict[str, Any]]:
+            return [thing for thing in self.of_kind(kind) if thing["routeTableId"] == args["routeTableId"]]
+
+        routes = [{"cidrBlock": route["destinationCidrBlock"]} for route in mine("aws:ec2/route:Route")]
+        linked = mine("aws:ec2/routeTableAssociation:RouteTableAssociation")
+        return {"routes": routes, "associations": [{"subnetId": item["subnetId"]} for item in linked]}
+
+    def _roles(self, args: Any) -> dict[str, Any]:
+        names = [role["name"] for role in self.of_kind(ROLE)]
+        return {"names": [name for name in names if re.search(args["nameRegex"], name)]}
+
+    def _profile(self, args: Any) -> Any:
+        if args["name"] not in [profile["name"] for profile in self.of_kind(PROFILE)]:
+            return {}, [("name", f"NoSuchEntity: Instance Profile {args['name']} cannot be found.")]
+        return {"name": args["name"]}
 
     def _zone(self, args: Any) -> Any:
-        self.zones_asked += 1
         found = [
             {**zone, "zoneId": zone_id}
             for zone_id, zone in self.zones.items()
@@ -100,6 +227,13 @@ class Cloud(mocks.Mocks):
             return found[0]
         said = "multiple Route 53 Hosted Zones matched" if found else "no matching Route 53 Hosted Zone found"
         return {}, [("name", said)]
+
+    def _records(self, args: Any) -> dict[str, Any]:
+        return {
+            "resourceRecordSets": [
+                record for record in self.records if record.get("zoneId", "Z1") == args["zoneId"]
+            ]
+        }
 
     def _type(self, args: Any) -> Any:
         name = args["instanceType"]
@@ -112,10 +246,6 @@ class Cloud(mocks.Mocks):
             "memorySize": 512 if small else 8192,
             "supportedArchitectures": ["arm64"] if arm else ["x86_64"],
         }
-
-    def of(self, kind: str) -> list[mocks.MockResourceArgs]:
-        """The resources of one type, by the last part of its token."""
-        return [resource for resource in self.resources if resource.typ.endswith(f":{kind}")]
 
 
 class Monitor(mocks.MockMonitor):
@@ -136,13 +266,13 @@ def declare(
     cloud: Cloud, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., dict[str, Any]]:
     """Runs the program with `config` and what is given on top; answers the stack's outputs."""
-    monkeypatch.setattr(stack, "resource_ids", cloud.resource_ids)
+    monkeypatch.delenv("WORKBENCH_ADOPT", raising=False)
 
-    def run(**changes: Any) -> dict[str, Any]:
+    def run(stack: str = "dev", **changes: Any) -> dict[str, Any]:
         from infra.program import main
 
         asyncio.set_event_loop(asyncio.new_event_loop())
-        mocks.set_mocks(cloud, project="workbench", stack="dev", monitor=Monitor(cloud))
+        mocks.set_mocks(cloud, project="workbench", stack=stack, monitor=Monitor(cloud))
         given = {**config, **{f"workbench:{key}": value for key, value in changes.items()}}
         set_all_config({k: v if isinstance(v, str) else json.dumps(v) for k, v in given.items()})
 

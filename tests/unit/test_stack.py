@@ -29,29 +29,6 @@ def answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return prepare
 
 
-def test_the_ids_of_a_type_are_read_from_the_state(answer: Any) -> None:
-    server, volume = "aws:ec2/instance:Instance", "aws:ebs/volume:Volume"
-    asked = answer(
-        {
-            "version": 3,
-            "deployment": {
-                "resources": [
-                    {"urn": "urn:1", "type": "pulumi:pulumi:Stack"},
-                    {"urn": "urn:2", "type": server, "id": "i-1"},
-                    {"urn": "urn:3", "type": volume, "id": "vol-1"},
-                ]
-            },
-        }
-    )
-    assert stack.resource_ids(server, "prod") == {"i-1"}
-    assert asked.read_text().split() == ["stack", "export", "--non-interactive", "--stack", "prod"]
-
-
-def test_an_empty_state_has_no_ids(answer: Any) -> None:
-    answer({"version": 3, "deployment": {"manifest": {}}})
-    assert stack.resource_ids("aws:ec2/instance:Instance", "prod") == frozenset()
-
-
 def test_what_pulumi_refuses_is_passed_on_in_its_last_line(answer: Any) -> None:
     answer("error: no stack named 'prod' found\n", status=255)
     with pytest.raises(
@@ -71,6 +48,26 @@ def test_the_files_of_a_stack_are_named_by_its_last_part(
     stackfile.path_of(name).touch()
     stack.forget(name)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_host_keys_of_a_server_stay_while_the_stack_has_it_whatever_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    facts, others = Outputs.model_validate(FACTS), Outputs.model_validate({**FACTS, "instanceId": "i-9"})
+    for server in (facts, others):
+        stack.known_hosts(server).touch()
+    stack.note_outputs(facts)
+    assert stack.known_hosts(facts.model_copy(update={"stack": "renamed"})).exists()
+    rebuilt = facts.model_copy(update={"instance_id": "i-2"})
+    stack.known_hosts(rebuilt).touch()
+    stack.note_outputs(rebuilt)
+    assert not stack.known_hosts(facts).exists()
+    stack.forget(rebuilt.stack)
+    assert list((tmp_path / ".workbench").rglob("*")) == [
+        stack.known_hosts(others).parent,
+        stack.known_hosts(others),
+    ]
 
 
 def test_aws_is_asked_as_the_profile_of_the_stack(

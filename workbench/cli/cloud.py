@@ -7,10 +7,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
+from workbench.leftovers import GP3_USD_PER_GIB_MONTH
 from workbench.outputs import Outputs
 
-_POLL_SECONDS = 3
-_GP3_USD_PER_GIB_MONTH = 0.08  # us-east-1, as the prices of instance_types.json: an estimate
+POLL_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ def start(facts: Outputs) -> None:
     ec2 = _ec2(stacks.aws_config(), facts.region)
     ids = [facts.instance_id]
     try:
-        ec2.get_waiter("instance_stopped").wait(InstanceIds=ids, WaiterConfig={"Delay": _POLL_SECONDS})
+        ec2.get_waiter("instance_stopped").wait(InstanceIds=ids, WaiterConfig={"Delay": POLL_SECONDS})
         ec2.start_instances(InstanceIds=ids)
-        ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig={"Delay": _POLL_SECONDS})
+        ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig={"Delay": POLL_SECONDS})
     except (BotoCoreError, ClientError) as error:
         raise WorkbenchError(f"The server {facts.instance_id} could not be started: {error}") from None
 
@@ -84,7 +84,7 @@ def data_volume(stack: str) -> Volume | None:
     if not found:
         return None
     size = found[0]["Size"]
-    return Volume(found[0]["VolumeId"], size, size * _GP3_USD_PER_GIB_MONTH)
+    return Volume(found[0]["VolumeId"], size, size * GP3_USD_PER_GIB_MONTH)
 
 
 def _ec2(access: stacks.AwsConfig, region: str | None = None) -> Any:
