@@ -110,6 +110,18 @@ class Cloud:
             self._account = str(self.sts.get_caller_identity()["Account"])
         return self._account
 
+    def arn(self, template: str, known: State) -> str:
+        """The ARN for which `template` has {region}, {account} and names of what is known."""
+        return template.format(**{**known, "region": self.region, "account": self.account})
+
+    def ask(self, call: str, **arguments: Any) -> dict[str, Any]:
+        """The whole answer, all its pages, of a call such as `ec2.describe_vpcs`."""
+        service, _, operation = call.partition(".")
+        client = self._client(service)
+        if client.can_paginate(operation):
+            return dict(client.get_paginator(operation).paginate(**arguments).build_full_result())
+        return dict(getattr(client, operation)(**arguments))
+
     def ec2_arn(self, resource: str) -> str:
         """The ARN of an EC2 resource, such as `vpc/vpc-1`."""
         return f"arn:aws:ec2:{self.region}:{self.account}:{resource}"

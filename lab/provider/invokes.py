@@ -1,82 +1,67 @@
-"""What the program asks the cloud without making anything: the functions of pulumi_aws that it calls.
+"""What the program asks the cloud without making anything: the functions of pulumi_aws, a row each.
 
-Each takes the arguments as the SDK sends them and returns what the SDK's result class expects. Nothing found, or
-more than one where one is asked for, is an error, in the words of the real provider.
+The names and words are those of the real provider (tests/unit/lab/provider/oracle.py compares them with it).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from dataclasses import replace
 
-from botocore.exceptions import ClientError
-
-from lab.provider import asking_ec2
-from lab.provider.asking import Invoke, filters
-from lab.provider.cloud import Cloud, code, tag_map
-from lab.provider.dns import zone_id
+from lab.provider.asking import Invoke, Question, refuse_unknown
+from lab.provider.cloud import Cloud, tag_map
+from lab.provider.instance_state import read_instance
+from lab.provider.paths import search
 from lab.provider.values import State, dns_name
 from workbench.errors import WorkbenchError
 
-# ---- aws:ssm
+INSTANCES = Question(
+    "ec2.describe_instances",
+    "Reservations[].Instances[]",
+    {
+        "ids": "[].InstanceId",
+        "privateIps": "[].PrivateIpAddress",
+        "publicIps": "[].PublicIpAddress",
+        "ipv6Addresses": "[].Ipv6Address",
+    },
+    takes={"instanceStateNames": "instance-state-name", "instanceId": "InstanceIds[]"},
+    tags="instanceTags",
+    defaults={"instanceStateNames": ["running"]},
+)
+INSTANCE = replace(INSTANCES, one="EC2 Instance")
+LIVING = {"instanceStateNames": ["pending", "running", "shutting-down", "stopping", "stopped"]}
+ZONES = Question("route53.list_hosted_zones", "HostedZones[]", {"ids": "[].bare(Id)"})
 
 
-def _get_parameter(cloud: Cloud, arguments: State) -> State:
-    name, decrypt = arguments["name"], arguments.get("withDecryption", True)
-    try:
-        found = cloud.ssm.get_parameter(Name=name, WithDecryption=decrypt)["Parameter"]
-    except ClientError as error:
-        if code(error) == "ParameterNotFound":
-            raise WorkbenchError(f"reading SSM Parameter ({name}): couldn't find resource") from None
-        raise
-    secret = found["Type"] == "SecureString"
+def _get_instance(cloud: Cloud, arguments: State) -> State:
+    found = INSTANCE.found(cloud, {**arguments, **LIVING})
+    instance = INSTANCE.only(found, arguments)["InstanceId"]
+    state = read_instance(cloud, instance, {}) or {}
+    state["rootBlockDevices"] = [{"tags": {}, **(state.pop("rootBlockDevice") or {})}]
+    state = {name: value for name, value in state.items() if name not in ("userData", "userDataBase64")}
     return {
-        "id": name,
-        "name": name,
-        "arn": found.get("ARN", ""),
-        "type": found["Type"],
-        "value": found["Value"],
-        "insecureValue": "" if secret else found["Value"],
-        "version": found["Version"],
-        "withDecryption": decrypt,
+        **state,
+        "id": instance,
+        "instanceId": instance,
+        "instanceTags": state["tags"],
+        "metadataOptions": [state["metadataOptions"]],
+        "networkInterfaceId": state["primaryNetworkInterfaceId"],
     }
 
 
-# ---- aws:route53
-
-
-def _matching_zones(cloud: Cloud, arguments: State) -> Iterable[dict[str, Any]]:
-    private = bool(arguments.get("privateZone") or arguments.get("vpcId"))
-    for page in cloud.route53.get_paginator("list_hosted_zones").paginate():
-        for zone in page["HostedZones"]:
-            named = "name" not in arguments or dns_name(zone["Name"]) == dns_name(arguments["name"])
-            is_it = "zoneId" not in arguments or zone_id(zone) == arguments["zoneId"]
-            kind = "zoneId" in arguments or zone.get("Config", {}).get("PrivateZone", False) == private
-            if named and is_it and kind and _has_tags(cloud, zone_id(zone), arguments.get("tags")):
-                yield zone
-
-
-def _zone_tags(cloud: Cloud, zone: str) -> dict[str, str]:
-    found = cloud.route53.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone)
-    return tag_map(found["ResourceTagSet"]["Tags"])
-
-
-def _has_tags(cloud: Cloud, zone: str, wanted: dict[str, str] | None) -> bool:
-    return not wanted or wanted.items() <= _zone_tags(cloud, zone).items()
-
-
 def _get_zone(cloud: Cloud, arguments: State) -> State:
+    """The API has no filters for zones, and the tags are to be asked for one by one."""
+    refuse_unknown(arguments, {"name", "zoneId", "privateZone", "tags"})
     if not {"name", "zoneId", "tags"} & arguments.keys():
         raise WorkbenchError("one of name, zoneId and tags is needed to find a Route 53 Hosted Zone")
-    found = list(_matching_zones(cloud, arguments))
+    found = [zone for zone in ZONES.found(cloud, {}) if _fits(cloud, zone, arguments)]
     if not found:
         raise WorkbenchError("no matching Route 53 Hosted Zone found")
     if len(found) > 1:
         raise WorkbenchError(
             "multiple Route 53 Hosted Zones matched; use additional constraints to reduce to one"
         )
-    zone = zone_id(found[0])
-    servers = sorted(cloud.route53.get_hosted_zone(Id=zone).get("DelegationSet", {}).get("NameServers", []))
+    zone = search("bare(Id)", found[0])
+    servers = sorted(cloud.ask("route53.get_hosted_zone", Id=zone)["DelegationSet"]["NameServers"])
     return {
         "id": zone,
         "zoneId": zone,
@@ -87,17 +72,26 @@ def _get_zone(cloud: Cloud, arguments: State) -> State:
         "privateZone": found[0].get("Config", {}).get("PrivateZone", False),
         "resourceRecordSetCount": found[0].get("ResourceRecordSetCount", 0),
         "nameServers": servers,
-        "primaryNameServer": servers[0] if servers else "",
+        "primaryNameServer": servers[0],
         "tags": _zone_tags(cloud, zone),
     }
 
 
-def _get_zones(cloud: Cloud, _arguments: State) -> State:
-    pages = cloud.route53.get_paginator("list_hosted_zones").paginate()
-    return {"id": cloud.region, "ids": [zone_id(zone) for page in pages for zone in page["HostedZones"]]}
+def _fits(cloud: Cloud, zone: State, arguments: State) -> bool:
+    if "zoneId" in arguments and search("bare(Id)", zone) != arguments["zoneId"]:
+        return False
+    if "name" in arguments and dns_name(zone["Name"]) != dns_name(arguments["name"]):
+        return False
+    private = arguments.get("privateZone", False)
+    if "zoneId" not in arguments and zone.get("Config", {}).get("PrivateZone", False) != private:
+        return False
+    wanted = arguments.get("tags") or {}
+    return not wanted or wanted.items() <= _zone_tags(cloud, search("bare(Id)", zone)).items()
 
 
-# ---- aws
+def _zone_tags(cloud: Cloud, zone: str) -> dict[str, str]:
+    found = cloud.ask("route53.list_tags_for_resource", ResourceType="hostedzone", ResourceId=zone)
+    return tag_map(found["ResourceTagSet"]["Tags"])
 
 
 def _get_region(cloud: Cloud, arguments: State) -> State:
@@ -111,35 +105,232 @@ def _get_region(cloud: Cloud, arguments: State) -> State:
     }
 
 
-def _get_caller_identity(cloud: Cloud, _arguments: State) -> State:
-    found = cloud.sts.get_caller_identity()
-    account = found["Account"]
-    return {"id": account, "accountId": account, "arn": found["Arn"], "userId": found["UserId"]}
-
-
-def _get_availability_zones(cloud: Cloud, arguments: State) -> State:
-    asked = filters(arguments, "")
-    if "state" in arguments:
-        asked.append({"Name": "state", "Values": [arguments["state"]]})
-    found = cloud.ec2.describe_availability_zones(Filters=asked)["AvailabilityZones"]
-    without = {*arguments.get("excludeNames", []), *arguments.get("excludeZoneIds", [])}
-    kept = [zone for zone in found if not {zone["ZoneName"], zone["ZoneId"]} & without]
-    kept.sort(key=lambda zone: zone["ZoneName"])
-    return {
-        **arguments,
-        "id": cloud.region,
-        "names": [zone["ZoneName"] for zone in kept],
-        "zoneIds": [zone["ZoneId"] for zone in kept],
-        "groupNames": sorted({zone.get("GroupName") or cloud.region for zone in kept}),
-    }
-
+_IDS = {
+    "aws:ec2/getVpcs:getVpcs": ("ec2.describe_vpcs", "Vpcs[]", "VpcId"),
+    "aws:ec2/getSubnets:getSubnets": ("ec2.describe_subnets", "Subnets[]", "SubnetId"),
+    "aws:vpc/getSecurityGroupRules:getSecurityGroupRules": (
+        "ec2.describe_security_group_rules", "SecurityGroupRules[]", "SecurityGroupRuleId",
+    ),
+    "aws:ebs/getEbsVolumes:getEbsVolumes": ("ec2.describe_volumes", "Volumes[]", "VolumeId"),
+}  # fmt: skip
 
 INVOKES: dict[str, Invoke] = {
-    **asking_ec2.INVOKES,
-    "aws:ssm/getParameter:getParameter": _get_parameter,
+    **{token: Question(call, things, {"ids": f"[].{id_}"}) for token, (call, things, id_) in _IDS.items()},
+    "aws:ec2/getRouteTables:getRouteTables": Question(
+        "ec2.describe_route_tables",
+        "RouteTables[]",
+        {"ids": "[].RouteTableId"},
+        takes={"vpcId": "vpc-id"},
+    ),
+    "aws:ec2/getSecurityGroups:getSecurityGroups": Question(
+        "ec2.describe_security_groups",
+        "SecurityGroups[]",
+        {"ids": "[].GroupId", "vpcIds": "[].VpcId", "arns": "[].SecurityGroupArn"},
+    ),
+    "aws:ec2/getEips:getEips": Question(
+        "ec2.describe_addresses",
+        "Addresses[]",
+        {"allocationIds": "[].AllocationId", "publicIps": "[].PublicIp"},
+    ),
+    "aws:ec2/getInstances:getInstances": INSTANCES,
+    "aws:ec2/getInstance:getInstance": _get_instance,
+    "aws:ec2/getInternetGateway:getInternetGateway": Question(
+        "ec2.describe_internet_gateways",
+        "InternetGateways[]",
+        {
+            "id": "InternetGatewayId",
+            "internetGatewayId": "InternetGatewayId",
+            "arn": "arn:aws:ec2:{region}:{account}:internet-gateway/{id}",
+            "attachments": "Attachments[].{state: State, vpcId: VpcId}",
+            "ownerId": "OwnerId",
+            "tags": "tags(Tags)",
+        },
+        one="EC2 Internet Gateway",
+        takes={"internetGatewayId": "internet-gateway-id"},
+    ),
+    "aws:ec2/getRouteTable:getRouteTable": Question(
+        "ec2.describe_route_tables",
+        "RouteTables[]",
+        {
+            "id": "RouteTableId",
+            "routeTableId": "RouteTableId",
+            "arn": "arn:aws:ec2:{region}:{account}:route-table/{id}",
+            "vpcId": "VpcId",
+            "ownerId": "OwnerId",
+            "associations": "Associations[].{routeTableAssociationId: RouteTableAssociationId, routeTableId: "
+            "RouteTableId, subnetId: SubnetId, gatewayId: GatewayId, main: Main}",
+            "routes": "Routes[?GatewayId!='local'].{cidrBlock: DestinationCidrBlock, gatewayId: GatewayId}",
+            "tags": "tags(Tags)",
+        },
+        one="Route Table",
+        none="query returned no results. Please change your search criteria and try again",
+        takes={
+            "routeTableId": "route-table-id",
+            "subnetId": "association.subnet-id",
+            "gatewayId": "association.gateway-id",
+            "vpcId": "vpc-id",
+        },
+    ),
+    "aws:vpc/getSecurityGroupRule:getSecurityGroupRule": Question(
+        "ec2.describe_security_group_rules",
+        "SecurityGroupRules[]",
+        {
+            "id": "SecurityGroupRuleId",
+            "securityGroupRuleId": "SecurityGroupRuleId",
+            "arn": "arn:aws:ec2:{region}:{account}:security-group-rule/{id}",
+            "securityGroupId": "GroupId",
+            "isEgress": "IsEgress",
+            "ipProtocol": "IpProtocol",
+            "fromPort": "FromPort",
+            "toPort": "ToPort",
+            "cidrIpv4": "CidrIpv4",
+            "description": "Description",
+            "tags": "tags(Tags)",
+        },
+        one="Security Group Rule",
+        takes={"securityGroupRuleId": "SecurityGroupRuleIds[]"},
+    ),
+    "aws:ec2/getKeyPair:getKeyPair": Question(
+        "ec2.describe_key_pairs",
+        "KeyPairs[]",
+        {
+            "id": "KeyPairId",
+            "keyPairId": "KeyPairId",
+            "arn": "arn:aws:ec2:{region}:{account}:key-pair/{keyName}",
+            "keyName": "KeyName",
+            "keyType": "KeyType",
+            "fingerprint": "KeyFingerprint",
+            "createTime": "CreateTime",
+            "publicKey": "PublicKey",
+            "tags": "tags(Tags)",
+        },
+        one="EC2 Key Pair",
+        takes={
+            "keyName": "KeyNames[]",
+            "keyPairId": "KeyPairIds[]",
+            "includePublicKey": "IncludePublicKey",
+        },
+    ),
+    "aws:ebs/getVolume:getVolume": Question(
+        "ec2.describe_volumes",
+        "Volumes[]",
+        {
+            "id": "VolumeId",
+            "volumeId": "VolumeId",
+            "arn": "arn:aws:ec2:{region}:{account}:volume/{id}",
+            "availabilityZone": "AvailabilityZone",
+            "createTime": "CreateTime",
+            "encrypted": "Encrypted",
+            "size": "Size",
+            "volumeType": "VolumeType",
+            "iops": "Iops",
+            "throughput": "Throughput",
+            "kmsKeyId": "KmsKeyId || ''",
+            "snapshotId": "SnapshotId || ''",
+            "multiAttachEnabled": "MultiAttachEnabled || `false`",
+            "tags": "tags(Tags)",
+        },
+        one="EBS Volume",
+        none="Your query returned no results. Please change your search criteria and try again.",
+        many="Your query returned more than one result. Please try a more specific search criteria, or set "
+        "`most_recent` attribute to true.",
+        newest="CreateTime",
+    ),
+    "aws:ec2/getInstanceType:getInstanceType": Question(
+        "ec2.describe_instance_types",
+        "InstanceTypes[]",
+        {
+            "id": "InstanceType",
+            "currentGeneration": "CurrentGeneration",
+            "memorySize": "MemoryInfo.SizeInMiB",
+            "defaultVcpus": "VCpuInfo.DefaultVCpus",
+            "defaultCores": "VCpuInfo.DefaultCores",
+            "defaultThreadsPerCore": "VCpuInfo.DefaultThreadsPerCore",
+            "supportedArchitectures": "ProcessorInfo.SupportedArchitectures",
+            "sustainedClockSpeed": "ProcessorInfo.SustainedClockSpeedInGhz",
+        },
+        one="EC2 Instance Type",
+        takes={"instanceType": "InstanceTypes[]"},
+    ),
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": Question(
+        "ec2.describe_instance_type_offerings",
+        "InstanceTypeOfferings[]",
+        {
+            "instanceTypes": "[].InstanceType",
+            "locations": "[].Location",
+            "locationTypes": "[].LocationType",
+        },
+        takes={"locationType": "LocationType"},
+    ),
+    "aws:iam/getRoles:getRoles": Question(
+        "iam.list_roles",
+        "Roles[]",
+        {"names": "[].RoleName", "arns": "[].Arn"},
+        takes={"pathPrefix": "PathPrefix"},
+        named="RoleName",
+    ),
+    "aws:iam/getRole:getRole": Question(
+        "iam.get_role",
+        "[Role]",
+        {
+            "id": "RoleName",
+            "arn": "Arn",
+            "assumeRolePolicy": "to_string(AssumeRolePolicyDocument)",
+            "createDate": "CreateDate",
+            "description": "Description || ''",
+            "maxSessionDuration": "MaxSessionDuration",
+            "path": "Path",
+            "permissionsBoundary": "PermissionsBoundary.PermissionsBoundaryArn || ''",
+            "uniqueId": "RoleId",
+            "tags": "tags(Tags)",
+        },
+        one="IAM Role",
+        none="reading IAM Role ({name}): couldn't find resource",
+        takes={"name": "RoleName"},
+    ),
+    "aws:iam/getInstanceProfile:getInstanceProfile": Question(
+        "iam.get_instance_profile",
+        "[InstanceProfile]",
+        {
+            "id": "InstanceProfileId",
+            "arn": "Arn",
+            "createDate": "CreateDate",
+            "path": "Path",
+            "roleArn": "Roles[0].Arn || ''",
+            "roleId": "Roles[0].RoleId || ''",
+            "roleName": "Roles[0].RoleName || ''",
+        },
+        one="IAM Instance Profile",
+        none="reading IAM Instance Profile ({name}): couldn't find resource",
+        takes={"name": "InstanceProfileName"},
+    ),
     "aws:route53/getZone:getZone": _get_zone,
+    "aws:route53/getZones:getZones": ZONES,
+    "aws:route53/getRecords:getRecords": Question(
+        "route53.list_resource_record_sets",
+        "ResourceRecordSets[]",
+        {
+            "resourceRecordSets": "[].{name: Name, type: Type, ttl: TTL, "
+            "resourceRecords: ResourceRecords[].{value: Value}}"
+        },
+        takes={"zoneId": "HostedZoneId"},
+        named="Name",
+    ),
+    "aws:ssm/getParameter:getParameter": Question(
+        "ssm.get_parameter",
+        "[Parameter]",
+        {
+            "id": "Name",
+            "arn": "ARN",
+            "type": "Type",
+            "value": "Value",
+            "insecureValue": "Type != 'SecureString' && Value || ''",
+            "version": "Version",
+        },
+        one="SSM Parameter",
+        none="reading SSM Parameter ({name}): couldn't find resource",
+        takes={"name": "Name", "withDecryption": "WithDecryption"},
+        defaults={"withDecryption": True},
+    ),
     "aws:index/getRegion:getRegion": _get_region,
-    "aws:index/getCallerIdentity:getCallerIdentity": _get_caller_identity,
-    "aws:index/getAvailabilityZones:getAvailabilityZones": _get_availability_zones,
-    "aws:route53/getZones:getZones": _get_zones,
 }
