@@ -6,7 +6,7 @@ RUN := .venv/bin
 # command starts in twice the time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo demo-down test bench lint docs lock
+.PHONY: help setup demo demo-down test test-long bench lint docs lock
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,10 +29,14 @@ lint: setup ## format, lint, types, import rules
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
-test: lint ## everything: lint, unit, infra, deploy, end to end
+test: lint ## everything: lint, unit, infra, deploy, end to end; of the long tests an eighth
 	@tools/test-packages
-	$(RUN)/pytest tests/unit tests/infra
-	$(RUN)/pytest --durations=15 tests/lab tests/deploy tests/e2e
+	$(RUN)/pytest -m 'not oracle' --shard -n 3 --dist worksteal tests/unit tests/infra
+	$(RUN)/pytest -m 'not oracle' --shard --durations=15 tests/lab tests/deploy tests/e2e
+
+test-long: setup ## the long tests, of which `make test` runs an eighth
+	@tools/test-packages
+	$(RUN)/pytest -m long --durations=0
 
 bench: setup ## measure; results go to bench/results.json
 	$(RUN)/python -m bench

@@ -10,6 +10,8 @@ from tests import workbench_in_lab
 from tests.workbench_in_lab import Workbench
 from workbench import stack as stacks
 
+pytest_plugins = ["tests.lanes"]
+
 # A key made for these tests; nobody holds its private half.
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBFNhyUtPSImEKLShYkgFxvQcZ16K5mnOlE6hLT2nQeK test"
 
@@ -30,7 +32,7 @@ def workbench() -> Iterator[Workbench]:
     """A workbench made by `workbench up` in the lab; shared by all tests that only look, or put things back."""
     reason = workbench_in_lab.unable()
     if reason:
-        workbench_in_lab.skip(reason)
+        pytest.skip(reason)
     with workbench_in_lab.lab():
         workbench_in_lab.write_stack_file()
         workbench_in_lab.run(["pulumi", "stack", "init", workbench_in_lab.STACK])

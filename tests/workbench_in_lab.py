@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 from ruamel.yaml import YAML
 
 from workbench import stack as stacks
@@ -35,13 +34,6 @@ def unable() -> str | None:
     if sys.platform != "linux":
         return "the lab needs Linux"
     return None
-
-
-def skip(reason: str) -> NoReturn:
-    """Skips a test that cannot run here; where CI is set it fails, since nobody reads what CI skipped."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{reason}, and CI is to skip no such test", pytrace=False)
-    pytest.skip(reason)
 
 
 @dataclass

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from tests import workbench_in_lab
 from tests.workbench_in_lab import Workbench
 from workbench.stack import ROOT
 
@@ -23,7 +22,7 @@ SPAWN_TIMEOUT = 90_000  # ms; the first server of a user on two busy cores
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
-        workbench_in_lab.skip("there is no Chromium on this machine")
+        pytest.skip("there is no Chromium on this machine")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,

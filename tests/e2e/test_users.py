@@ -57,3 +57,4 @@ def test_a_password_does_not_open_ssh(workbench: Workbench) -> None:
     said = workbench.ssh("sshd -T").stdout
     assert "passwordauthentication no" in said
     assert "permitrootlogin no" in said
+    assert "exposeauthinfo yes" in said

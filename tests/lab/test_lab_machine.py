@@ -126,7 +126,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     if reason := workbench_in_lab.unable():
-        workbench_in_lab.skip(reason)
+        pytest.skip(reason)
     patch = pytest.MonkeyPatch()
     patch.setenv("WORKBENCH_LAB_DIR", str(tmp_path_factory.mktemp("lab") / "home"))
     try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from workbench import checks, reference
@@ -227,6 +228,7 @@ def test_every_fault_is_named_at_once(config: dict[str, Any]) -> None:
     assert len(complaint(config, zone="mars", users=[{"name": "Bad"}, {"name": "root"}]).splitlines()) == 3
 
 
+@hypothesis_settings(deadline=None)  # other tests run beside it
 @given(st.text(max_size=40))
 def test_a_user_name_that_is_taken_is_one_that_useradd_takes(name: str) -> None:
     try:
@@ -239,6 +241,7 @@ def test_a_user_name_that_is_taken_is_one_that_useradd_takes(name: str) -> None:
     assert name not in checks.RESERVED_NAMES
 
 
+@hypothesis_settings(deadline=None)  # other tests run beside it
 @given(st.binary(max_size=80))
 def test_bytes_that_are_no_key_are_never_taken_for_one(blob: bytes) -> None:
     kind = b"ssh-ed25519"

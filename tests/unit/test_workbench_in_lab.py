@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.workbench_in_lab import Applied, skip
+from tests.workbench_in_lab import Applied
 
 SUMMARY = """
 --> Results:
@@ -31,12 +31,3 @@ def test_a_run_that_failed_half_way_is_told_from_one_that_was_refused_at_once() 
     assert not Applied(0, "").refused
     with pytest.raises(AssertionError, match="the reason"):
         Applied(1, "the reason").require()
-
-
-def test_a_test_that_cannot_run_is_skipped_here_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CI", raising=False)
-    with pytest.raises(pytest.skip.Exception, match="needs root"):
-        skip("the lab needs root")
-    monkeypatch.setenv("CI", "true")
-    with pytest.raises(pytest.fail.Exception, match="the lab needs root, and CI"):
-        skip("the lab needs root")

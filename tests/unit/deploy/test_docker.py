@@ -7,6 +7,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from deploy.files import render
@@ -15,6 +16,7 @@ from tests.unit.deploy import service_programs
 program: ModuleType = service_programs.load("docker/container-users.j2")
 
 
+@hypothesis_settings(deadline=None)  # other tests run beside it
 @given(st.sets(st.integers(1001, 59999), min_size=2, max_size=40))
 def test_no_two_users_share_an_id_and_all_fit_into_32_bits(uids: set[int]) -> None:
     ranges = sorted((program.start(uid), program.start(uid) + program.COUNT) for uid in uids)

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
@@ -16,8 +16,10 @@ from lab.holders import holder, listening
 from lab.records import Allowed
 from lab.shell import CommandFailed
 
-IP = "127.201.44.7"
-MACHINE = "127.201.45.8"  # stands for the container's address on the bridge
+# Addresses of this process alone: tests run side by side.
+_MINE = IPv4Address("127.128.0.0") + os.getpid() % 2**21 * 2
+IP = str(_MINE)
+MACHINE = str(_MINE + 1)  # stands for the container's address on the bridge
 
 
 class FakeRedirects:

@@ -30,9 +30,7 @@ def test_the_real_provider_was_asked_about_every_type() -> None:
     assert set(cases()) == set(ALL)
 
 
-@pytest.mark.skipif(
-    not (BINARIES and TOOL.exists()), reason="needs shared/tools/tfaws.py and a terraform-provider-aws binary"
-)
+@pytest.mark.oracle
 def test_the_real_provider_still_says_what_was_recorded(world: World, endpoint: str) -> None:
     with oracle(TOOL, BINARIES[0], endpoint) as client:
         theirs = World(client, world.aws)
