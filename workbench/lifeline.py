@@ -8,7 +8,9 @@ import os
 import signal
 import socket
 import sys
-from _thread import start_new_thread  # by name, as sleep: gevent, which pyinfra works with, replaces both later
+from _thread import (
+    start_new_thread,  # by name, as sleep: gevent, which pyinfra works with, replaces both later
+)
 from collections.abc import Callable
 from time import sleep
 

@@ -34,9 +34,9 @@ class Volume:
 def instance(facts: Outputs) -> Instance | None:
     """The server of the stack that was entered (cli.common), or None where it is gone."""
     try:
-        found = _ec2(stacks.aws_config(), facts.region).describe_instances(InstanceIds=[facts.instance_id])[
-            "Reservations"
-        ]
+        found = client("ec2", stacks.aws_config(), facts.region).describe_instances(
+            InstanceIds=[facts.instance_id]
+        )["Reservations"]
     except ClientError as error:
         _unless_gone(error, "InvalidInstanceID.NotFound")
         return None
@@ -63,7 +63,7 @@ def running(facts: Outputs) -> Outputs:
 
 def start(facts: Outputs) -> None:
     """Starts the stack's server, which is stopped or about to be, and waits until it runs. Raises WorkbenchError."""
-    ec2 = _ec2(stacks.aws_config(), facts.region)
+    ec2 = client("ec2", stacks.aws_config(), facts.region)
     ids = [facts.instance_id]
     try:
         ec2.get_waiter("instance_stopped").wait(InstanceIds=ids, WaiterConfig={"Delay": POLL_SECONDS})
@@ -73,26 +73,25 @@ def start(facts: Outputs) -> None:
         raise WorkbenchError(f"The server {facts.instance_id} could not be started: {error}") from None
 
 
-def data_volume(stack: str) -> Volume | None:
-    """The stack's data volume by its tags, or None where there is none."""
-    wanted = {"Project": "workbench", "Stack": stacks.short_name(stack), "Role": "data"}
-    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]
+def data_volume(stack: str, volume_id: str) -> Volume | None:
+    """The stack's data volume, or None where there is none."""
     try:
-        found = _ec2(stacks.aws_config(stack)).describe_volumes(Filters=filters)["Volumes"]
-    except (BotoCoreError, ClientError) as error:
+        found = client("ec2", stacks.aws_config(stack)).describe_volumes(VolumeIds=[volume_id])["Volumes"]
+    except BotoCoreError as error:
         raise WorkbenchError(f"AWS did not say what became of the data volume: {error}") from None
-    if not found:
+    except ClientError as error:
+        _unless_gone(error, "InvalidVolume.NotFound")
         return None
     size = found[0]["Size"]
     return Volume(found[0]["VolumeId"], size, size * GP3_USD_PER_GIB_MONTH)
 
 
-def _ec2(access: stacks.AwsConfig, region: str | None = None) -> Any:
+def client(service: str, access: stacks.AwsConfig, region: str | None = None) -> Any:
     """A client that is to AWS whom the stack's provider is; `region` where it is known for certain."""
     import boto3  # half a second, which the commands that ask AWS nothing are spared
 
-    session = boto3.Session(profile_name=access.profile, region_name=region or access.region)
-    return session.client("ec2")
+    session: Any = boto3.Session(profile_name=access.profile, region_name=region or access.region)
+    return session.client(service)
 
 
 def _unless_gone(error: ClientError, code: str) -> None:

@@ -1,13 +1,17 @@
 """A stack's lock: whose it is, and whether whoever holds it still lives."""
 
+import json
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psutil
+from botocore.exceptions import BotoCoreError, ClientError
 
 from workbench import stack as stacks
 from workbench.cli.common import console
@@ -16,6 +20,7 @@ from workbench.errors import WorkbenchError
 # What Pulumi says of a lock in a backend of files, whichever service keeps them
 # (pkg/backend/diy/lock.go); Pulumi Cloud ends a lock by itself.
 _LOCKED = re.compile(r"created by (?P<user>.+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+_PROJECT = "workbench"  # Pulumi.yaml's name
 _CLOCK_SECONDS = 2.0
 _SURVIVORS_SECONDS = 10.0
 
@@ -49,6 +54,37 @@ def holders(said: str) -> list[Holder]:
         Holder(match["user"], match["host"], int(match["pid"]), datetime.fromisoformat(match["since"]))
         for match in _LOCKED.finditer(said)
     ]
+
+
+def of(stack: str) -> list[Holder] | None:
+    """Who holds the stack's lock; None where the backend is not one of files on this machine or in S3."""
+    backend = stacks.Question("whoami", "--verbose", "--json").answer()["url"]
+    folder = f".pulumi/locks/organization/{_PROJECT}/{stacks.short_name(stack)}"
+    address = urlsplit(backend)
+    if address.scheme == "file":
+        texts = [path.read_text() for path in Path(unquote(address.path), folder).glob("*.json")]
+    elif address.scheme == "s3":
+        texts = list(_in_bucket(address.netloc, f"{address.path.strip('/')}/{folder}/".lstrip("/")))
+    else:
+        return None
+    return [_holder(json.loads(text)) for text in texts]
+
+
+def _in_bucket(bucket: str, prefix: str) -> Iterator[str]:
+    """The files of a folder in S3, as whoever the environment says: that is whom Pulumi's backend goes by too."""
+    import boto3
+
+    s3 = boto3.client("s3")
+    try:
+        for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ()):
+            yield s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode()
+    except (BotoCoreError, ClientError) as error:
+        raise WorkbenchError(f"The lock in the bucket {bucket} could not be read: {error}") from None
+
+
+def _holder(told: Mapping[str, Any]) -> Holder:
+    since = datetime.fromisoformat(told["timestamp"])
+    return Holder(told["username"], told["hostname"], int(told["pid"]), since)
 
 
 def clear(stack: str, held: Sequence[Holder]) -> None:

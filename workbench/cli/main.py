@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from workbench.cli import common, local, server, stack, users
+from workbench.cli import common, doctor, local, server, stack, users
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ for command in (
     stack.up,
     stack.preview,
     stack.destroy,
+    doctor.doctor,
     server.status,
     server.ssh,
     server.open_,

@@ -4,7 +4,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -21,6 +21,13 @@ _DONE = {
     "read": "read",
     "refresh": "looked at",
     "update": "updated",
+}
+_INTERRUPTED = {
+    "creating": "created",
+    "updating": "changed",
+    "deleting": "deleted",
+    "reading": "read",
+    "importing": "taken over",
 }
 _QUIET = {"same", "refresh", "read", "replace", "read-discard", "remove-pending-replace"}
 _TELL_SECONDS = 15.0
@@ -68,9 +75,9 @@ class Progress:
 
     def _tell_what_takes_long(self) -> None:
         now = time.monotonic()
-        if self._running and now - self._told > _TELL_SECONDS:
-            about = ", ".join(f"{what} ({now - since:.0f} s)" for what, since in self._running.values())
-            self._say(f"still at it: {about}")
+        long = [(what, now - since) for what, since in self._running.values() if now - since > _TELL_SECONDS]
+        if long and now - self._told > _TELL_SECONDS:
+            self._say(f"still at it: {', '.join(f'{what} ({seconds:.0f} s)' for what, seconds in long)}")
 
     def take(self, event: dict[str, Any]) -> None:
         """One event, as pulumi/sdk/go/common/apitype/events.go describes it."""
@@ -114,6 +121,12 @@ class Progress:
 def verb_of(step: str) -> str:
     """What became of a resource, for a step of the engine's."""
     return "unchanged" if step == "same" else _DONE.get(step, step)
+
+
+def interrupted(operation: Mapping[str, Any]) -> str:
+    """`Vpc vpc was being created`, of a pending operation in an exported state."""
+    kind = operation["type"]
+    return f"{described(operation['resource']['urn'])} was being {_INTERRUPTED.get(kind, kind)}"
 
 
 def described(urn: str) -> str:

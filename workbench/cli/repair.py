@@ -1,33 +1,117 @@
-"""A run that died is repaired by the next: what it was at is settled before anything else is done."""
+"""A run that died is repaired by the next: what it was at is settled before anything else is done.
 
-from collections.abc import Mapping
+What it made in AWS without its state knowing, the program takes back by itself (infra/adoption.py). Here is what a
+program cannot do: the key pair, which nobody can take back, is removed, and before a destroy all is taken into the
+state, so that it goes with the rest.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from workbench import leftovers
 from workbench import stack as stacks
-from workbench.cli import common, engine
+from workbench.cli import account, common, engine
 from workbench.cli.common import console
-from workbench.cli.progress import described
+from workbench.cli.progress import interrupted
+
+Exported = Mapping[str, Any]
+_KEY_PAIR = "aws:ec2/keyPair:KeyPair"
 
 
-def pending(exported: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """What the engine was at when the last run died: [{resource, type}, ...], of an exported state."""
+@dataclass(frozen=True)
+class Settled:
+    """A stack's state, and the resources that runs which died were about to create: their records, as they stood."""
+
+    exported: Exported
+    creating: Sequence[Mapping[str, Any]] = ()
+
+
+def export(stack: str) -> Exported:
+    """The stack's state. No secret is decrypted."""
+    exported: Exported = stacks.Question("stack", "export", stack=stack).answer()
+    return exported
+
+
+def pending(exported: Exported) -> list[Mapping[str, Any]]:
+    """What the engine was at when a run died: [{resource, type}, ...]."""
     return list((exported.get("deployment") or {}).get("pending_operations") or ())
 
 
-def settled(stack: str) -> Mapping[str, Any]:
-    """The stack's state, with nothing in it of which nobody knows how it ended.
+def stack_id(exported: Exported) -> str | None:
+    """The id that all of the stack carries in AWS; None where the state has none yet."""
+    deployment = exported.get("deployment") or {}
+    begun = [operation["resource"] for operation in pending(exported)]
+    told = [*(deployment.get("resources") or ()), *({"outputs": one.get("inputs")} for one in begun)]
+    return leftovers.stack_id_of(told)
+
+
+def settled(stack: str) -> Settled:
+    """The state with nothing in it of which nobody knows how it ended.
 
     Raises WorkbenchError where another run is at it, or AWS does not say what became of something.
     """
-    exported: Mapping[str, Any] = stacks.Question("stack", "export", stack=stack).answer()
-    unfinished = pending(exported)
-    if not unfinished:
-        return exported
-    for operation in unfinished:
-        what = described(operation["resource"]["urn"])
-        console.print(f"The last run died while it was {operation['type']} {what}.", markup=False)
+    exported = export(stack)
+    died = pending(exported)
+    if not died:
+        return Settled(exported)
+    for operation in died:
+        console.print(f"The last run died while {interrupted(operation)}.", markup=False)
+    creating = [operation["resource"] for operation in died if operation["type"] == "creating"]
     with common.stage("Ask AWS what became of it"):
-        clearing = ("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
-        engine.run(stack, *clearing, program=False)
-    again: Mapping[str, Any] = stacks.Question("stack", "export", stack=stack).answer()
-    return again
+        engine.run(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", program=False)
+        names = {one["inputs"].get("keyName") for one in creating if one["type"] == _KEY_PAIR}
+        if names:
+            keys = [one for one in account.of(stack, stack_id(exported)) if one.what.id in names]
+            for gone in account.remove(stack, keys):
+                console.print(f"  {gone.what} removed: it is made anew", markup=False)
+    return Settled(export(stack), creating)
+
+
+def take_into_state(stack: str, state: Settled) -> None:
+    """Has the engine import what AWS has of the records, so that a destroy takes it along.
+
+    Only what exactly one thing in AWS fits, by type, role and the stack's id: that the dead run made it, its own record
+    shows. What is part of something else (rules, routes, attachments) goes with that.
+    """
+    missing = account.unknown(account.of(stack), state.exported)
+    resources, parents = [], {}
+    for record in state.creating:
+        tags = (record.get("inputs") or {}).get("tags") or {}
+        fitting = [
+            one
+            for one in missing
+            if (one.type, one.role, one.what.stack_id)
+            == (record["type"], tags.get("Role"), tags.get("StackId"))
+        ]
+        if len(fitting) == 1:
+            name = record["urn"].rpartition("::")[2]
+            parent = record["parent"].rpartition("::")[2]
+            parents[parent] = record["parent"]
+            resources.append(
+                {"type": record["type"], "name": name, "id": fitting[0].what.id, "parent": parent}
+            )
+    if not resources:
+        return
+    path = stacks.state_folder(stack) / "import.json"
+    path.write_text(json.dumps({"nameTable": parents, "resources": resources}))
+    with common.stage("Take into the state what the run that died has made"):
+        options = ("--yes", "--skip-preview", "--protect=false", "--generate-code=false")
+        engine.run(stack, "import", "--file", str(path), *options, program=False)
+    path.unlink()
+
+
+def left_over(stack: str, exported: Exported) -> list[account.Found]:
+    """What AWS has under the stack's name or id, and its state does not know."""
+    return account.unknown(account.of(stack, stack_id(exported)), exported)
+
+
+def tell_left_over(found: Sequence[account.Found]) -> None:
+    """Lists it, with what it costs, and how it goes."""
+    console.print(
+        "In AWS, and not in the stack's state (by the id that each carries):\n"
+        f"{leftovers.listing([one.what for one in found])}\n"
+        "`workbench doctor --remove ID` removes what you name; data volumes and zones are never removed.",
+        markup=False,
+    )

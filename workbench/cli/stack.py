@@ -1,5 +1,6 @@
 """Commands that make and unmake: `up`, `preview`, `destroy`. They drive `pulumi`."""
 
+import os
 import time
 from collections.abc import Mapping
 from typing import Annotated
@@ -14,17 +15,34 @@ from workbench.cli.common import JsonOption, StackOption, YesOption, console
 from workbench.cli.progress import verb_of
 from workbench.cli.server import show_status, wake
 from workbench.errors import WorkbenchError
+from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE
 from workbench.outputs import Outputs
 
 _RENT = "Make it so"  # all of `pulumi up`; the configuration of the host is told apart where there was one
 SizeOption = Annotated[
     str | None, typer.Option("--size", help="instance type; is written into the stack file")
 ]
+AdoptOption = Annotated[
+    str | None,
+    typer.Option(
+        "--adopt",
+        metavar="ID",
+        envvar=ADOPT_VARIABLE,
+        help="where the state was lost: take back what carries this id; `none` makes a new one beside it",
+    ),
+]
 
 
-def up(stack: StackOption = None, size: SizeOption = None, yes: YesOption = False) -> None:
+def up(
+    stack: StackOption = None,
+    size: SizeOption = None,
+    adopt: AdoptOption = None,
+    yes: YesOption = False,
+) -> None:
     """Make the workbench, or bring it to what the settings say; what a run that died has left is repaired first."""
     name = common.enter(stack)
+    if adopt:
+        os.environ[ADOPT_VARIABLE] = adopt
     before = _resized(name, size)
     try:
         facts = make(name, yes, {})
@@ -40,8 +58,10 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     """All of `up`: the program runs once, or, where somebody is asked, a second time for what they are shown."""
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
-    known = stacks.outputs_in(repair.settled(name))
+    state = repair.settled(name)
+    known = stacks.outputs_in(state.exported)
     if not yes:
+        _ask_whose(name, state.exported)
         with common.stage("Preview", times):
             engine.run(name, "preview", "--diff", shown=True)
         typer.confirm("Do this?", abort=True)
@@ -55,7 +75,21 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     if configuring is not None:
         times[_RENT] = times.get(_RENT, 0.0) - configuring
         times["Configure the host"] = configuring
+    if state.creating and (left := repair.left_over(name, repair.export(name))):
+        repair.tell_left_over(left)
     return Outputs.model_validate(done.outputs)
+
+
+def _ask_whose(name: str, exported: repair.Exported) -> None:
+    """Where the state knows nothing but AWS has a stack of that name: which is it?"""
+    if repair.stack_id(exported) or ADOPT_VARIABLE in os.environ:
+        return
+    if found := repair.left_over(name, exported):
+        repair.tell_left_over(found)
+        question = (
+            f"If the state of {name} was lost, which of these is it? Its id, or `{ADOPT_NONE}` for a new one"
+        )
+        os.environ[ADOPT_VARIABLE] = typer.prompt(question)
 
 
 def _counted(changes: Mapping[str, int]) -> str:
@@ -76,10 +110,18 @@ def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
     if not yes:
         console.print(f"This ends the server of stack {name}. The data volume stays; the address does not.")
         typer.confirm("Do this?", abort=True)
-    repair.settled(name)
+    state = repair.settled(name)
+    if state.creating:
+        repair.take_into_state(name, state)
     with common.stage("Destroy all but the data volume"):
         engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
-    volume = data_volume(name)
+    _tell_what_stays(name, repair.export(name))
+
+
+def _tell_what_stays(name: str, exported: repair.Exported) -> None:
+    resources = (exported.get("deployment") or {}).get("resources") or ()
+    ids = [resource["id"] for resource in resources if resource["type"] == "aws:ebs/volume:Volume"]
+    volume = data_volume(name, ids[0]) if ids else None
     if volume is None:
         console.print("There is no data volume of this stack: it was never made, or somebody deleted it.")
         return

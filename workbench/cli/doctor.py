@@ -1,0 +1,72 @@
+"""`workbench doctor`: what a run that died, or a lost state, has left of a stack; shown, not repaired."""
+
+from typing import Annotated
+
+import typer
+
+from workbench.cli import account, common, locks, repair
+from workbench.cli.common import StackOption, YesOption, console
+from workbench.cli.progress import interrupted
+from workbench.errors import WorkbenchError
+
+_UNWELL = 3  # exit status, as of `workbench status`
+
+
+def doctor(
+    stack: StackOption = None,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", metavar="ID", help="remove this from AWS; may be repeated")
+    ] = None,
+    yes: YesOption = False,
+) -> None:
+    """Show what `up` would repair, and what is in AWS that no state knows; exit status 3 where there is something."""
+    name = common.enter(stack)
+    exported = repair.export(name)
+    left = repair.left_over(name, exported)
+    if remove:
+        _remove(name, left, remove, yes)
+        return
+    findings = [*_lock(name), *_unfinished(exported)]
+    for line in findings:
+        console.print(line, markup=False)
+    if left:
+        repair.tell_left_over(left)
+    if findings or left:
+        raise typer.Exit(_UNWELL)
+    console.print(
+        f"Stack {name} is well: no lock, nothing unfinished, nothing in AWS that its state does not know."
+    )
+
+
+def _lock(name: str) -> list[str]:
+    held = locks.of(name)
+    if held is None:
+        return ["Whether the stack is locked cannot be told for a backend of this kind."]
+    return [
+        f"The lock of a run that died ({holder}): the next `workbench up` removes it."
+        if holder.is_dead()
+        else f"Locked by another run ({holder}); if you know that it is dead: `pulumi cancel --stack {name}`."
+        for holder in held
+    ]
+
+
+def _unfinished(exported: repair.Exported) -> list[str]:
+    return [
+        f"A run died while {interrupted(operation)}: the next `workbench up` (or `destroy`) finds out what became of it."
+        for operation in repair.pending(exported)
+    ]
+
+
+def _remove(name: str, left: list[account.Found], ids: list[str], yes: bool) -> None:
+    by_id = {one.what.id: one for one in left}
+    if strange := [one for one in ids if one not in by_id]:
+        raise WorkbenchError(
+            f"{', '.join(strange)} is not among what AWS has of stack {name} beside its state "
+            f"({', '.join(by_id) or 'there is nothing'}); nothing was removed."
+        )
+    for one in (by_id[id_] for id_ in ids):
+        console.print(f"{one.what}, of the stack with the id {one.what.stack_id}", markup=False)
+    if not yes:
+        typer.confirm("Remove this from AWS, for good?", abort=True)
+    for gone in account.remove(name, [by_id[id_] for id_ in ids]):
+        console.print(f"{gone.what} removed", markup=False)
