@@ -1,8 +1,12 @@
 """The data volume on a host that runs."""
 
+import re
+import time
+
 import pytest
 
-from tests.workbench_in_lab import Workbench
+from tests.workbench_in_lab import STACK, Workbench
+from workbench import stackfile
 
 pytestmark = pytest.mark.lab
 
@@ -55,3 +59,55 @@ def test_a_volume_that_holds_something_else_is_refused_and_left_as_it_is(workben
     done = workbench.ssh(script, check=False)
     before, status, after = done.stdout.splitlines()
     assert (status, before) == ("1", after)
+
+
+def test_up_grows_it_and_where_the_kernel_does_not_in_use_interrupts_nobody_before_a_person_does(
+    workbench: Workbench,
+) -> None:
+    """Where this machine gives containers no CAP_SYS_RESOURCE, growing out of use stands in for growing in use.
+
+    Growing in use is in tests/unit/deploy/test_storage_in_use.py.
+    """
+    workbench.ssh(
+        "echo 'still here' > /home/ada/precious && systemd-run --unit=at-work --slice=user-$(id -u ada).slice "
+        "--uid=ada --working-directory=/home/ada sleep 3600"
+    )
+    path = stackfile.path_of(STACK)
+    bigger = int(workbench.context.settings.data_volume_gib) + 1
+    stackfile.set_value(path, "dataVolumeGib", bigger)
+    grown = workbench.command("up", "--yes", check=False)
+    units = "systemctl is-active at-work jupyterhub jupyterhub-proxy caddy"
+    assert workbench.ssh(units).stdout.split() == ["active"] * 4, "nobody was interrupted"
+    capable = int(workbench.ssh("awk '/CapEff/ { print $2 }' /proc/self/status").stdout, 16) & 1 << 24
+    assert (grown.returncode == 0) == bool(capable), grown.stdout + grown.stderr
+    if not capable:
+        said = " ".join((grown.stdout + grown.stderr).split())
+        assert "Permission denied" in said
+        assert "damaged" not in said
+        free = re.search(r"`(sudo systemd-run [^`]*)`", said)
+        assert free, said
+        free_volume(workbench, free[1])
+        workbench.command("up", "--yes")
+        assert workbench.ssh(f"{units} | tail -3").stdout.split() == ["active"] * 3
+    size = workbench.ssh("df --output=size -BM /srv/workbench | tail -1 | tr -dc 0-9").stdout
+    assert int(size) > (bigger - 1) * 1024
+    done = workbench.ssh(
+        "systemctl --quiet stop at-work 2>/dev/null; cat /home/ada/precious; rm /home/ada/precious"
+    )
+    assert done.stdout == "still here\n"
+    assert workbench.ssh("findmnt -rn -o TARGET -S LABEL=workbench-data").stdout.split() == [
+        "/srv/workbench",
+        "/home",
+    ]
+
+
+def free_volume(workbench: Workbench, command: str) -> None:
+    """Does what the refusal says, and waits until the volume is in nobody's use."""
+    workbench.ssh(command, check=False)  # which may end the session that it came by
+    device, deadline = workbench.context.outputs.volume_device(), time.monotonic() + 120
+    while True:
+        checked = workbench.ssh(f"e2fsck -p {device}", check=False)
+        if checked.returncode == 0:
+            return
+        assert time.monotonic() < deadline, checked.stdout + checked.stderr
+        time.sleep(1)

@@ -1,8 +1,10 @@
 """The data volume's program on files in the place of devices: blkid, wipefs, mkfs and dumpe2fs take either."""
 
 import json
+import os
 import struct
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -177,9 +179,123 @@ def test_growth_is_seen_from_a_quarter_of_a_percent_on_and_ends(device: str) -> 
 
 def test_a_damaged_filesystem_is_left_to_a_person(device: str) -> None:
     volume.make(device, ID)
-    write(device, 0, bytes(32 * MIB))
-    with pytest.raises(content.Refusal, match="take a snapshot"):
+    subprocess.run(["debugfs", "-w", "-R", "clri <2>", device], check=True, capture_output=True)
+    with pytest.raises(
+        content.Refusal, match=r"is damaged .*status 4: .*Root inode.*; take a snapshot, then run"
+    ):
+        volume.check(device, "-f", "-p")
+
+
+def test_a_filesystem_that_e2fsck_repaired_by_itself_is_fine(device: str) -> None:
+    volume.make(device, ID)
+    subprocess.run(
+        ["debugfs", "-w", "-R", "ssv free_blocks_count 3", device], check=True, capture_output=True
+    )
+    volume.check(device, "-f", "-p")
+    assert subprocess.run(["e2fsck", "-f", "-n", device], check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.unlink(), "No such file or directory"),
+        (lambda path: write(str(path), 0, bytes(32 * MIB)), "Bad magic number"),
+        (lambda path: write(str(path), 1100, b"\xff"), "checksum does not match"),
+    ],
+)
+def test_a_filesystem_that_e2fsck_could_not_look_at_is_called_no_more_than_that(
+    device: str, spoil: Callable[[Path], None], said: str
+) -> None:
+    volume.make(device, ID)
+    spoil(Path(device))
+    with pytest.raises(
+        content.Refusal, match=rf"could not be checked.*status 8: .*{said}.*snapshot"
+    ) as refusal:
         volume.check(device, "-p")
+    assert "damaged" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("ending", "verdict"),
+    [
+        *((f"exit {status}", "fine") for status in (0, 1)),
+        *((f"exit {status}", "repaired while the server used it") for status in (2, 3)),
+        *((f"exit {status}", "damaged") for status in (4, 5, 6, 7)),
+        *((f"exit {status}", "could not be checked") for status in (8, 9, 12, 16, 32, 36, 64, 128, 132, 255)),
+        *((f"kill -{signal} $$", "could not be checked") for signal in ("INT", "KILL", "TERM", "HUP")),
+    ],
+)
+def test_every_status_of_e2fsck_is_judged_by_whether_it_could_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, verdict: str
+) -> None:
+    """A script stands in for e2fsck."""
+    (tmp_path / "e2fsck").write_text(f'#!/bin/sh\necho "said of $2"\n{ending}\n')
+    (tmp_path / "e2fsck").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    try:
+        volume.check("/dev/volume", "-p")
+        judged = "fine"
+    except content.Refusal as refusal:
+        judged = str(refusal)
+        assert "said of /dev/volume" in judged
+    assert verdict in judged
+    assert ("damaged" in judged) == (verdict == "damaged")
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_it_grows_in_use_where_the_kernel_lets_it_and_else_before_it_is_mounted(
+    device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_use: bool
+) -> None:
+    """On files mounting is only noted."""
+    volume.make(device, ID)
+    with open(device, "r+b") as file:  # noqa: PTH123
+        file.truncate(192 * MIB)
+    done = []
+
+    def run(*command: str, **options: Any) -> str:
+        done.append(command[0])
+        return "" if command[0] == "mount" else str(content.run(*command, **options))
+
+    monkeypatch.setattr(volume, "run", run)
+    monkeypatch.setattr(volume, "may_grow_mounted", lambda: in_use)
+    for name, path in (("MOUNT", "srv"), ("HOMES", "srv/home"), ("HOME", "home")):
+        monkeypatch.setattr(volume, name, str(tmp_path / path))
+    volume.mount(device)
+    assert done == [*([] if in_use else ["resize2fs"]), "mount", "mount"]
+    assert volume.can_grow(device) is in_use
+
+
+DENIED = "`resize2fs /dev/volume` failed with status 1: resize2fs 1.47.2\nresize2fs: Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("mounted", "capable", "judged"),
+    [
+        (
+            True,
+            False,
+            r"let its filesystem grow in use \(resize2fs: Permission denied\): .* CAP_SYS_RESOURCE",
+        ),
+        (True, True, "^`resize2fs"),
+        (False, False, "^`resize2fs"),
+    ],
+)
+def test_growth_that_the_kernel_refuses_in_use_interrupts_nobody_and_says_what_would(
+    device: str, monkeypatch: pytest.MonkeyPatch, mounted: bool, capable: bool, judged: str
+) -> None:
+    """What else resize2fs fails with is told as it is."""
+
+    def run(*command: str) -> str:
+        assert command[0] == "resize2fs", "nothing but the attempt"
+        raise content.FailureError(DENIED)
+
+    monkeypatch.setattr(volume, "run", run)
+    monkeypatch.setattr(volume, "may_grow_mounted", lambda: capable)
+    monkeypatch.setattr(volume, "MOUNT", "/" if mounted else "/nothing")
+    with pytest.raises(content.FailureError, match=judged) as refusal:
+        volume.grow(device)
+    assert "damaged" not in str(refusal.value)
+    assert (volume.FREE in str(refusal.value)) == (mounted and not capable)
 
 
 def test_a_volume_that_does_not_appear_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
