@@ -38,6 +38,9 @@ def inside(pid: int, script: str, timeout: float = 60) -> str:
 def prepare(pid: int, hostname: str, volumes: Mapping[str, int]) -> None:
     """Ready a container that is about to start; volumes maps each volume's id to its loop device's minor."""
     script = [
+        # As systemd does on a machine, but not in a container: else each unit with a sandbox keeps its copy of what is
+        # mounted, and a volume stays in use after it was unmounted.
+        "mount --make-rshared /",
         # Privileged containers get every device of this machine: a guest must not find its disks.
         "find /dev -xdev -type b -delete; rm -f /dev/kmsg",
         # Ordinary files, as on any machine, which a guest can replace; podman's are mounts, which it cannot.

@@ -217,6 +217,16 @@ def test_a_mounted_volume_grows(world: World) -> None:
     assert world.ssh("cat /data/file") == "precious\n"
 
 
+def test_an_unmounted_volume_is_in_nobodys_use_as_units_keep_no_copy_of_what_was_mounted(
+    world: World,
+) -> None:
+    world.ssh("sudo systemd-run --unit=sandboxed -p ProtectSystem=strict sleep 1000")
+    try:
+        world.ssh(f"sudo umount /data && sudo e2fsck -fp {world.by_id}")
+    finally:
+        world.ssh("sudo systemctl start data.mount; sudo systemctl stop sandboxed")
+
+
 def test_a_mounted_volume_is_not_detached(world: World) -> None:
     with pytest.raises(world.ec2.exceptions.ClientError, match="busy"):
         world.ec2.detach_volume(VolumeId=world.volume)
