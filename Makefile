@@ -32,7 +32,7 @@ lint: setup ## format, lint, types, import rules
 test: lint ## everything: lint, unit, infra, deploy, end to end; of the long tests an eighth
 	@tools/test-packages
 	$(RUN)/pytest -m 'not oracle' --shard -n 3 --dist worksteal tests/unit tests/infra
-	$(RUN)/pytest -m 'not oracle' --shard --durations=15 tests/lab tests/deploy tests/e2e
+	$(RUN)/pytest -m 'not oracle' --shard --durations=15 tests/lab tests/life tests/deploy tests/e2e
 
 test-long: setup ## the long tests, of which `make test` runs an eighth
 	@tools/test-packages

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import testinfra
 
-from tests import workbench_in_lab
+from tests import life_in_lab, workbench_in_lab
 from tests.workbench_in_lab import Workbench
 from workbench import stack as stacks
 
@@ -30,15 +30,33 @@ def config() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def workbench() -> Iterator[Workbench]:
     """A workbench made by `workbench up` in the lab; shared by all tests that only look, or put things back."""
-    reason = workbench_in_lab.unable()
-    if reason:
+    _require_lab()
+    stack = workbench_in_lab.STACK
+    stacks.forget(stack)  # what a killed run left
+    with workbench_in_lab.lab(workbench_in_lab.HOME) as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        try:
+            workbench_in_lab.write_stack_file(stack, environment)
+            workbench_in_lab.run(["pulumi", "stack", "init", stack])
+            bench = Workbench()
+            bench.command("up", "--yes")
+            yield bench
+        finally:
+            stacks.forget(stack)
+
+
+@pytest.fixture(scope="session")
+def bare_lab() -> Iterator[life_in_lab.Lab]:
+    """A second lab, whose account is empty and whose stacks have no configured host; may live beside the first."""
+    _require_lab()
+    with life_in_lab.running() as lab:
+        yield lab
+
+
+def _require_lab() -> None:
+    if reason := workbench_in_lab.unable():
         pytest.skip(reason)
-    with workbench_in_lab.lab():
-        workbench_in_lab.write_stack_file()
-        workbench_in_lab.run(["pulumi", "stack", "init", workbench_in_lab.STACK])
-        bench = Workbench()
-        bench.command("up", "--yes")
-        yield bench
 
 
 @pytest.fixture(scope="session")

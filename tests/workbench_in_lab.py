@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
+from lab import control
 from workbench import stack as stacks
 from workbench import stackfile
 from workbench.cli.local import hash_of
@@ -137,10 +139,10 @@ class Applied:
         return found
 
 
-def write_stack_file(**changes: Any) -> Path:
-    """The stack file of the tests' workbench; gives back its path."""
-    region = os.environ["AWS_REGION"]
-    key = Path(os.environ[stacks.KEY_VARIABLE] + ".pub").read_text().strip()
+def write_stack_file(stack: str, environment: Mapping[str, str], **changes: Any) -> Path:
+    """The stack file of a workbench in the lab of these variables; gives back its path."""
+    region = environment["AWS_REGION"]
+    key = Path(environment[stacks.KEY_VARIABLE] + ".pub").read_text().strip()
     settings = {
         "size": "t3.medium",
         "zone": f"{region}a",
@@ -157,30 +159,33 @@ def write_stack_file(**changes: Any) -> Path:
         **changes,
     }
     config = {"aws:region": region, **{f"workbench:{name}": value for name, value in settings.items()}}
-    path = stackfile.path_of(STACK)
+    path = stackfile.path_of(stack)
     with path.open("w") as file:
         YAML().dump({"config": config}, file)
     return path
 
 
 @contextmanager
-def lab() -> Iterator[None]:
-    """A lab of the tests' own, its environment set; what an earlier, killed run left is cleared first."""
-    os.environ["WORKBENCH_LAB_DIR"] = str(HOME)
-    from lab import control
-
-    control.purge()
-    stacks.forget(STACK)
-    before = dict(os.environ)
-    try:
-        control.start(lambda line: print(line, flush=True))
-        os.environ.update(control.environment())
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+def lab(home: Path) -> Iterator[dict[str, str]]:
+    """A lab of the tests' own, as its variables; what an earlier, killed run left there is cleared first."""
+    with _at(home):
         control.purge()
-        stacks.forget(STACK)
+    try:
+        with _at(home):
+            control.start(lambda line: print(line, flush=True))
+            environment = control.environment()
+        yield {**environment, "WORKBENCH_LAB_DIR": str(home)}
+    finally:
+        with _at(home):
+            control.purge()
+
+
+@contextmanager
+def _at(home: Path) -> Iterator[None]:
+    """lab.control works on this home; around it the environment is another lab's, or none's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_LAB_DIR", str(home))
+        yield
 
 
 def run(command: list[str], check: bool = True) -> subprocess.CompletedProcess[str]:
