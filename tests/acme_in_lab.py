@@ -96,7 +96,7 @@ def running(workbench: Workbench, folder: Path, valid_seconds: int) -> Iterator[
     names = [
         *("pebble-challtestsrv", "-dns01", dns, "-management", f"127.0.0.1:{ports[3]}"),
         *("-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""),
-        *("-defaultIPv4", workbench.context.outputs.address),
+        *("-defaultIPv4", workbench.outputs.address),
     ]
     command = ["pebble", "-config", str(folder / "pebble.json"), "-dnsserver", dns]
     log = folder / "pebble.log"
@@ -123,14 +123,13 @@ def _process(command: list[str], file: Any, environment: Mapping[str, str]) -> I
 
 def apply(workbench: Workbench, domain: str, **proxy: str) -> Applied:
     """Runs the deploy as `up` would with `domain`, but without Route 53; the stack file stays as it is."""
-    context = workbench.context
-    raw = configs.dump(context.settings)
+    raw = configs.dump(workbench.settings_now)
     services = dict(raw["workbench:services"])  # type: ignore[call-overload]
     services["proxy"] = {**services["proxy"], **proxy}
     path = workbench_in_lab.HOME / "named-context.json"
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
-    facts = context.outputs.model_copy(update={"host_name": domain, "url": f"https://{domain}/"})
+    facts = workbench.outputs.model_copy(update={"host_name": domain, "url": f"https://{domain}/"})
     named = {**raw, "workbench:domain": domain, "workbench:services": services}
     path.write_text(stacks.context_text(named, facts))
     command = [sys.executable, "-m", "pyinfra", "-y", "deploy/inventory.py", "deploy/main.py"]

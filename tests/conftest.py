@@ -62,6 +62,6 @@ def _require_lab() -> None:
 @pytest.fixture(scope="session")
 def host(workbench: Workbench) -> Any:
     """The host as pytest-testinfra sees it, as root, over the same SSH as everybody."""
-    facts = workbench.context.outputs
+    facts = workbench.outputs
     options = " ".join(stacks.ssh_command(facts)[1:-1])
     return testinfra.get_host(f"ssh://admin@{facts.address}", ssh_extra_args=options, sudo=True)

@@ -19,7 +19,9 @@ from lab import control
 from workbench import stack as stacks
 from workbench import stackfile
 from workbench.cli.local import hash_of
-from workbench.stack import ROOT, Context
+from workbench.outputs import Outputs
+from workbench.settings import Settings
+from workbench.stack import ROOT
 
 STACK = "test"
 HOME = ROOT / ".cache" / "test-lab"
@@ -43,14 +45,23 @@ class Workbench:
     """The workbench that runs, and the means to change and to visit it."""
 
     stack: str = STACK
+    _outputs: Outputs | None = None
 
     @property
-    def context(self) -> Context:
-        return stacks.context(self.stack)
+    def settings_now(self) -> Settings:
+        """The settings, as the stack file has them at the moment."""
+        return stacks.settings(self.stack)
+
+    @property
+    def outputs(self) -> Outputs:
+        """The cloud's facts, of which `pulumi` is asked once, and again after what may have changed them."""
+        if self._outputs is None:
+            self._outputs = stacks.outputs(self.stack)
+        return self._outputs
 
     @property
     def url(self) -> str:
-        return self.context.outputs.url
+        return self.outputs.url
 
     @property
     def ca(self) -> Path:
@@ -64,11 +75,13 @@ class Workbench:
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`workbench ARGUMENTS --stack test`, its output kept."""
+        if arguments[0] in {"up", "destroy"}:
+            self._outputs = None
         return run([sys.executable, "-m", "workbench", *arguments, "--stack", self.stack], check=check)
 
     def ssh(self, command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a shell command on the host as root."""
-        remote = [*stacks.ssh_command(self.context.outputs), f"sudo bash -c {shlex.quote(command)}"]
+        remote = [*stacks.ssh_command(self.outputs), f"sudo bash -c {shlex.quote(command)}"]
         return run(remote, check=check)
 
     def apply(self, changes: Mapping[str, Any] | None = None) -> "Applied":

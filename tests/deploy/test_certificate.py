@@ -18,7 +18,7 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def ca(workbench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ca]:
     """The CA, and a host that knows its own two names; afterwards the workbench is without a domain again."""
-    address = workbench.context.outputs.address
+    address = workbench.outputs.address
     workbench.ssh(f"cp /etc/hosts /etc/hosts.before && echo '{address} {DOMAIN} {BLOCKED}' >> /etc/hosts")
     try:
         with acme_in_lab.running(workbench, tmp_path_factory.mktemp("pebble"), acme_in_lab.SHORT) as ca:
@@ -42,13 +42,13 @@ def test_a_ca_that_refuses_is_said_so_and_the_workbench_serves_all_the_same(
     assert f"the CA of services.proxy.acmeServer ({ca.directory}) gave no certificate for {BLOCKED}: " in said
     assert "rejectedIdentifier" in said
     assert "the workbench shows a certificate of its own CA" in said
-    assert acme_in_lab.shown(workbench.context.outputs.address, BLOCKED, own_ca(workbench))
+    assert acme_in_lab.shown(workbench.outputs.address, BLOCKED, own_ca(workbench))
 
 
 def test_a_domain_gets_its_certificate_which_browsers_are_to_insist_on(workbench: Workbench, ca: Ca) -> None:
     applied = acme_in_lab.apply(workbench, DOMAIN, **ca.settings())
     assert applied.status == 0, applied.output
-    address = workbench.context.outputs.address
+    address = workbench.outputs.address
     assert acme_in_lab.shown(address, DOMAIN, ca.trust())
     with httpx.Client(verify=ca.trust()) as client:
         page = client.get(
@@ -70,7 +70,7 @@ def test_the_account_and_the_certificate_are_on_the_data_volume_and_secret(workb
 
 
 def test_caddy_renews_it_in_time_without_a_deploy(workbench: Workbench, ca: Ca) -> None:
-    address = workbench.context.outputs.address
+    address = workbench.outputs.address
     before = acme_in_lab.shown(address, DOMAIN, ca.trust())
     # Usually that is when a third of the time is left; here as soon as 4 s of it are gone. Started anew because Caddy
     # looks every ten minutes, and when it starts.

@@ -42,7 +42,7 @@ def now(workbench: Workbench) -> str:
 @contextmanager
 def held(workbench: Workbench, who: str) -> Iterator[subprocess.Popen[bytes]]:
     """Somebody else's deploy, as far as the lock goes."""
-    command = [*stacks.ssh_command(workbench.context.outputs), f"sudo sh -c {shlex.quote(session.command())}"]
+    command = [*stacks.ssh_command(workbench.outputs), f"sudo sh -c {shlex.quote(session.command())}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -145,10 +145,10 @@ def test_both_connectors_leave_the_same_behind(workbench: Workbench) -> None:
 
 
 def test_a_server_that_shows_another_host_key_is_refused(workbench: Workbench) -> None:
-    known = stacks.known_hosts(workbench.context.outputs)
+    known = stacks.known_hosts(workbench.outputs)
     before = known.read_text()
     other = "AAAAC3NzaC1lZDI1NTE5AAAAIBFNhyUtPSImEKLShYkgFxvQcZ16K5mnOlE6hLT2nQeK"
-    known.write_text(f"{workbench.context.outputs.address} ssh-ed25519 {other}\n")
+    known.write_text(f"{workbench.outputs.address} ssh-ed25519 {other}\n")
     try:
         refused = workbench.apply()
         assert refused.status != 0
@@ -188,7 +188,7 @@ def test_a_failed_deploy_says_what_failed_where_and_the_next_one_repairs(workben
     failed = workbench.command("deploy", "--only", "proxy", check=False)
     assert failed.returncode == 1
     name = "proxy | /usr/local/share/workbench/site/icon.svg"
-    assert f"`{name}` failed on {workbench.context.outputs.host_name}:" in failed.stderr
+    assert f"`{name}` failed on {workbench.outputs.host_name}:" in failed.stderr
     assert "Is a directory" in failed.stderr or "cannot overwrite directory" in failed.stderr, failed.stderr
     assert "Traceback" not in failed.stderr
     workbench.ssh("rmdir /usr/local/share/workbench/site/icon.svg")
@@ -209,7 +209,7 @@ def test_a_user_and_a_moved_port_restart_only_what_they_concern_and_an_open_kern
         pairs = [dict(line.split("=", 1) for line in block.splitlines()) for block in said.split("\n\n")]
         return {pair["Id"]: pair["InvocationID"] for pair in pairs}
 
-    users: Any = config.dump(workbench.context.settings)["workbench:users"]
+    users: Any = config.dump(workbench.settings_now)["workbench:users"]
     with visit(workbench, "ada") as visitor:
         visitor.run_code("kept = 41")
         before = lives()

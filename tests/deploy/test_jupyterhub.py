@@ -96,7 +96,7 @@ def test_who_is_no_user_or_no_admin_any_more_is_neither_at_once(workbench: Workb
 
 def hashed(workbench: Workbench, name: str) -> str:
     """The declared password hash of a user."""
-    found = next(user for user in workbench.context.settings.users if user.name == name)
+    found = next(user for user in workbench.settings_now.users if user.name == name)
     assert found.password_hash
     return found.password_hash.get_secret_value()
 
@@ -114,7 +114,7 @@ def test_the_proxys_token_is_on_no_command_line_and_is_asked_for(workbench: Work
     token = workbench.ssh(f"cut -d= -f2 {STATE}/proxy.env").stdout.strip()
     assert len(token) == 64
     assert token not in workbench.ssh("ps axww -o args").stdout
-    api = workbench.context.settings.services.jupyterhub.api_port
+    api = workbench.settings_now.services.jupyterhub.api_port
     status = f"curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{api}/api/routes"
     assert workbench.ssh(status).stdout == "403"
 

@@ -35,7 +35,7 @@ def test_every_user_has_a_limit_and_the_administrator_none(workbench: Workbench)
 
 
 def test_all_users_together_leave_the_system_its_share(workbench: Workbench) -> None:
-    total = workbench.context.outputs.memory_mib
+    total = workbench.outputs.memory_mib
     everybody = properties(workbench, "user.slice", "MemoryMax")
     assert int(everybody["MemoryMax"]) // 1024**2 == total - 512
 

@@ -23,7 +23,7 @@ def web(workbench: Workbench) -> httpx.Client:
 def test_plain_http_is_sent_to_the_one_name_whatever_name_was_asked_for(
     workbench: Workbench, web: httpx.Client
 ) -> None:
-    for host in (workbench.context.outputs.host_name, "another.example"):
+    for host in (workbench.outputs.host_name, "another.example"):
         plain = workbench.url.replace("https://", "http://")
         answer = web.get(f"{plain}some/page?a=1", headers={"Host": host})
         assert answer.status_code == 308

@@ -102,7 +102,7 @@ def test_a_missing_a_changed_and_a_half_made_environment_are_seen(workbench: Wor
 
 
 def test_an_install_that_was_killed_is_made_whole_by_the_next(workbench: Workbench) -> None:
-    index = workbench.context.settings.mirrors.pypi
+    index = workbench.settings_now.mirrors.pypi
     call = f"{PROGRAM} probe 0123456789ab" + (f" --index {index}" if index else "")
     workbench.ssh(
         "mkdir -p /etc/workbench/locks/probe && cp /etc/workbench/locks/{caddy,probe}/requirements.txt"

@@ -90,9 +90,7 @@ def test_pages_redirects_and_cookies_are_below_its_path(web: httpx.Client, workb
     assert answer.headers["Location"] == "/rstudio/"
     assert {"Path=/rstudio", "Secure", "HttpOnly"} <= set(answer.headers["Set-Cookie"].split("; "))
     session(workbench, "ada")
-    assert (
-        web.get("/rstudio/").text == f"ada is at /rstudio of {workbench.context.outputs.host_name} by https"
-    )
+    assert web.get("/rstudio/").text == f"ada is at /rstudio of {workbench.outputs.host_name} by https"
     assert 'href="/rstudio/"' in web.get("/").text
 
 

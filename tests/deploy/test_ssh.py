@@ -16,8 +16,8 @@ pytestmark = pytest.mark.lab
 
 def ssh(workbench: Workbench, user: str, *options: str) -> subprocess.CompletedProcess[str]:
     """`id -un` as another user, with the key of the tests."""
-    command = stacks.ssh_command(workbench.context.outputs)
-    target = f"{user}@{workbench.context.outputs.address}"
+    command = stacks.ssh_command(workbench.outputs)
+    target = f"{user}@{workbench.outputs.address}"
     return subprocess.run(
         [*command[:-1], *options, target, "id -un"], capture_output=True, text=True, check=False
     )
@@ -42,7 +42,7 @@ def test_the_administrators_keys_are_those_of_the_settings_exactly(workbench: Wo
         "cat /var/lib/admin/.ssh/authorized_keys; stat -c %a:%U /var/lib/admin/.ssh/authorized_keys"
     )
     *keys, state = said.stdout.splitlines()
-    assert keys == workbench.context.settings.admin_ssh_keys
+    assert keys == workbench.settings_now.admin_ssh_keys
     assert state == "600:admin"
 
 
@@ -54,8 +54,8 @@ def test_the_host_shows_the_keys_of_the_volume_and_this_machine_knows_all_of_the
     )
     assert same.returncode == 0
     public = workbench.ssh("cat /etc/ssh/ssh_host_*_key.pub").stdout.splitlines()
-    known = stacks.known_hosts(workbench.context.outputs).read_text().splitlines()
-    address = workbench.context.outputs.address
+    known = stacks.known_hosts(workbench.outputs).read_text().splitlines()
+    address = workbench.outputs.address
     assert sorted(known) == sorted(f"{address} {' '.join(key.split()[:2])}" for key in public)
 
 
@@ -64,7 +64,7 @@ def test_keys_of_the_first_boot_give_way_to_those_of_the_volume_and_both_clients
     workbench: Workbench,
 ) -> None:
     """What a rebuilt server comes with: other host keys, known here by the first connection."""
-    facts = workbench.context.outputs
+    facts = workbench.outputs
     kept = workbench.ssh("cat /srv/workbench/ssh/ssh_host_ed25519_key.pub").stdout.split()[1]
     workbench.ssh("rm /etc/ssh/ssh_host_*; ssh-keygen -A > /dev/null; systemctl reload ssh")
     path = stacks.known_hosts(facts)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.lab
 
 
 def test_homes_and_state_are_on_the_data_volume(workbench: Workbench) -> None:
-    device = workbench.context.outputs.volume_device()
+    device = workbench.outputs.volume_device()
     number = workbench.ssh(f"stat -L -c '%Hr:%Lr' {device}").stdout.strip()
     for path in ("/srv/workbench", "/home"):
         assert workbench.ssh(f"findmnt -rn -o MAJ:MIN -M {path}").stdout.strip() == number

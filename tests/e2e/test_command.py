@@ -25,7 +25,7 @@ def refused(workbench: Workbench, *arguments: str) -> str:
 
 def test_status_is_there_for_programs(workbench: Workbench) -> None:
     report = json.loads(workbench.command("status", "--json").stdout)
-    facts = workbench.context.outputs
+    facts = workbench.outputs
     assert (report["stack"], report["url"], report["address"]) == (STACK, facts.url, facts.address)
     assert report["instance"] == {"id": facts.instance_id, "type": facts.instance_type, "state": "running"}
     assert {name: service["state"] for name, service in report["services"].items()} == {
@@ -59,7 +59,7 @@ def test_a_second_up_changes_nothing(workbench: Workbench) -> None:
 
 def test_no_secret_is_in_the_state_in_the_clear(workbench: Workbench) -> None:
     exported = run(["pulumi", "stack", "export", "--stack", STACK]).stdout
-    for user in workbench.context.settings.users:
+    for user in workbench.settings_now.users:
         assert user.password_hash is not None
         assert user.password_hash.get_secret_value() not in exported
         assert workbench.password(user.name) not in exported
@@ -69,7 +69,7 @@ def test_no_secret_is_in_the_state_in_the_clear(workbench: Workbench) -> None:
 
 def type_of_server(workbench: Workbench) -> str:
     """The instance type, asked of the API itself."""
-    found = boto3.client("ec2").describe_instances(InstanceIds=[workbench.context.outputs.instance_id])
+    found = boto3.client("ec2").describe_instances(InstanceIds=[workbench.outputs.instance_id])
     return str(found["Reservations"][0]["Instances"][0]["InstanceType"])
 
 
@@ -77,8 +77,8 @@ def type_of_server(workbench: Workbench) -> str:
     ("size", "sentence"),
     [
         ("huge", "no instance type"),
-        ("t3.micro", "but the enabled services"),
-        ("t9.colossal", "which AWS does not offer"),
+        pytest.param("t3.micro", "but the enabled services", marks=pytest.mark.long),
+        pytest.param("t9.colossal", "which AWS does not offer", marks=pytest.mark.long),
         ("t4g.large", "which is arm64, but the server runs x86_64"),
     ],
 )
@@ -96,9 +96,14 @@ def test_a_size_that_cannot_be_is_refused_and_nothing_is_changed(
     ("key", "value", "sentence"),
     [
         ("dataVolumeGib", 2, "can only grow; set workbench:dataVolumeGib to at least 4"),
-        ("rootVolumeGib", 10, "can only grow; set workbench:rootVolumeGib to at least 20"),
-        ("zone", "eu-west-1b", "set workbench:zone to eu-west-1a"),
-        ("domain", "bench.nowhere.example", "no Route 53 zone for it exists"),
+        pytest.param(
+            *("rootVolumeGib", 10, "can only grow; set workbench:rootVolumeGib to at least 20"),
+            marks=pytest.mark.long,
+        ),
+        pytest.param("zone", "eu-west-1b", "set workbench:zone to eu-west-1a", marks=pytest.mark.long),
+        pytest.param(
+            "domain", "bench.nowhere.example", "no Route 53 zone for it exists", marks=pytest.mark.long
+        ),
     ],
 )
 def test_settings_that_do_not_fit_what_there_is_are_refused(
@@ -115,7 +120,7 @@ def test_settings_that_do_not_fit_what_there_is_are_refused(
 
 
 def test_what_no_rule_allows_is_refused(workbench: Workbench) -> None:
-    address = workbench.context.outputs.address
+    address = workbench.outputs.address
     for port in (8000, 8081, 8001, 111):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((address, port), timeout=5)

@@ -50,7 +50,7 @@ def named(workbench: Workbench, ca: Ca) -> int:
     """Deploys with a domain; gives back the serial number of the certificate that is then shown."""
     applied = acme_in_lab.apply(workbench, DOMAIN, **ca.settings())
     assert applied.status == 0, applied.output
-    return acme_in_lab.shown(workbench.context.outputs.address, DOMAIN, ca.trust()).serial_number
+    return acme_in_lab.shown(workbench.outputs.address, DOMAIN, ca.trust()).serial_number
 
 
 def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench: Workbench, ca: Ca) -> None:
@@ -59,7 +59,7 @@ def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench
     workbench.ssh(f"echo 'ada:{changed}' | chpasswd")
     assert visit(workbench, changed) == CONTENT
     before, server = workbench.ssh(WHAT_STAYS).stdout, instance(workbench)
-    volume = workbench.context.outputs.volume_id
+    volume = workbench.outputs.volume_id
 
     workbench.command("up", "--yes", "--size", "m6i.large")
     resized = instance(workbench)
@@ -67,7 +67,7 @@ def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench
     assert workbench.ssh(WHAT_STAYS).stdout == before
     assert visit(workbench, changed) == CONTENT
 
-    workbench.ssh(f"echo '{workbench.context.outputs.address} {DOMAIN}' >> /etc/hosts")
+    workbench.ssh(f"echo '{workbench.outputs.address} {DOMAIN}' >> /etc/hosts")
     certificate, orders = named(workbench, ca), ca.orders()
 
     said = workbench.command("destroy", "--yes").stdout
@@ -89,7 +89,7 @@ def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench
     back = instance(workbench)
     assert back["type"] == "m6i.xlarge"
     assert back["id"] != server["id"]
-    assert workbench.context.outputs.volume_id == volume
+    assert workbench.outputs.volume_id == volume
     assert workbench.ssh(WHAT_STAYS).stdout == before
     assert visit(workbench, changed) == CONTENT
     size = int(workbench.ssh("df --output=size -BM /srv/workbench | tail -1 | tr -dc 0-9").stdout)

@@ -278,7 +278,14 @@ def test_a_killed_daemon_goes_on_with_machines_that_never_stopped(world: World) 
     assert world.ssh("cat /data/file") == "precious\n"
 
 
-@pytest.mark.parametrize(("action", "after"), [("stop", 0.2), ("start", 0.3), ("start", 0.9)])
+@pytest.mark.parametrize(
+    ("action", "after"),
+    [
+        pytest.param("stop", 0.2, marks=pytest.mark.long),
+        ("start", 0.3),
+        pytest.param("start", 0.9, marks=pytest.mark.long),
+    ],
+)
 def test_a_daemon_killed_in_the_middle_of_a_call_goes_on(world: World, action: str, after: float) -> None:
     if action == "start":
         world.ec2.stop_instances(InstanceIds=[world.instance])
