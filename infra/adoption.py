@@ -58,18 +58,20 @@ _WITHIN = {
 
 
 def _route(table: str, _: str, props: Any) -> list[str]:
-    there = {route.cidr_block for route in _table(table).routes} if table else set()
+    found = _table(table)
     cidr = props["destination_cidr_block"]
-    return [f"{table}_{cidr}"] if cidr in there else []
+    return [f"{table}_{cidr}"] if found and cidr in {route.cidr_block for route in found.routes} else []
 
 
 def _association(table: str, subnet: str, _: Any) -> list[str]:
-    there = {item.subnet_id for item in _table(table).associations} if table and subnet else set()
-    return [f"{subnet}/{table}"] if subnet in there else []
+    found = _table(table) if subnet else None
+    return (
+        [f"{subnet}/{table}"] if found and subnet in {item.subnet_id for item in found.associations} else []
+    )
 
 
-def _table(table: str) -> aws.ec2.GetRouteTableResult:
-    return aws.ec2.get_route_table(route_table_id=table)
+def _table(table: str) -> aws.ec2.GetRouteTableResult | None:
+    return lookups.found(lambda: aws.ec2.get_route_table(route_table_id=table)) if table else None
 
 
 # What has no tags: by its table and subnet, or by a name that holds the stack's id.

@@ -9,7 +9,13 @@ import pulumi_aws as aws
 T = TypeVar("T")
 
 _LIVING = ["pending", "running", "stopping", "stopped"]
-_ABSENT = ("no matching", "NoSuchEntity", "couldn't find resource", "cannot be found")
+_ABSENT = (
+    "no matching",
+    "query returned no results",
+    "NoSuchEntity",
+    "couldn't find resource",
+    "cannot be found",
+)
 
 
 def found(ask: Callable[[], T]) -> T | None:

@@ -132,6 +132,33 @@ INVOKES: dict[str, Invoke] = {
         "Addresses[]",
         {"allocationIds": "[].AllocationId", "publicIps": "[].PublicIp"},
     ),
+    "aws:ec2/getVpc:getVpc": Question(
+        "ec2.describe_vpcs",
+        "Vpcs[]",
+        {
+            "id": "VpcId",
+            "arn": "arn:aws:ec2:{region}:{account}:vpc/{id}",
+            "cidrBlock": "CidrBlock",
+            "ownerId": "OwnerId",
+            "tags": "tags(Tags)",
+        },
+        one="EC2 VPC",
+        takes={"id": "vpc-id"},
+    ),
+    "aws:ec2/getElasticIp:getElasticIp": Question(
+        "ec2.describe_addresses",
+        "Addresses[]",
+        {
+            "id": "AllocationId",
+            "arn": "arn:aws:ec2:{region}:{account}:elastic-ip/{id}",
+            "associationId": "AssociationId",
+            "instanceId": "InstanceId",
+            "publicIp": "PublicIp",
+            "tags": "tags(Tags)",
+        },
+        one="EC2 EIP",
+        takes={"id": "allocation-id", "publicIp": "public-ip"},
+    ),
     "aws:ec2/getInstances:getInstances": INSTANCES,
     "aws:ec2/getInstance:getInstance": _get_instance,
     "aws:ec2/getInternetGateway:getInternetGateway": Question(
