@@ -68,8 +68,9 @@ def _judge_holder(volume: str, server: str | None) -> None:
     in_use = _volumes(("volume-id", volume), ("status", "in-use"))
     if in_use and not _volumes(("volume-id", volume), ("attachment.instance-id", server or "none")):
         raise pulumi.RunError(
-            f"The data volume {volume} is attached to a server that is not this stack's (`aws ec2 describe-volumes "
-            f"--volume-ids {volume}` says to which); stop that server and detach the volume from it, then try again."
+            f"The data volume {volume} is attached to a server that is not this stack's, or that is just being "
+            f"terminated (`aws ec2 describe-volumes --volume-ids {volume}` says to which); stop that server and detach "
+            "the volume from it, or wait until it is gone, and then try again."
         )
 
 

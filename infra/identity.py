@@ -7,6 +7,7 @@ So names are not enough. And where a state was lost, nothing is taken back that 
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 
 import pulumi
 import pulumi_aws as aws
@@ -53,7 +54,13 @@ def settle(stack: str, state: State, zone_name: str | None) -> naming.Owner:
             )
         if found:
             raise pulumi.RunError(_question(stack, found))
-    return naming.Owner(stack, secrets.token_hex(6), fresh=True)
+    return naming.Owner(stack, _drawn(stack), fresh=True)
+
+
+@cache
+def _drawn(_stack: str) -> str:
+    """A new id; the same in the preview and the update that one process runs."""
+    return secrets.token_hex(6)
 
 
 def _question(stack: str, found: list[Leftover]) -> str:

@@ -73,8 +73,9 @@ def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench
     said = workbench.command("destroy", "--yes").stdout
     assert volume in said
     assert set(workbench_in_lab.resources()) <= {
-        "workbench:infra:Storage$aws:ebs/volume:Volume::data",
-        "workbench:infra:Storage::storage",
+        "workbench:infra:Workbench$workbench:infra:Storage$aws:ebs/volume:Volume::data",
+        "workbench:infra:Workbench$workbench:infra:Storage::storage",
+        "workbench:infra:Workbench::workbench",
         f"pulumi:pulumi:Stack::workbench-{STACK}",
     } | {urn for urn in workbench_in_lab.resources() if urn.startswith("pulumi:providers:")}
     done = workbench.command("status", check=False)

@@ -269,8 +269,10 @@ def declare(
     monkeypatch.delenv("WORKBENCH_ADOPT", raising=False)
 
     def run(stack: str = "dev", **changes: Any) -> dict[str, Any]:
+        from infra import identity
         from infra.program import main
 
+        identity._drawn.cache_clear()  # each run is one of a process of its own
         asyncio.set_event_loop(asyncio.new_event_loop())
         mocks.set_mocks(cloud, project="workbench", stack=stack, monitor=Monitor(cloud))
         given = {**config, **{f"workbench:{key}": value for key, value in changes.items()}}

@@ -160,7 +160,7 @@ def test_a_zone_of_ours_is_known_also_before_it_is_tagged(declare: Any, cloud: A
 def test_an_id_that_nothing_has_is_refused(declare: Any, cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKBENCH_ADOPT", "abc")
     with pytest.raises(
-        pulumi.RunError, match="'abc', but nothing .* has that id; there is nothing of a stack of"
+        pulumi.RunError, match=r"'abc', but nothing .* has that id; there is nothing of a stack of"
     ):
         declare()
     cloud.add(VOLUME, "vol-1", "data", size=50)
@@ -173,7 +173,9 @@ def test_another_id_than_that_of_the_state_is_refused(
 ) -> None:
     cloud.begun()
     monkeypatch.setenv("WORKBENCH_ADOPT", "abc")
-    with pytest.raises(pulumi.RunError, match="'abc', but the state of stack dev .* has the id 0123456789ab"):
+    with pytest.raises(
+        pulumi.RunError, match=r"'abc', but the state of stack dev .* has the id 0123456789ab"
+    ):
         declare()
     for fine in ("0123456789ab", "none"):
         monkeypatch.setenv("WORKBENCH_ADOPT", fine)
