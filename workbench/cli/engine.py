@@ -5,6 +5,7 @@ here. What the engine prints goes to a log. What it does is told by its events, 
 file: the settings in them have password hashes.
 """
 
+import itertools
 import os
 import re
 import signal
@@ -18,20 +19,24 @@ from typing import IO, Any
 
 from workbench import stack as stacks
 from workbench.cli import locks
+from workbench.cli.common import console
 from workbench.cli.progress import Progress
 from workbench.errors import WorkbenchError
 
 _HEARD = "^C received"  # what the engine says once it ends in order
 _HEARS_WITHIN = 2.0  # seconds
-_GENERIC = re.compile(r"^(resource .*)?(update|preview|destroy|refresh) failed$|^\d+ errors? occurred:?$")
-_PREFIXES = re.compile(
-    r"^(\* |error: |python inline source runtime error: |(rpc error: )?code = \S+ desc = |"
-    r"Exception calling application: )+"
+_GENERIC = re.compile(
+    r"^(resource .*)?(update|preview|destroy|refresh) failed$|^(\S+ urn:.*: )?\d+ errors? occurred:?$"
 )
-
-
-class RunInterruptedError(WorkbenchError):
-    """Somebody pressed Ctrl-C, and the engine ended in order."""
+_TRIMMINGS = re.compile(
+    r"^(\* |error: |python inline source runtime error: |(rpc error: )?code = \S+ desc = |"
+    r"Exception calling application: |sdk-v2/provider2\.go:\d+: sdk\.helper_schema: )+"
+    # what the AWS provider's own libraries add (pulumi-terraform-bridge, aws-sdk-go-v2)
+    r"|operation error [\w ]+: \w+, https response error StatusCode: \d+, RequestID: [\w-]*, (api error )?"
+    r"|: provider=\w+@[\w.-]+$"
+)
+_TRACEBACK = "Traceback (most recent call last):\n"
+_CLASS = re.compile(r"^([\w.]+\.\w+|Exception): ")  # of an exception that is not one of Python's own
 
 
 class RunFailedError(WorkbenchError):
@@ -40,6 +45,10 @@ class RunFailedError(WorkbenchError):
     def __init__(self, said: str, began: bool) -> None:
         super().__init__(said)
         self.began = began
+
+
+class RunInterruptedError(RunFailedError):
+    """Somebody pressed Ctrl-C, and the engine ended in order."""
 
 
 def run(stack: str, *operation: str, program: bool = True, shown: bool = False) -> Progress:
@@ -71,9 +80,13 @@ def _run(stack: str, operation: Sequence[str], program: bool, shown: bool, log: 
         return progress
     if _HEARD in log.read_text(errors="replace"):
         raise RunInterruptedError(
-            "It was stopped as you asked. What was done stands, and the next run goes on from there."
+            "It was stopped as you asked. What was done stands, and the next run goes on from there.",
+            progress.began,
         )
-    said = reason(progress.errors, log)
+    if status < 0:
+        said = f"Pulumi was ended by {signal.Signals(-status).name}; the next run settles what it left."
+    else:
+        said = reason(progress.errors, log)
     raise RunFailedError(
         f"{said}\nAll that Pulumi said is in {log.relative_to(stacks.ROOT)}.", progress.began
     )
@@ -124,8 +137,8 @@ def _follow(command: list[str], output: IO[bytes], log: Path, progress: Progress
         pass_fds=[writing],
     )
     os.close(writing)
-    with _passing_interrupts_on(process, log), os.fdopen(reading, "rb") as events:
-        progress.follow(events, lambda: process.poll() is None)
+    with _passing_interrupts_on(process, log):
+        progress.follow(os.fdopen(reading, "rb"), lambda: process.poll() is None)
         return process.wait()
 
 
@@ -138,7 +151,10 @@ def _passing_interrupts_on(process: subprocess.Popen[bytes], log: Path) -> Itera
             process.send_signal(signal.SIGINT)
 
     def take(*_: Any) -> None:
-        threading.Timer(_HEARS_WITHIN, pass_on).start()
+        console.print("  Stopping, once what is under way has ended ...")
+        timer = threading.Timer(_HEARS_WITHIN, pass_on)
+        timer.daemon = True
+        timer.start()
 
     before = signal.signal(signal.SIGINT, take)
     try:
@@ -152,12 +168,16 @@ def reason(errors: Sequence[tuple[str, str]], log: Path) -> str:
     for what, message in errors:
         if said := plain(message):
             return f"{what}: {said}" if what else said
-    said_last = [plain(line) for line in log.read_text(errors="replace").splitlines()]
-    return next((line for line in reversed(said_last) if line), "Pulumi ended without a word.")
+    *_, printed = re.split(r"(?m)^error: ", log.read_text(errors="replace"))
+    return plain(printed) or "Pulumi ended without a word."
 
 
 def plain(message: str) -> str:
     """An error of the engine, a provider or the program without traceback and trimmings; "" where nothing is left."""
-    text = message.partition("Traceback (most recent call last)")[0]
-    lines = [_PREFIXES.sub("", line.strip()) for line in text.splitlines()]
+    _, raised, frames = message.rpartition(_TRACEBACK)
+    lines = frames.splitlines()
+    if raised:  # what was raised stands behind the frames, which are indented
+        lines = list(itertools.dropwhile(lambda line: line.startswith(" "), lines))
+        lines[:1] = [_CLASS.sub("", line) for line in lines[:1]]
+    lines = [_TRIMMINGS.sub("", line.strip()) for line in lines]
     return "\n".join(line for line in lines if line and not _GENERIC.match(line))

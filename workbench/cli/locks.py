@@ -4,6 +4,7 @@ import json
 import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,8 +43,10 @@ class Holder:
         if self.host != socket.gethostname() or self.host == "localhost":
             return False
         try:
-            # the number may be another process's by now
-            return psutil.Process(self.pid).create_time() > self.since.timestamp() + _CLOCK_SECONDS
+            holder = psutil.Process(self.pid)
+            # the number may be another process's by now; in a container a dead one may wait for ever to be fetched
+            recycled = holder.create_time() > self.since.timestamp() + _CLOCK_SECONDS
+            return recycled or holder.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
 
@@ -109,7 +112,8 @@ def end_survivors(root: Path) -> None:
     left += [child for process in left for child in _children(process)]
     _, stubborn = psutil.wait_procs(left, timeout=_SURVIVORS_SECONDS)
     for process in stubborn:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _outlived_its_engine(process: psutil.Process, root: Path) -> bool:

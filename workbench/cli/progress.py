@@ -55,12 +55,13 @@ class Progress:
         lines: queue.Queue[bytes] = queue.Queue()
 
         def read() -> None:
-            for line in events:
-                lines.put(line)
+            with events:  # here: who closes it elsewhere waits for the end of the line that is being read
+                for line in events:
+                    lines.put(line)
             lines.put(b"")
 
         threading.Thread(target=read, daemon=True).start()
-        while line := self._next(lines, lives):
+        while (line := self._next(lines, lives)).endswith(b"\n"):  # the last of a killed engine may be a half
             self.take(json.loads(line))
 
     def _next(self, lines: "queue.Queue[bytes]", lives: Callable[[], bool]) -> bytes:
