@@ -60,7 +60,10 @@ def test_what_is_held_to_an_engine_ends_with_its_port_and_not_before() -> None:
 
 
 def test_an_engine_that_is_stopped_for_a_moment_is_not_gone() -> None:
-    listens = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1]); time.sleep(60)"
+    listens = (
+        "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1]); "
+        "time.sleep(60)"
+    )
     with start(listens) as engine:
         assert engine.stdout is not None
         port = engine.stdout.readline().strip()

@@ -19,14 +19,14 @@ from workbench.errors import WorkbenchError
 HERE = socket.gethostname()
 # What the CLI 3.260 said of the lock of a run that was killed.
 SAID = """\
-error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock file \
-with `pulumi cancel`.
+error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or delete the lock \
+file with `pulumi cancel`.
   file:///srv/state/.pulumi/locks/organization/tiny/dev/d3ca9758-150e-4280-9baf-6fc82adc3096.json?no_tmp_dir=true: \
 created by root@vm (pid 12561) at 2026-11-27T13:11:20Z
 """
 IN_S3 = """\
-error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or delete the lock file \
-with `pulumi cancel`.
+error: the stack is currently locked by 2 lock(s). Either wait for the other process(es) to end or delete the lock \
+file with `pulumi cancel`.
   s3://state?region=us-west-2&awssdk=v2/.pulumi/locks/organization/cd/prod/ec3a.json: created by \
 root@ip-10-0-42-235.us-west-2.compute.internal (pid 478) at 2024-05-16T20:31:35Z
   s3://state?region=us-west-2&awssdk=v2/.pulumi/locks/organization/cd/prod/77ab.json: created by \

@@ -52,7 +52,7 @@ def _lock(name: str) -> list[str]:
 
 def _unfinished(exported: repair.Exported) -> list[str]:
     return [
-        f"A run died while {interrupted(operation)}: the next `workbench up` (or `destroy`) finds out what became of it."
+        f"A run died while {interrupted(operation)}: the next `workbench up` or `destroy` finds out how that ended."
         for operation in repair.pending(exported)
     ]
 
