@@ -108,7 +108,7 @@ def _tags(item: Mapping[str, Any]) -> Tags:
 def _volumes(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
     """Those that stay for themselves: a root disk goes with its server."""
     for volume, tags in _listed("describe_volumes", "Volumes")(ec2):
-        if not any(attachment.get("DeleteOnTermination") for attachment in volume["Attachments"]):
+        if not (tags.get("Role") == "root" and volume["Attachments"]):
             yield volume, tags
 
 
