@@ -6,6 +6,7 @@ which AWS takes twice, the host's configuration, and the key pair, whose public 
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import pulumi
@@ -109,8 +110,9 @@ class Adopter:
             )
         if len(fitting) != 1:
             return None
-        args.opts.import_ = self._ids[args.type_] = fitting[0]
-        return ResourceTransformationResult(args.props, args.opts)
+        opts = copy(args.opts)  # which others of the component may share
+        opts.import_ = self._ids[args.type_] = fitting[0]
+        return ResourceTransformationResult(args.props, opts)
 
     def _fitting(self, kind: str, props: Any) -> Sequence[str]:
         if kind in _BY_TAGS:

@@ -61,6 +61,7 @@ def _judge_zone(settings: Settings) -> None:
     ).locations
     if settings.zone not in offered:
         raise pulumi.RunError(
-            f"workbench:size is {settings.size!r}, which {settings.zone} does not have; {', '.join(sorted(offered))} "
-            "have it. Choose another size, or, as long as there is no data volume, which cannot move, another zone."
+            f"workbench:size is {settings.size!r}, which {settings.zone} does not have "
+            f"(but {', '.join(sorted(offered))}); choose another size, or, as long as there is no data "
+            "volume, which cannot move, another zone."
         )

@@ -32,8 +32,9 @@ def judge(
             ours.add("CAA")
     for kind in sorted(there.keys() & {"CNAME", *wanted} - ours):
         raise pulumi.RunError(
-            f"workbench:domain is {domain!r}, but that name has a {kind} record already ({there[kind]}, in the "
-            f"Route 53 zone {zone_id}) that is not this stack's; delete the record, or set another domain."
+            f"workbench:domain is {domain!r}, but that name has a record of type {kind} already "
+            f"({there[kind]}, in the Route 53 zone {zone_id}) that is not this stack's; delete it, or set "
+            "another domain."
         )
     return {kind: f"{zone_id}_{domain}_{kind}" for kind in (ours & there.keys()) - known}
 
