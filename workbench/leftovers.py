@@ -7,7 +7,6 @@ through boto3.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from workbench import instance_types
@@ -64,15 +63,11 @@ def stack_ids(found: Iterable[Leftover]) -> list[str]:
 
 
 def listing(found: Sequence[Leftover]) -> str:
-    """A line for each stack id and what it has, and what it all costs a month, as far as that is known."""
-    lines = []
-    for stack_id, items in groupby(sorted(found, key=lambda item: (item.stack_id, item.kind)), _stack_id):
-        lines.append(f"  {stack_id}: {'; '.join(str(item) for item in items)}")
-    return "\n".join(lines)
-
-
-def _stack_id(item: Leftover) -> str:
-    return item.stack_id
+    """A line for each stack id, with what it has and what that costs a month."""
+    return "\n".join(
+        f"  {stack_id}: {'; '.join(sorted(str(item) for item in found if item.stack_id == stack_id))}"
+        for stack_id in stack_ids(found)
+    )
 
 
 def stack_id_of(resources: Iterable[Mapping[str, Any]]) -> str | None:
