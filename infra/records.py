@@ -49,8 +49,7 @@ def _present(zone_id: str, domain: str) -> dict[str, str]:
     """The values of each record set of the name, by its type."""
     found = aws.route53.get_records(zone_id=zone_id, name_regex=f"^{re.escape(domain)}\\.?$")
     return {
-        item.type: ", ".join(record.value for record in item.resource_records or ())
-        or f"an alias of {item.alias_target.dns_name}"
+        item.type: ", ".join(record.value for record in item.resource_records or ()) or "an alias"
         for item in found.resource_record_sets
     }
 
