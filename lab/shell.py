@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.errors import WorkbenchError
+
 
 @dataclass
-class CommandFailed(Exception):  # noqa: N818
+class CommandFailed(WorkbenchError):  # noqa: N818
     """A command that was expected to work did not."""
 
     argv: Sequence[str]
