@@ -151,7 +151,7 @@ def _passing_interrupts_on(process: subprocess.Popen[bytes], log: Path) -> Itera
             process.send_signal(signal.SIGINT)
 
     def take(*_: Any) -> None:
-        console.print("  Stopping, once what is under way has ended ...")
+        console.print("  Stopping once what is under way has ended; Ctrl-C again stops at once ...")
         timer = threading.Timer(_HEARS_WITHIN, pass_on)
         timer.daemon = True
         timer.start()

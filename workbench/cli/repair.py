@@ -8,11 +8,12 @@ state, so that it goes with the rest.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from workbench import leftovers
 from workbench import stack as stacks
-from workbench.cli import account, common, engine
+from workbench.cli import account, common, engine, statefile
 from workbench.cli.common import console
 from workbench.cli.progress import interrupted
 
@@ -30,8 +31,7 @@ class Settled:
 
 def export(stack: str) -> Exported:
     """The stack's state. No secret is decrypted."""
-    exported: Exported = stacks.Question("stack", "export", stack=stack).answer()
-    return exported
+    return statefile.exported(stack)
 
 
 def pending(exported: Exported) -> list[Mapping[str, Any]]:
@@ -54,19 +54,47 @@ def settled(stack: str) -> Settled:
     """
     exported = export(stack)
     died = pending(exported)
+    creating = _noted(stack)
     if not died:
-        return Settled(exported)
+        return Settled(exported, creating)
     for operation in died:
-        console.print(f"The last run died while {interrupted(operation)}.", markup=False)
-    creating = [operation["resource"] for operation in died if operation["type"] == "creating"]
+        console.print(
+            f"Of an earlier run it is not known how it ended: {interrupted(operation)}.", markup=False
+        )
+    creating += [operation["resource"] for operation in died if operation["type"] == "creating"]
+    # The state forgets them now; should this run die as well, the next knows them from here.
+    _records(stack).write_text(json.dumps(creating))
     with common.stage("Ask AWS what became of it"):
         engine.run(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", program=False)
-        names = {one["inputs"].get("keyName") for one in creating if one["type"] == _KEY_PAIR}
-        if names:
-            keys = [one for one in account.of(stack, stack_id(exported)) if one.what.id in names]
-            for gone in account.remove(stack, keys):
-                console.print(f"  {gone.what} removed: it is made anew", markup=False)
+        _remove_keys(stack, exported, creating)
     return Settled(export(stack), creating)
+
+
+def done(stack: str) -> None:
+    """Nothing that died is to be settled any more."""
+    _records(stack).unlink(missing_ok=True)
+
+
+def _records(stack: str) -> Path:
+    return stacks.state_folder(stack) / "creating.json"
+
+
+def _noted(stack: str) -> list[Mapping[str, Any]]:
+    """The records that a run noted which died itself while it settled them."""
+    try:
+        noted: list[Mapping[str, Any]] = json.loads(_records(stack).read_text())
+    except (OSError, ValueError):
+        return []
+    return noted
+
+
+def _remove_keys(stack: str, exported: Exported, creating: Sequence[Mapping[str, Any]]) -> None:
+    """Removes the key pairs among the records, which the next run makes anew."""
+    names = {one["inputs"].get("keyName") for one in creating if one["type"] == _KEY_PAIR}
+    if names:
+        keys = [one for one in account.of(stack, stack_id(exported)) if one.what.id in names]
+        for gone in account.remove(stack, keys):
+            console.print(f"  {gone.what} removed: it is made anew", markup=False)
 
 
 def take_into_state(stack: str, state: Settled) -> None:

@@ -75,6 +75,7 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     if configuring is not None:
         times[_RENT] = times.get(_RENT, 0.0) - configuring
         times["Configure the host"] = configuring
+    repair.done(name)
     if state.creating and (left := repair.left_over(name, repair.export(name))):
         repair.tell_left_over(left)
     return Outputs.model_validate(done.outputs)
@@ -115,6 +116,7 @@ def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
         repair.take_into_state(name, state)
     with common.stage("Destroy all but the data volume"):
         engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
+    repair.done(name)
     _tell_what_stays(name, repair.export(name))
 
 
