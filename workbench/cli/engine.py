@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -49,6 +50,11 @@ class RunFailedError(WorkbenchError):
 
 class RunInterruptedError(RunFailedError):
     """Somebody pressed Ctrl-C, and the engine ended in order."""
+
+
+def warm_up() -> None:
+    """Begins to import the program, which takes two seconds, beside what comes before it."""
+    threading.Thread(target=import_module, args=("infra.program",), daemon=True).start()
 
 
 def run(stack: str, *operation: str, program: bool = True, shown: bool = False) -> Progress:

@@ -54,20 +54,19 @@ def settled(stack: str) -> Settled:
     """
     exported = export(stack)
     died = pending(exported)
-    creating = _noted(stack)
-    if not died:
-        return Settled(exported, creating)
+    creating = _noted(stack) + [one["resource"] for one in died if one["type"] == "creating"]
     for operation in died:
         console.print(
             f"Of an earlier run it is not known how it ended: {interrupted(operation)}.", markup=False
         )
-    creating += [operation["resource"] for operation in died if operation["type"] == "creating"]
-    # The state forgets them now; should this run die as well, the next knows them from here.
-    _records(stack).write_text(json.dumps(creating))
-    with common.stage("Ask AWS what became of it"):
-        engine.run(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", program=False)
-        _remove_keys(stack, exported, creating)
-    return Settled(export(stack), creating)
+    if died:
+        # The state forgets them now; should this run die as well, the next knows them from here.
+        _records(stack).write_text(json.dumps(creating))
+        with common.stage("Ask AWS what became of it"):
+            engine.run(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", program=False)
+        exported = export(stack)
+    _remove_keys(stack, exported, creating)
+    return Settled(exported, creating)
 
 
 def done(stack: str) -> None:

@@ -56,6 +56,7 @@ def up(
 
 def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     """All of `up`: the program runs once, or, where somebody is asked, a second time for what they are shown."""
+    engine.warm_up()
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
     state = repair.settled(name)

@@ -29,9 +29,8 @@ def exported(stack: str) -> Mapping[str, Any]:
                 f"The state of stack {stack} cannot be read ({str(error).rpartition(': ')[2]}): {name} below {folder} "
                 f"is damaged. Pulumi keeps the state before the last change beside it: copy {name}.bak over it."
             ) from None
-        for path in (
-            empty
-        ):  # the state's content type and checksum: it does without, also where a run is writing them
+        # The state's content type and checksum: it does without, also where a run is writing them.
+        for path in empty:
             path.unlink()
         answer = question().answer()
     return answer
