@@ -94,9 +94,8 @@ class Adopter:
     def __init__(self, owner: Owner, state: State) -> None:
         self._owner = owner
         self._state = state
-        self._ids: dict[str, str] = {}  # of what is there once in a stack, by type
-        for (kind, _), outputs in state.resources.items():
-            self._ids[kind] = outputs.get("id", "")
+        # Of what is there once in a stack, by type. Not every provider gives a resource's id as an output too.
+        self._ids = {kind: arn.rpartition("/")[2] for kind, arn in state.values("arn")}
 
     def __call__(self, args: ResourceTransformationArgs) -> ResourceTransformationResult | None:
         if self._state.knows(args.type_, args.name):

@@ -4,7 +4,7 @@ A resource of the state is known by its type and its name, which the program cho
 it, so that what is missing here may still be in AWS.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,10 @@ class State:
     def value(self, kind: str, name: str, output: str) -> Any:
         """An output of a resource, None where it has none."""
         return self.resources.get((kind, name), {}).get(output)
+
+    def values(self, output: str) -> Iterator[tuple[str, Any]]:
+        """The type of each resource that has this output, and what it is."""
+        return ((kind, outputs[output]) for (kind, _), outputs in self.resources.items() if output in outputs)
 
 
 def read() -> State:

@@ -72,8 +72,7 @@ class Cloud(mocks.Mocks):
         for resource in self.resources:
             if resource.name not in unknown:
                 urn = f"urn:pulumi:dev::workbench::parent${resource.typ}::{resource.name}"
-                outputs = {**self.made(resource), "id": f"{resource.name}-id"}
-                self.state[urn] = {"type": resource.typ, "outputs": outputs}
+                self.state[urn] = {"type": resource.typ, "outputs": self.made(resource)}
         (given,) = {thing["tags"]["StackId"] for thing in self.things if "tags" in thing}
         self.begun(given)
         for mine in (self.resources, self.requests, self.asked):
@@ -109,7 +108,7 @@ class Cloud(mocks.Mocks):
         return args.resource_id or f"{args.name}-id", self.made(args)
 
     def made(self, args: mocks.MockResourceArgs) -> dict[str, Any]:
-        made = {**args.inputs, "arn": f"arn:aws:{args.name}"}
+        made = {**args.inputs, "arn": f"arn:aws:ec2:eu-west-1:1:thing/{args.name}-id"}
         if args.typ == EIP:
             made |= {"publicIp": ADDRESS, "allocationId": "eipalloc-1"}
         if args.typ == "aws:route53/zone:Zone":
