@@ -42,55 +42,50 @@ def in_account(client: Callable[[str], Any]) -> Held:
 
 
 def empty(client: Callable[[str], Any]) -> None:
-    """Removes all of that from the account; what still runs and makes more is waited for."""
+    """Removes all of that from the account; again where something that still runs made more meanwhile."""
+    removals = _removals(client("ec2"), client("iam"))
     for _ in range(ATTEMPTS):
         held = in_account(client)
         if not held:
             return
-        for kind, remove in _REMOVALS.items():
+        for kind, remove in removals.items():
             for name in held.get(kind, ()):
-                with suppress(ClientError):  # said by what is still there
-                    remove(client, name)
+                with suppress(ClientError):  # it is still there in the next round
+                    remove(name)
     raise AssertionError(f"cannot be removed: {held}")
 
 
-def _remove_profile(client: Callable[[str], Any], name: str) -> None:
-    iam = client("iam")
-    for role in iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]:
-        iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=role["RoleName"])
-    iam.delete_instance_profile(InstanceProfileName=name)
+def _removals(ec2: Any, iam: Any) -> dict[str, Callable[[str], object]]:
+    """In the order in which AWS lets them go; rules, routes and attachments go with what they are of."""
 
+    def gateway(name: str) -> None:
+        found = ec2.describe_internet_gateways(InternetGatewayIds=[name])["InternetGateways"][0]
+        for attached in found["Attachments"]:
+            ec2.detach_internet_gateway(InternetGatewayId=name, VpcId=attached["VpcId"])
+        ec2.delete_internet_gateway(InternetGatewayId=name)
 
-def _remove_gateway(client: Callable[[str], Any], name: str) -> None:
-    ec2 = client("ec2")
-    found = ec2.describe_internet_gateways(InternetGatewayIds=[name])["InternetGateways"][0]
-    for attached in found["Attachments"]:
-        ec2.detach_internet_gateway(InternetGatewayId=name, VpcId=attached["VpcId"])
-    ec2.delete_internet_gateway(InternetGatewayId=name)
+    def profile(name: str) -> None:
+        for role in iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]["Roles"]:
+            iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=role["RoleName"])
+        iam.delete_instance_profile(InstanceProfileName=name)
 
-
-# In the order in which AWS lets them go; rules, routes and attachments go with what they are of.
-_REMOVALS: dict[str, Callable[[Callable[[str], Any], str], object]] = {
-    "aws:ec2/instance:Instance": lambda client, name: client("ec2").terminate_instances(InstanceIds=[name]),
-    "aws:ec2/eipAssociation:EipAssociation": lambda client, name: client("ec2").disassociate_address(
-        AssociationId=name
-    ),
-    "aws:ec2/eip:Eip": lambda client, name: client("ec2").release_address(AllocationId=name),
-    "aws:ebs/volume:Volume": lambda client, name: client("ec2").delete_volume(VolumeId=name),
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": lambda client, name: client(
-        "ec2"
-    ).disassociate_route_table(AssociationId=name),
-    "aws:ec2/securityGroup:SecurityGroup": lambda client, name: client("ec2").delete_security_group(
-        GroupId=name
-    ),
-    "aws:ec2/routeTable:RouteTable": lambda client, name: client("ec2").delete_route_table(RouteTableId=name),
-    "aws:ec2/internetGateway:InternetGateway": _remove_gateway,
-    "aws:ec2/subnet:Subnet": lambda client, name: client("ec2").delete_subnet(SubnetId=name),
-    "aws:ec2/vpc:Vpc": lambda client, name: client("ec2").delete_vpc(VpcId=name),
-    "aws:ec2/keyPair:KeyPair": lambda client, name: client("ec2").delete_key_pair(KeyName=name),
-    "aws:iam/instanceProfile:InstanceProfile": _remove_profile,
-    "aws:iam/role:Role": lambda client, name: client("iam").delete_role(RoleName=name),
-}
+    return {
+        "aws:ec2/instance:Instance": lambda name: ec2.terminate_instances(InstanceIds=[name]),
+        "aws:ec2/eipAssociation:EipAssociation": lambda name: ec2.disassociate_address(AssociationId=name),
+        "aws:ec2/eip:Eip": lambda name: ec2.release_address(AllocationId=name),
+        "aws:ebs/volume:Volume": lambda name: ec2.delete_volume(VolumeId=name),
+        "aws:ec2/routeTableAssociation:RouteTableAssociation": lambda name: ec2.disassociate_route_table(
+            AssociationId=name
+        ),
+        "aws:ec2/securityGroup:SecurityGroup": lambda name: ec2.delete_security_group(GroupId=name),
+        "aws:ec2/routeTable:RouteTable": lambda name: ec2.delete_route_table(RouteTableId=name),
+        "aws:ec2/internetGateway:InternetGateway": gateway,
+        "aws:ec2/subnet:Subnet": lambda name: ec2.delete_subnet(SubnetId=name),
+        "aws:ec2/vpc:Vpc": lambda name: ec2.delete_vpc(VpcId=name),
+        "aws:ec2/keyPair:KeyPair": lambda name: ec2.delete_key_pair(KeyName=name),
+        "aws:iam/instanceProfile:InstanceProfile": profile,
+        "aws:iam/role:Role": lambda name: iam.delete_role(RoleName=name),
+    }
 
 
 def client(environment: Mapping[str, str]) -> Callable[[str], Any]:

@@ -170,13 +170,23 @@ def test_what_is_noted_of_a_stack_that_is_none_leaves_no_trace(root: Path) -> No
     assert list(root.iterdir()) == []
 
 
+def ignores(pid: int, number: signal.Signals) -> bool:
+    """Whether a process that lives ignores a signal, as proc(5) says."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    said = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    assert not said["State"].startswith("Z")
+    return bool(int(said["SigIgn"], 16) >> (number - 1) & 1)
+
+
 def test_an_interrupt_before_the_order_is_its_givers_business(
     root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     deploy_that(root, monkeypatch, f"tell(**{END!r})")
     with configure.begun() as run:
-        time.sleep(1)  # it has begun to import
-        os.kill(run._process._process.pid, signal.SIGINT)
+        pid = run._process._process.pid
+        while not ignores(pid, signal.SIGINT):
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGINT)
         run.hand_over({}, Outputs.model_validate(FACTS))
         run.end()
     assert "Traceback" not in capfd.readouterr().err

@@ -74,15 +74,15 @@ def test_a_holder_that_nobody_hears_of_any_more_is_taken_for_dead(
     agents: Agents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The network is gone, so that the host does not see the connection end."""
-    impatient = session.source().replace(b"SILENCE = 90.0", b"SILENCE = 1.0")
+    impatient = session.source().replace(b"SILENCE = 90.0", b"SILENCE = 3.0")
     assert impatient != session.source()
     monkeypatch.setattr(session, "source", lambda: impatient)
     first = agents.start("ada")
-    for _ in range(4):
+    for _ in range(8):
         time.sleep(0.5)
         first.beat()
     assert first.alive(), "it gave signs of life"
-    agents.start("grace")  # waits a little: the silence is longer than a second by now
+    agents.start("grace")  # waits a little: until the silence is long enough
     assert not first.alive()
 
 
@@ -102,24 +102,24 @@ def test_the_command_line_of_the_agent_does_not_hold_its_program() -> None:
 
 
 def test_commands_run_side_by_side_and_what_is_late_has_no_answer(agents: Agents) -> None:
-    questions = [Question(f"sleep 0.4; echo {number}") for number in range(4)]
+    questions = [Question(f"sleep 1; echo {number}") for number in range(4)]
     late = Question("sleep 60 & sleep 60; echo late")
     one = agents.start("ada")
     began = time.monotonic()
-    one.ask([*questions, late], "sh", seconds=1.5)
+    one.ask([*questions, late], "sh", seconds=3)  # one after the other they would take longer
     said = dict(iter(lambda: one.answer(10), None))
     took = time.monotonic() - began
     assert {answer.out for answer in said.values() if answer} == {("0",), ("1",), ("2",), ("3",)}
     assert said[late.command] is None
-    assert took < 5
+    assert took < 30
 
 
 def test_an_answer_comes_as_soon_as_its_command_is_through(agents: Agents) -> None:
     one = agents.start("ada")
     began = time.monotonic()
-    one.ask([Question("echo soon"), Question("sleep 3")], "sh")
+    one.ask([Question("echo soon"), Question("sleep 20")], "sh")
     assert one.answer(10) == ("echo soon", Answer(0, ("soon",), ()))
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 15
 
 
 def test_answers_to_an_earlier_batch_are_none_to_the_later(agents: Agents) -> None:
