@@ -71,10 +71,14 @@ class Measured(Workbench):
 @contextmanager
 def made() -> Iterator[Measured]:
     """The workbench, purged afterwards."""
-    with workbench_in_lab.lab():
-        workbench_in_lab.write_stack_file(services=SERVICES)
-        run(["pulumi", "stack", "init", STACK])
-        bench, began = Measured(), time.time()
-        bench.create_s = timed(lambda: bench.command("up", "--yes"))
-        bench.configure_s = configure.seconds_of_last_run(STACK, began) or 0.0
-        yield bench
+    with workbench_in_lab.lab(workbench_in_lab.HOME) as environment:
+        os.environ.update(environment)
+        try:
+            workbench_in_lab.write_stack_file(STACK, environment, services=SERVICES)
+            run(["pulumi", "stack", "init", STACK])
+            bench, began = Measured(), time.time()
+            bench.create_s = timed(lambda: bench.command("up", "--yes"))
+            bench.configure_s = configure.seconds_of_last_run(STACK, began) or 0.0
+            yield bench
+        finally:
+            stacks.forget(STACK)
