@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 RUN := .venv/bin
+export PATH := $(CURDIR)/$(RUN):$(PATH)
 # Compiled modules are kept also where the environment says not to, as images of containers like to: without them every
 # command starts in twice the time.
 export PYTHONDONTWRITEBYTECODE :=

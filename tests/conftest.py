@@ -1,6 +1,9 @@
 """What every kind of test shares."""
 
+import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,9 @@ from tests.workbench_in_lab import Workbench
 from workbench import stack as stacks
 
 pytest_plugins = ["tests.lanes"]
+
+# As an activated .venv has it: the Pulumi CLI is there.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 # A key made for these tests; nobody holds its private half.
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBFNhyUtPSImEKLShYkgFxvQcZ16K5mnOlE6hLT2nQeK test"

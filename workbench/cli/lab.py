@@ -3,7 +3,9 @@
 import json
 import os
 import shlex
+import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -74,6 +76,8 @@ def env() -> None:
         )
     for name, value in control.environment().items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+    # sudo puts a PATH of its own in place, in which the Pulumi CLI of .venv would not be found
+    typer.echo(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
 
 
 def _json(found: Any) -> str:
