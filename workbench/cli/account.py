@@ -186,7 +186,7 @@ KINDS = (
         lambda item, stack_id: leftovers.address(item["AllocationId"], stack_id, item["PublicIp"]), _release,
     ),
     Kind(
-        "aws:ebs/volume:Volume", _listed("describe_volumes", "Volumes"),
+        "aws:ebs/volume:Volume", _volumes,
         lambda item, stack_id: leftovers.volume(item["VolumeId"], stack_id, item["Size"]), None,
     ),
     Kind(

@@ -71,16 +71,19 @@ def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[st
     return report
 
 
-def wake(facts: Outputs) -> None:
-    """Starts the server of the stack where somebody stopped it: Pulumi finds nothing to do about that."""
+def wake(facts: Outputs) -> bool:
+    """Starts the server of the stack where it was stopped, which Pulumi does nothing about; whether it was.
+
+    It need not answer yet: its address may be among what the run has still to make.
+    """
     if configure.answers(facts.address):
-        return
+        return False
     server = cloud.instance(facts)
     if server is None or server.state not in {"stopping", "stopped"}:
-        return
+        return False
     with common.stage(f"Start the server {server.id}, which was {server.state}"):
         cloud.start(facts)
-        configure.wait_for_ssh(facts.address)
+    return True
 
 
 def ssh(

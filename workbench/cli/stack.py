@@ -66,8 +66,7 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
         with common.stage("Preview", times):
             engine.run(name, "preview", "--diff", shown=True)
         typer.confirm("Do this?", abort=True)
-    if known is not None:
-        wake(known)
+    woken = known is not None and wake(known)
     began = time.time()
     with common.stage(_RENT, times):
         done = engine.run(name, "up", "--yes", "--skip-preview")
@@ -77,9 +76,12 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
         times[_RENT] = times.get(_RENT, 0.0) - configuring
         times["Configure the host"] = configuring
     repair.done(name)
+    facts = Outputs.model_validate(done.outputs)
+    if woken:
+        configure.wait_for_ssh(facts.address)
     if state.creating and (left := repair.left_over(name, repair.export(name))):
         repair.tell_left_over(left)
-    return Outputs.model_validate(done.outputs)
+    return facts
 
 
 def _ask_whose(name: str, exported: repair.Exported) -> None:
