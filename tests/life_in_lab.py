@@ -95,7 +95,9 @@ class Run:
 
     def end(self, seconds: float = UNTIL_SECONDS) -> int:
         """Waits for the command to end by itself; its exit status."""
-        return self.process.wait(seconds)
+        status = self.process.wait(seconds)
+        self._reader.join(5)  # to the last word, unless something that it started goes on
+        return status
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,9 @@ class Lab:
 
     @contextmanager
     def stack(self, **settings: Any) -> Iterator[Stack]:
-        """A stack with `configure: false` and `settings`, in an account that is empty before and afterwards."""
+        """A stack in an account that is empty before and afterwards; not configured unless `settings` say so."""
         stacks.forget(STACK)  # what a killed run left
-        write_stack_file(STACK, self.environment, configure=False, **settings)
+        write_stack_file(STACK, self.environment, **{"configure": False, **settings})
         try:
             yield Stack(STACK, self.environment).elsewhere()
         finally:
