@@ -66,7 +66,11 @@ def test_keys_of_the_first_boot_give_way_to_those_of_the_volume_and_both_clients
     """What a rebuilt server comes with: other host keys, known here by the first connection."""
     facts = workbench.outputs
     kept = workbench.ssh("cat /srv/workbench/ssh/ssh_host_ed25519_key.pub").stdout.split()[1]
-    workbench.ssh("rm /etc/ssh/ssh_host_*; ssh-keygen -A > /dev/null; systemctl reload ssh")
+    shown = (
+        'ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | grep -qF "$(cut -d" " -f2 ssh_host_ed25519_key.pub)"'
+    )
+    renew = "cd /etc/ssh && rm ssh_host_* && ssh-keygen -A > /dev/null && systemctl reload ssh"
+    workbench.ssh(f"{renew} && until {shown}; do sleep 0.1; done")  # a reload has only begun when it returns
     path = stacks.known_hosts(facts)
     path.unlink()
     assert kept not in ssh(workbench, "admin").stdout + path.read_text(), "the fresh keys are in use"
