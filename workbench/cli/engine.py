@@ -14,12 +14,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
 from workbench import stack as stacks
-from workbench.cli import locks
+from workbench.cli import importing, locks
 from workbench.cli.common import console
 from workbench.cli.progress import Progress
 from workbench.errors import WorkbenchError
@@ -50,11 +49,6 @@ class RunFailedError(WorkbenchError):
 
 class RunInterruptedError(RunFailedError):
     """Somebody pressed Ctrl-C, and the engine ended in order."""
-
-
-def warm_up() -> None:
-    """Begins to import the program, which takes two seconds, beside what comes before it."""
-    threading.Thread(target=import_module, args=("infra.program",), daemon=True).start()
 
 
 def run(stack: str, *operation: str, program: bool = True, shown: bool = False) -> Progress:
@@ -112,14 +106,14 @@ def _serving(program: bool) -> Iterator[list[str]]:
     if not program:
         yield []
         return
+    importing.begin()
+    inline = importing.begun(importing.PROTOCOL).result().Inline()
     import grpc
     from pulumi.runtime.proto import language_pb2_grpc
 
-    from workbench.cli.program import Inline
-
     limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.server(ThreadPoolExecutor(4), options=limits)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Inline(), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(inline, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -8,9 +8,11 @@ import grpc
 from pulumi.automation._server import LanguageServer
 from pulumi.runtime.proto import language_pb2
 
+from workbench.cli import importing
+
 
 class Inline(LanguageServer):
-    """Imports the program when the engine asks for it: both take a second to start, and may do so side by side."""
+    """The engine asks for the program once it has started itself; until then it may still be imported."""
 
     def __init__(self) -> None:
         super().__init__(_main)
@@ -42,6 +44,4 @@ class Inline(LanguageServer):
 
 
 def _main() -> None:
-    from infra.program import main
-
-    main()
+    importing.begun(importing.PROGRAM).result().main()

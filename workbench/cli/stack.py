@@ -9,7 +9,7 @@ import typer
 
 from workbench import configure, stackfile
 from workbench import stack as stacks
-from workbench.cli import common, engine, repair
+from workbench.cli import common, engine, importing, repair
 from workbench.cli.cloud import data_volume
 from workbench.cli.common import JsonOption, StackOption, YesOption, console
 from workbench.cli.progress import verb_of
@@ -56,9 +56,9 @@ def up(
 
 def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     """All of `up`: the program runs once, or, where somebody is asked, a second time for what they are shown."""
-    engine.warm_up()
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
+    importing.begin()  # beside the first questions
     state = repair.settled(name)
     known = stacks.outputs_in(state.exported)
     if not yes:
