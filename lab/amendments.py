@@ -9,6 +9,15 @@ from typing import Any
 
 from lab.calls import Call
 
+GP3_MIB_A_SECOND = 125
+
+
+def measure_throughput(ec2: Any, _call: Call) -> None:
+    """A gp3 volume has the throughput that it begins with unless another was asked for; no other type tells one."""
+    for volume in ec2.volumes.values():
+        if volume.volume_type == "gp3" and not volume.throughput:
+            volume.throughput = GP3_MIB_A_SECOND
+
 
 def run_instances(ec2: Any, call: Call) -> None:
     """The root volume is at the image's root device, is always there, and goes with the instance by default."""
@@ -30,6 +39,7 @@ def run_instances(ec2: Any, call: Call) -> None:
             nic.delete_on_termination = str(index) not in kept
         stays = told.get(root, {}).get("Ebs.DeleteOnTermination", "true").lower() == "false"
         mapping[root].delete_on_termination = not stays
+    measure_throughput(ec2, call)
 
 
 def keeps_interface(asked: dict[str, str]) -> bool:
@@ -84,6 +94,8 @@ AMENDMENTS: dict[str, Callable[[Any, Call], None]] = {
     "TerminateInstances": terminate_instances,
     "ModifyInstanceAttribute": modify_groups,
     "ModifyNetworkInterfaceAttribute": modify_groups,
+    "CreateVolume": measure_throughput,
+    "ModifyVolume": measure_throughput,
     "CreateSnapshot": freeze_snapshots,
     "CreateSnapshots": freeze_snapshots,
     "CopySnapshot": freeze_snapshots,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lab.provider.server import serve
+from lab.provider import serve
 from workbench.errors import WorkbenchError
 
 

@@ -19,55 +19,46 @@ Invoke = Callable[[Cloud, State], State]
 
 @dataclass(frozen=True)
 class Question:
-    """One function. What it is given as it is (`tags`, `filters`, ...) is repeated in the answer.
+    """One function. What it is given (`tags`, `filters`, ...) is repeated in the answer. Expressions are JMESPath.
 
-    call: the API's operation, as `service.operation`; all pages of its answer are asked for.
-    things: where in that the things are (JMESPath).
-    answer: the function's results and where they are: in the one thing that is asked for, or, without `one`, in the
-        list of all. What begins with "arn:" is an ARN to be filled with region, account and other results.
+    call: the API's operation, and an expression for the things in its answer, a list: `ec2.describe_vpcs -> Vpcs`. All
+        pages of the answer are asked for.
+    answer: an expression for the function's results; over the one thing that is asked for, in which `ec2` is how ARNs
+        of EC2 begin, or, without `one`, over the list of all.
     one: how the one thing is called, for the errors.
-    none, many: what is said, where that is in other words, when there is none or more than one.
+    none: what is said, where that is in other words, when there is none.
     takes: how an argument reaches the API: as its parameter (a list of one with []), or, in small letters, as a filter.
     tags: the argument with the tags that things must have.
-    named: where the name is that `nameRegex` has to fit.
-    newest: where the time is by which `mostRecent` chooses.
+    named: an expression for the name that `nameRegex` has to fit.
     defaults: what is asked for where the arguments do not say.
     """
 
     call: str
-    things: str
-    answer: Mapping[str, str]
+    answer: str
     one: str = ""
     none: str = ""
-    many: str = ""
     takes: Mapping[str, str] = field(default_factory=dict)
     tags: str = "tags"
     named: str = ""
-    newest: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, cloud: Cloud, arguments: State) -> State:
         """The answer. Raises WorkbenchError where there is not exactly one of what there is to be one of."""
         found = self.found(cloud, arguments)
-        subject: Any = self.only(found, arguments) if self.one else found
-        answer = {"id": cloud.region, **arguments}
-        for name, path in self.answer.items():
-            is_arn = path.startswith("arn:")
-            answer[name] = cloud.arn(path, answer) if is_arn else search(path, subject)
-        return answer
+        subject = {**self.only(found, arguments), "ec2": cloud.ec2_arns} if self.one else found
+        return {"id": cloud.region, **arguments, **search(self.answer, subject)}
 
     def found(self, cloud: Cloud, arguments: State) -> list[Any]:
         """All the things that the arguments fit, as the API describes them."""
         refuse_unknown(arguments, self._known())
         try:
-            things = (
-                search(self.things, cloud.ask(self.call, **self._request({**self.defaults, **arguments})))
-                or []
-            )
+            operation, _, where = self.call.partition(" -> ")
+            answer = cloud.ask(operation, **self._request({**self.defaults, **arguments}))
         except ClientError as error:
             if not (self.one and is_gone(error)):
                 raise
             return []
+        things = search(where, answer) or []
         if "nameRegex" in arguments:
             wanted = re.compile(arguments["nameRegex"])
             things = [thing for thing in things if wanted.search(search(self.named, thing) or "")]
@@ -75,37 +66,29 @@ class Question:
 
     def _known(self) -> set[str]:
         filters = {self.tags, "filters"} if self.call.startswith("ec2.") else set()
-        optional = {"nameRegex": self.named, "mostRecent": self.newest}
-        return {*self.takes, *filters, *(name for name, where in optional.items() if where)}
+        return {*self.takes, *filters, *(["nameRegex"] if self.named else [])}
 
     def _request(self, arguments: State) -> dict[str, Any]:
-        request: dict[str, Any] = {}
+        tags = (arguments.get(self.tags) or {}).items()
         filters = [{"Name": item["name"], "Values": item["values"]} for item in arguments.get("filters", [])]
-        filters += [
-            {"Name": f"tag:{key}", "Values": [value]}
-            for key, value in (arguments.get(self.tags) or {}).items()
-        ]
+        filters += [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags]
+        request: dict[str, Any] = {}
         for ours, theirs in self.takes.items():
-            if ours not in arguments:
-                continue
-            value, many = arguments[ours], theirs.endswith("[]")
-            if theirs.islower():
-                filters.append({"Name": theirs, "Values": value if isinstance(value, list) else [value]})
-            else:
-                request[theirs.removesuffix("[]")] = (
-                    [value] if many and not isinstance(value, list) else value
-                )
+            value = arguments.get(ours)
+            listed = value if isinstance(value, list) else [value]
+            if value is not None and theirs.islower():
+                filters.append({"Name": theirs, "Values": listed})
+            elif value is not None:
+                request[theirs.removesuffix("[]")] = listed if theirs.endswith("[]") else value
         return {**request, **({"Filters": filters} if filters else {})}
 
     def only(self, found: list[Any], arguments: State) -> Any:
         """The one thing. Raises WorkbenchError where there is none, or more than one."""
-        if arguments.get("mostRecent") and found:
-            return max(found, key=lambda thing: search(self.newest, thing))
         if len(found) == 1:
             return found[0]
         none = self.none.format(**arguments) or f"no matching {self.one} found"
         many = f"multiple {self.one}s matched; use additional constraints to reduce to a single {self.one}"
-        raise WorkbenchError((self.many or many) if found else none)
+        raise WorkbenchError(many if found else none)
 
 
 def refuse_unknown(arguments: State, known: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Check: are these inputs ones that AWS would take, and what do they become with defaults and a name.
+"""Check: are these inputs ones that AWS would take, and what do they become with a name.
 
 Failures carry the name of the input and one sentence; nothing is asked of the cloud.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from lab.provider.values import Inputs, State, has_unknown, is_unknown
 
 @dataclass(frozen=True)
 class Failure:
-    """What is wrong with one input (or, with property "", with several of them together)."""
+    """What is wrong with one input."""
 
     property: str
     reason: str
@@ -27,20 +27,15 @@ class Failure:
 def check(
     kind: ResourceType, name: str, olds: Inputs, news: Inputs, seed: bytes
 ) -> tuple[State, list[Failure]]:
-    """The inputs in their proper types, with defaults and generated name, and all that is wrong with them.
+    """The inputs in their proper types, with generated name, and all that is wrong with them.
 
     A name that was generated before (it is in `olds`) stays.
     """
     inputs = _typed(kind.props, news)
-    for key, prop in kind.props.items():
-        if prop.default is not None:
-            inputs.setdefault(key, prop.default)
     if kind.named and kind.named not in inputs:
         inputs[kind.named] = olds.get(kind.named) or _generated(name, seed)
-    failures = list(_failures(kind.props, inputs, ""))
-    if not failures and not has_unknown(inputs):
-        failures = [Failure("", said) for said in (rule(inputs) for rule in kind.rules) if said]
-    return inputs, [Failure(f.property, f"{kind.short} {name!r}: {f.reason}") for f in failures]
+    found = _failures(kind.props, inputs, "")
+    return inputs, [Failure(f.property, f"{kind.short} {name!r}: {f.reason}") for f in found]
 
 
 def _generated(name: str, seed: bytes) -> str:
@@ -58,68 +53,35 @@ def _typed(props: Mapping[str, Prop], given: Inputs) -> State:
 
 
 def _coerced(prop: Prop, value: Any) -> Any:
-    if is_unknown(value):
-        return value
-    if prop.kind == "object" and isinstance(value, Mapping):
-        return _typed(prop.fields, value)
-    convert = _COERCIONS.get(prop.kind)
-    return convert(value) if convert else value
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, str) and value.lstrip("-").isdigit():
+    if isinstance(value, Mapping):
+        return (
+            _typed(prop.fields, value) if prop.kind == "object" else {k: _text(v) for k, v in value.items()}
+        )
+    if isinstance(value, str) and prop.kind == "number" and value.lstrip("-").isdigit():
         return int(value)
-    return value
-
-
-def _flag(value: Any) -> Any:
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    if prop.kind == "flag":
+        return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    return _text(value) if prop.kind == "text" else value
 
 
 def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _json(value: Any) -> Any:
-    return (
-        json.dumps(value, separators=(",", ":"), sort_keys=True)
-        if isinstance(value, dict) and not has_unknown(value)
-        else value
-    )
-
-
-def _map(value: Any) -> Any:
-    return {key: _text(item) for key, item in value.items()} if isinstance(value, Mapping) else value
-
-
-_COERCIONS: dict[str, Callable[[Any], Any]] = {
-    "number": _number,
-    "flag": _flag,
-    "text": _text,
-    "json": _json,
-    "map": _map,
-}
-
-
 # ---- what is wrong
 
 
 def _failures(props: Mapping[str, Prop], inputs: Inputs, where: str) -> Iterator[Failure]:
-    for key in inputs:
-        if key not in props:
-            yield Failure(
-                where + key, f"{where + key} is no input of it that the lab knows; it knows {_names(props)}"
-            )
+    known = ", ".join(sorted(props))
+    for key in sorted(inputs.keys() - props.keys()):
+        said = f"{where + key} is no input of it that the lab knows; it knows {known}"
+        yield Failure(where + key, said)
     for key, prop in props.items():
         if key not in inputs:
             if prop.required:
                 yield Failure(where + key, f"{where + key} is missing")
         elif not is_unknown(inputs[key]):
             yield from _value_failures(prop, inputs[key], where + key)
-
-
-def _names(props: Mapping[str, Prop]) -> str:
-    return ", ".join(sorted(props))
 
 
 _SHAPES: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -129,7 +91,6 @@ _SHAPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "list": (list, "a list of texts"),
     "map": (dict, "a map of texts"),
     "object": (dict, "an object"),
-    "json": (str, "a policy document"),
 }
 
 
@@ -156,9 +117,4 @@ def _inner_problem(prop: Prop, value: Any) -> str | None:
     items = value if prop.kind == "list" else value.values() if prop.kind == "map" else ()
     if any(not isinstance(item, str) for item in items):
         return f"must be {_SHAPES[prop.kind][1]}"
-    if prop.kind == "json":
-        try:
-            json.loads(value)
-        except ValueError as error:
-            return f"is not valid JSON: {error}"
     return None

@@ -67,8 +67,7 @@ def changes(kind: ResourceType, olds: Inputs, news: Inputs) -> list[Change]:
     found = []
     for name, prop in kind.props.items():
         for change in _differences((name,), prop, olds.get(name), news.get(name)):
-            decides = _innermost(kind.props, change.path).replaces
-            found.append(replace(change, replaces=decides(change, news)))
+            found.append(replace(change, replaces=_innermost(kind.props, change.path).replaces))
     return found
 
 

@@ -15,12 +15,12 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from lab.provider import checking, diffing, states
+from lab.provider import checking, diffing, engine, states
 from lab.provider.catalogue import of_urn
 from lab.provider.cloud import Cloud, patience
 from lab.provider.failures import EXPECTED, HalfMadeError, explain, reported
 from lab.provider.invokes import INVOKES
-from lab.provider.schema import Change, Edit, ResourceType
+from lab.provider.schema import Change, ResourceType
 from lab.provider.values import State, decode, encode
 from workbench.errors import WorkbenchError
 
@@ -124,10 +124,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         inputs = decode(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=encode(states.planned(kind, inputs)))
-        made = kind.create(self._cloud, inputs)
+        made = engine.create(self._cloud, kind, inputs)
         try:
             with patience(request.timeout):
-                kind.finish(self._cloud, made, inputs)
+                engine.finish(self._cloud, kind, made, inputs)
             outputs = self._outputs(kind, made, inputs)
         except Exception as error:
             message = f"{kind.short} {name!r} was made ({made}) but did not get ready: {explain(error)}"
@@ -135,10 +135,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CreateResponse(id=made, properties=encode(outputs))
 
     def _outputs(self, kind: ResourceType, made: str, inputs: State) -> State:
-        live = kind.read(self._cloud, made, inputs)
-        if live is None:
+        found = engine.read(self._cloud, kind, made, inputs)
+        if found is None:
             raise WorkbenchError(f"{made} is not there")
-        return states.settled(kind, live, inputs)
+        return states.settled(kind, found[1], inputs)
 
     def _whatever(self, kind: ResourceType, made: str, inputs: State) -> State:
         """The outputs of something half made, as far as they can be had."""
@@ -152,14 +152,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """As it is now; an empty answer when it is gone. Without properties it is an import, by the id alone."""
         kind, _ = of_urn(request.urn)
         inputs, olds = decode(request.inputs), decode(request.properties)
-        live = kind.read(self._cloud, request.id, olds if inputs else {})
-        if live is None:
+        found = engine.read(self._cloud, kind, request.id, olds if inputs else {})
+        if found is None:
             return provider_pb2.ReadResponse()
-        outputs = states.settled(kind, live, olds)
+        outputs = states.settled(kind, found[1], olds)
         now = states.same_inputs(kind, outputs, inputs) if olds else states.all_inputs(kind, outputs)
-        return provider_pb2.ReadResponse(
-            id=live.get("id", request.id), properties=encode(outputs), inputs=encode(now)
-        )
+        return provider_pb2.ReadResponse(id=found[0], properties=encode(outputs), inputs=encode(now))
 
     @reported
     def Update(self, request: Any, context: Any) -> provider_pb2.UpdateResponse:
@@ -168,13 +166,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         olds, news = decode(request.olds), _wanted(request)
         if request.preview:
             return provider_pb2.UpdateResponse(properties=encode(states.revised(kind, olds, news)))
-        changed = frozenset(change.top for change in diffing.changes(kind, olds, news))
+        changes = diffing.changes(kind, olds, news)
         with patience(request.timeout):
-            if changed:
-                kind.update(self._cloud, Edit(id=request.id, olds=olds, news=news, changed=changed))
+            if changes:
+                engine.update(self._cloud, kind, request.id, olds, news, changes)
             else:
                 # The engine updates without a change what did not get ready when it was made.
-                kind.finish(self._cloud, request.id, news)
+                engine.finish(self._cloud, kind, request.id, news)
         return provider_pb2.UpdateResponse(properties=encode(self._outputs(kind, request.id, news)))
 
     @reported
@@ -182,7 +180,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Delete it; fine when it is gone already."""
         kind, _ = of_urn(request.urn)
         with patience(request.timeout):
-            kind.delete(self._cloud, request.id, decode(request.properties))
+            engine.delete(self._cloud, kind, request.id, decode(request.properties))
         return empty_pb2.Empty()
 
     # ---- functions

@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pulumi.runtime.rpc import UNKNOWN
 
-from lab.provider.schema import Prop, ResourceType
+from lab.provider.schema import Prop, ResourceType, without_none
 from lab.provider.values import Inputs, State, is_empty
 
 
 def settled(kind: ResourceType, live: State, hints: Inputs) -> State:
     """The outputs: what was read, spelled as in `hints` where that means the same, and what only the state knows."""
-    outputs = {name: value for name, value in live.items() if value is not None and name != "id"}
+    outputs: State = without_none(live)
     for name, prop in kind.props.items():
         if name not in hints:
             continue
         if prop.kept or (name in outputs and prop.kind != "object" and prop.same(outputs[name], hints[name])):
             outputs[name] = hints[name]
-    return {name: _without_none(value) for name, value in outputs.items()}
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: item for key, item in value.items() if item is not None}
-    return value
+    return outputs
 
 
 def planned(kind: ResourceType, inputs: State) -> State:
     """The outputs of a resource that is still to be made: its inputs, and unknown what the cloud will say."""
-    outputs = dict.fromkeys(kind.outputs, UNKNOWN) | _planned(kind.props, inputs)
+    outputs = dict.fromkeys(kind.told, UNKNOWN) | _planned(kind.props, inputs)
     return _with_all_tags(kind, outputs)
 
 
@@ -72,10 +65,10 @@ def all_inputs(kind: ResourceType, outputs: Inputs) -> State:
 def _all_inputs(props: Mapping[str, Prop], outputs: Inputs) -> State:
     inputs: State = {}
     for name, prop in props.items():
-        value = outputs.get(name, prop.default)
+        value = outputs.get(name)
         if prop.fields and isinstance(value, Mapping):
             value = _all_inputs(prop.fields, value)
-        if value is not None and (prop.default is not None or not is_empty(value)):
+        if not is_empty(value):
             inputs[name] = value
     return inputs
 

@@ -107,6 +107,23 @@ def test_a_volume_smaller_than_its_snapshot_is_refused(cloud: Cloud, net: Networ
     assert cloud.ec2.create_volume(**arguments)["Size"] == 3
 
 
+def test_a_gp3_volume_tells_the_throughput_that_it_begins_with(cloud: Cloud) -> None:
+    def throughputs(*volumes: str) -> list[int | None]:
+        found = cloud.ec2.describe_volumes(VolumeIds=list(volumes))["Volumes"]
+        return [volume.get("Throughput") for volume in found]
+
+    plain, old = (
+        cloud.ec2.create_volume(AvailabilityZone=ZONE, Size=1, VolumeType=kind)["VolumeId"]
+        for kind in ("gp3", "gp2")
+    )
+    asked = {"AvailabilityZone": ZONE, "Size": 1, "VolumeType": "gp3", "Throughput": 250}
+    fast = cloud.ec2.create_volume(**asked)["VolumeId"]
+    assert throughputs(plain, fast) == [125, 250]
+    assert throughputs(old) == [None]
+    cloud.ec2.modify_volume(VolumeId=old, VolumeType="gp3")
+    assert throughputs(old) == [125]
+
+
 def test_a_root_volume_is_neither_detached_nor_copied(cloud: Cloud, instance: str) -> None:
     told = cloud.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
     root = next(m for m in told["BlockDeviceMappings"] if m["DeviceName"] == told["RootDeviceName"])

@@ -19,8 +19,8 @@ TOKENS = {
         "ec2/routeTableAssociation:RouteTableAssociation ec2/securityGroup:SecurityGroup ec2/keyPair:KeyPair "
         "vpc/securityGroupIngressRule:SecurityGroupIngressRule vpc/securityGroupEgressRule:SecurityGroupEgressRule "
         "ec2/instance:Instance ec2/eip:Eip ec2/eipAssociation:EipAssociation ebs/volume:Volume ebs/snapshot:Snapshot "
-        "ec2/volumeAttachment:VolumeAttachment iam/role:Role iam/rolePolicy:RolePolicy route53/zone:Zone "
-        "iam/rolePolicyAttachment:RolePolicyAttachment iam/instanceProfile:InstanceProfile route53/record:Record"
+        "ec2/volumeAttachment:VolumeAttachment iam/role:Role iam/instanceProfile:InstanceProfile route53/zone:Zone "
+        "route53/record:Record"
     ).split()
 }
 

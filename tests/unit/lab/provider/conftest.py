@@ -1,7 +1,6 @@
 """An AWS look-alike and a provider on it, both in this process."""
 
 import base64
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -35,16 +34,12 @@ def moto_takes_changed_user_data() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def endpoint() -> Iterator[str]:
-    """The URL of a moto server with the AWS managed policies."""
-    before = os.environ.get("MOTO_IAM_LOAD_MANAGED_POLICIES")
-    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    """The URL of a moto server."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
-    if before is None:
-        del os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"]
 
 
 @pytest.fixture(scope="package")

@@ -109,7 +109,6 @@ def main() -> None:
 
     from lab import seed
 
-    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     seed.images(ec2_backends["123456789012"]["eu-west-1"])

@@ -52,12 +52,7 @@ def arguments(world: World) -> dict[str, list[dict[str, Any]]]:
         ],
         "ec2/getSecurityGroups": [vpc],
         "vpc/getSecurityGroupRules": [having("group-id", world.group.id)],
-        "vpc/getSecurityGroupRule": [
-            {"securityGroupRuleId": world.ingress.id},
-            {"securityGroupRuleId": world.egress.id},
-        ],
         "ec2/getEips": [{}, having("allocation-id", world.address.id)],
-        "ec2/getKeyPair": [{"keyName": world.key.id}, {"keyName": world.key.id, "includePublicKey": True}],
         "ec2/getInstances": [{"instanceTags": {"Name": "x"}}],
         "ec2/getInstance": [{"instanceId": world.instance.id}],
         "ebs/getEbsVolumes": [having("volume-id", world.volume.id)],
@@ -67,7 +62,6 @@ def arguments(world: World) -> dict[str, list[dict[str, Any]]]:
             {"locationType": "availability-zone", **having("instance-type", "c8a.2xlarge")}
         ],
         "iam/getRoles": [{"nameRegex": f"^{world.role.id}$"}],
-        "iam/getRole": [{"name": world.role.id}],
         "iam/getInstanceProfile": [{"name": world.profile.id}],
         "route53/getZone": [{"zoneId": world.zone.id}],
         "route53/getZones": [{}],
@@ -118,9 +112,16 @@ def comparable(value: Any) -> Any:
     return time.replace(":123456789012:", "::")
 
 
-@pytest.mark.skipif(
-    not (BINARIES and TOOL.exists()), reason="needs shared/tools/tfaws.py and a terraform-provider-aws binary"
-)
+def agrees(ours: Any, theirs: Any) -> bool:
+    """Whether all that we say is said there too; of things in lists we may say less."""
+    if isinstance(ours, dict):
+        return all(agrees(ours[key], theirs[key]) for key in ours.keys() & theirs.keys())
+    if isinstance(ours, list):
+        return len(ours) == len(theirs) and all(map(agrees, ours, theirs))
+    return bool(ours == theirs)
+
+
+@pytest.mark.oracle
 def test_the_real_provider_answers_the_same(client: Client, world: World, endpoint: str) -> None:
     world.attachment, world.association  # noqa: B018
     with oracle(TOOL, BINARIES[0], endpoint) as real:
@@ -130,7 +131,7 @@ def test_the_real_provider_answers_the_same(client: Client, world: World, endpoi
             for args in listed:
                 ours, theirs = (comparable(ask(one, function, **args)) for one in (client, real))
                 for key in ours.keys() & theirs.keys():
-                    assert ours[key] == theirs[key], (function, args, key)
+                    assert agrees(ours[key], theirs[key]), (function, args, key, ours[key], theirs[key])
 
 
 def test_the_public_parameter_names_the_image(client: Client) -> None:
@@ -217,16 +218,15 @@ def test_volumes_are_found_by_their_tags(client: Client) -> None:
 
 
 def test_a_zone_is_found_by_name_and_all_zones_by_their_ids(client: Client) -> None:
-    zone = client.create("Zone", "zone", name="only.example", tags={"a": "b"})
+    zone = client.create("Zone", "zone", name="only.example", comment="x", tags={"a": "b"})
     found = ask(client, "route53/getZone", name="Only.Example.")
     assert (found["zoneId"], found["name"], found["tags"]) == (zone.id, "only.example", {"a": "b"})
     assert len(found["nameServers"]) == 4
-    assert ask(client, "route53/getZone", tags={"a": "b"})["zoneId"] == zone.id
     assert zone.id in ask(client, "route53/getZones")["ids"]
 
 
 NONE = "Your query returned no results"
-MANY = "Your query returned more than one result"
+MANY = "multiple EBS Volumes matched"
 GP3 = [{"name": "volume-type", "values": ["gp3"]}]
 
 
@@ -252,14 +252,7 @@ GP3 = [{"name": "volume-type", "values": ["gp3"]}]
         ("ebs/getVolume", {"filters": [{"name": "tag:a", "values": ["no"]}]}, NONE),
         ("ebs/getVolume", {"filters": GP3}, MANY),
         ("ec2/getInternetGateway", {"tags": {"a": "none"}}, "no matching EC2 Internet Gateway found"),
-        ("ec2/getKeyPair", {"keyName": "none"}, "no matching EC2 Key Pair found"),
         ("ec2/getRouteTable", {"tags": {"a": "none"}}, "query returned no results"),
-        (
-            "vpc/getSecurityGroupRule",
-            {"securityGroupRuleId": "sgr-0123456789abcdef0"},
-            "no matching Security Group Rule",
-        ),
-        ("iam/getRole", {"name": "none"}, "reading IAM Role (none): couldn't find resource"),
         (
             "iam/getInstanceProfile",
             {"name": "none"},
@@ -267,7 +260,6 @@ GP3 = [{"name": "volume-type", "values": ["gp3"]}]
         ),
         ("route53/getZone", {"name": "none.example"}, "no matching Route 53 Hosted Zone found"),
         ("route53/getZone", {"name": "twice.example"}, "multiple Route 53 Hosted Zones matched"),
-        ("route53/getZone", {}, "one of name, zoneId and tags is needed"),
     ],
 )
 def test_nothing_or_too_much_found_is_said_as_the_real_provider_says_it(
@@ -276,7 +268,7 @@ def test_nothing_or_too_much_found_is_said_as_the_real_provider_says_it(
     world.instance, world.volume  # noqa: B018 (two gp3 volumes: its own, and its root)
     if args == {"name": "twice.example"}:
         for name in ("one", "two"):
-            client.create("Zone", name, **args)
+            client.create("Zone", name, comment="x", **args)
     with pytest.raises(Failed) as caught:
         ask(client, function, **args)
     [reason] = caught.value.reasons.values()

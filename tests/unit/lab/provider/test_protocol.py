@@ -121,11 +121,9 @@ def test_an_image_that_does_not_exist_is_refused(client: Client) -> None:
 @pytest.mark.parametrize(
     ("kind", "id_", "form"),
     [
-        ("Route", "rtb-1", "ROUTETABLEID_DESTINATION"),
+        ("Route", "rtb-1", "ROUTETABLEID_DESTINATIONCIDRBLOCK"),
         ("RouteTableAssociation", "rtbassoc-1", "SUBNETID/ROUTETABLEID"),
-        ("VolumeAttachment", "vai-1", "DEVICE_NAME:VOLUME_ID:INSTANCE_ID"),
-        ("RolePolicy", "x", "ROLE:NAME"),
-        ("RolePolicyAttachment", "x", "ROLE/POLICYARN"),
+        ("VolumeAttachment", "vai-1", "DEVICENAME:VOLUMEID:INSTANCEID"),
         ("Record", "Z1", "ZONEID_NAME_TYPE"),
     ],
 )
@@ -145,7 +143,6 @@ def test_an_import_id_of_the_wrong_form_is_answered_with_the_right_one(
         ("Instance", "i-0123456789abcdef0"),
         ("Vpc", "vpc-0123456789abcdef0"),
         ("Role", "nobody"),
-        ("RolePolicyAttachment", "nobody/arn:aws:iam::aws:policy/ReadOnlyAccess"),
         ("VolumeAttachment", "/dev/sdf:vol-0123456789abcdef0:i-0123456789abcdef0"),
         ("Zone", "Z0123456789ABCDEF"),
         ("Record", "Z0123456789ABCDEF_a.example_A"),

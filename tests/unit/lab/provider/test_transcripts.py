@@ -99,7 +99,7 @@ class Story:
         if request.get("preview"):
             planned = self.client.preview(kind, name, inputs)
             assert {key: planned[key] for key in inputs} == inputs or kind == "Instance"
-            outputs = next(known.outputs for token, known in TYPES.items() if token.endswith(f":{kind}"))
+            outputs = next(known.told for token, known in TYPES.items() if token.endswith(f":{kind}"))
             assert {planned[key] for key in outputs} <= {UNKNOWN}
             return
         made = self.client.create(kind, name, **self.checked[urn])
@@ -200,7 +200,7 @@ BEFORE = {"09-refresh-drift": drift, "11-refresh-gone": address_goes, "17-up-ado
 @pytest.fixture(scope="module")
 def told(client: Client, aws: Callable[[str], Any]) -> Iterator[dict[str, Story]]:
     """The whole story told once: by step, the story as it was after it."""
-    zone = client.create("Zone", "zone", name="example.org")
+    zone = client.create("Zone", "zone", name="example.org", comment="c")
     image = seed.image_id("amd64")
     story = Story(client, aws, {"ssh-ed25519 AAAA test": PUBLIC_KEY, "Z123": zone.id, "ami-0abc": image})
     after = {}
@@ -209,7 +209,8 @@ def told(client: Client, aws: Callable[[str], Any]) -> Iterator[dict[str, Story]
         story.replay(step)
         after[step] = Story(client, aws, dict(story.names), dict(story.made), {}, list(story.seen))
     yield after
-    client.delete(client.update(zone, {**zone.inputs, "forceDestroy": True}))
+    client.delete(story.resource("a", "Record"))
+    client.delete(zone)
 
 
 def kinds(story: Story) -> list[str]:

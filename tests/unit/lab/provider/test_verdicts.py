@@ -45,13 +45,13 @@ def test_the_details_of_a_verdict_name_the_path_and_the_kind_of_each_change(
 ) -> None:
     made = world.instance
     root = {"encrypted": False, "volumeSize": 30, "volumeType": "gp3"}
-    change = {"rootBlockDevice": root, "tags": {"a.b": "c"}, "disableApiStop": True, "userData": None}
+    change = {"rootBlockDevice": root, "tags": {"a.b": "c"}, "instanceType": "m6i.large", "userData": None}
     assert client.diff(made, news(made, change)).detailed == {
         "rootBlockDevice.encrypted": "UPDATE_REPLACE",
         "rootBlockDevice.volumeSize": "UPDATE",
         'tags["a.b"]': "ADD",
         "tags.Name": "DELETE",
-        "disableApiStop": "UPDATE",
+        "instanceType": "UPDATE",
         "userData": "DELETE",
     }
 

@@ -9,7 +9,6 @@ from lab import seed
 from tests.unit.lab.provider.client import Client, Made
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBFNhyUtPSImEKLShYkgFxvQcZ16K5mnOlE6hLT2nQeK test"
-POLICY_ARN = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 
 
 def document(action: str, **rest: Any) -> str:
@@ -18,7 +17,6 @@ def document(action: str, **rest: Any) -> str:
 
 
 TRUST = document("sts:AssumeRole", Principal={"Service": "ec2.amazonaws.com"})
-ACCESS = document("s3:*", Resource="*")
 
 
 class World:
@@ -99,14 +97,6 @@ class World:
         return self.client.create("Role", "role", assumeRolePolicy=TRUST)
 
     @cached_property
-    def role_policy(self) -> Made:
-        return self.client.create("RolePolicy", "access", role=self.role.id, policy=ACCESS)
-
-    @cached_property
-    def policy_attachment(self) -> Made:
-        return self.client.create("RolePolicyAttachment", "managed", role=self.role.id, policyArn=POLICY_ARN)
-
-    @cached_property
     def profile(self) -> Made:
         return self.client.create("InstanceProfile", "profile", role=self.role.id)
 
@@ -160,7 +150,7 @@ class World:
 
     @cached_property
     def zone(self) -> Made:
-        return self.client.create("Zone", "zone", name="example.net")
+        return self.client.create("Zone", "zone", name="example.net", comment="c")
 
     @cached_property
     def record(self) -> Made:
@@ -182,7 +172,7 @@ class World:
 # In an order in which each stands on those before it.
 ALL = (
     "vpc", "subnet", "gateway", "table", "route", "association", "group", "ingress", "egress", "key", "role",
-    "role_policy", "policy_attachment", "profile", "instance", "address", "address_association", "volume",
+    "profile", "instance", "address", "address_association", "volume",
     "attachment", "snapshot", "zone", "record",
 )  # fmt: skip
 
@@ -190,7 +180,6 @@ ALL = (
 IMPORTS: dict[str, Callable[[Made], str]] = {
     "route": lambda made: f"{made.inputs['routeTableId']}_{made.inputs['destinationCidrBlock']}",
     "association": lambda made: f"{made.inputs['subnetId']}/{made.inputs['routeTableId']}",
-    "policy_attachment": lambda made: f"{made.inputs['role']}/{made.inputs['policyArn']}",
     "attachment": lambda made: ":".join(
         made.inputs[name] for name in ("deviceName", "volumeId", "instanceId")
     ),
