@@ -1,5 +1,6 @@
 """Whose a lock is, and what becomes of one that a dead run left. The processes are real ones."""
 
+import json
 import os
 import socket
 import subprocess
@@ -85,19 +86,42 @@ def test_of_another_machine_nothing_is_known(dead: int, host: str, monkeypatch: 
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a stand-in for `pulumi` notes what it was asked."""
+    """Where a stand-in for `pulumi`, with a backend of files, notes what it was asked."""
     command = tmp_path / "bin" / "pulumi"
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    backend = f'{{"user": "ada", "url": "file://{tmp_path}/states"}}'
+    command.write_text(
+        f'#!/bin/sh\nif [ "$1" = whoami ]; then echo \'{backend}\'; else echo "$@" >> {tmp_path}/asked; fi\n'
+    )
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr("workbench.stack.ROOT", tmp_path)
     return tmp_path / "asked"
 
 
+def put_lock(folder: Path, pid: int) -> None:
+    """A lock as the CLI 3.260 writes it in a backend of files."""
+    path = folder / "states/.pulumi/locks/organization/workbench/prod/d3ca9758.json"
+    path.parent.mkdir(parents=True)
+    lock = {
+        "pid": pid,
+        "username": "ada",
+        "hostname": socket.gethostname(),
+        "timestamp": "2026-11-27T12:00:00Z",
+    }
+    path.write_text(json.dumps(lock))
+
+
 def test_a_dead_runs_lock_is_removed(dead: int, asked: Path) -> None:
+    put_lock(asked.parent, dead)
     locks.clear("prod", [holder(dead)])
     assert asked.read_text().split() == ["cancel", "--yes", "--non-interactive", "--stack", "prod"]
+
+
+def test_the_lock_of_a_run_that_was_quicker_stays(dead: int, asked: Path) -> None:
+    put_lock(asked.parent, os.getpid())
+    locks.clear("prod", [holder(dead)])
+    assert not asked.exists()
 
 
 def test_where_one_of_two_holders_lives_nothing_is_removed(dead: int, asked: Path) -> None:

@@ -1,5 +1,6 @@
 """A stack's lock: whose it is, and whether whoever holds it still lives."""
 
+import fcntl
 import json
 import re
 import socket
@@ -101,9 +102,16 @@ def clear(stack: str, held: Sequence[Holder]) -> None:
                 f"Stack {stack} is locked by another run ({holder}). Wait for it to end; if you know that it is dead, "
                 f"`pulumi cancel --stack {stack}` removes the lock."
             )
-    console.print(f"The last run died and left its lock ({held[0]}): it is removed.")
-    end_survivors(stacks.ROOT)
-    stacks.Question("cancel", "--yes", stack=stack).said()
+    with (stacks.state_folder(stack) / "clearing").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        still = of(stack)
+        if still is not None and {(one.host, one.pid) for one in still} != {
+            (one.host, one.pid) for one in held
+        }:
+            return  # another run was here before: the lock there is now, if any, is of one that lives
+        console.print(f"The last run died and left its lock ({held[0]}): it is removed.")
+        end_survivors(stacks.ROOT)
+        stacks.Question("cancel", "--yes", stack=stack).said()
 
 
 def end_survivors(root: Path) -> None:
