@@ -17,6 +17,8 @@ pytest_plugins = ["tests.lanes"]
 
 # As an activated .venv has it: the Pulumi CLI is there.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+# gRPC would start its threads again in each process that gevent forks, where they complain of what is closed by then.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
 
 # A key made for these tests; nobody holds its private half.
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBFNhyUtPSImEKLShYkgFxvQcZ16K5mnOlE6hLT2nQeK test"

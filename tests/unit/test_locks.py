@@ -95,6 +95,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     command.chmod(0o755)
     monkeypatch.setenv("PATH", f"{command.parent}{os.pathsep}{os.environ['PATH']}")
+    (tmp_path / "Pulumi.yaml").write_text("name: workbench\n")
     monkeypatch.setattr("workbench.stack.ROOT", tmp_path)
     return tmp_path / "asked"
 

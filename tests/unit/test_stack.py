@@ -80,7 +80,7 @@ def test_aws_is_asked_as_the_profile_of_the_stack(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "OTHERS")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
     answer({"aws:profile": {"value": "team", "secret": False}})
-    client = cloud._ec2(stack.aws_config("prod"))
+    client = cloud.client("ec2", stack.aws_config("prod"))
     assert client.meta.region_name == "eu-north-1"
     assert client._request_signer._credentials.access_key == "THEIRS"
 
@@ -91,7 +91,7 @@ def test_a_profile_that_this_machine_lacks_is_said_in_a_sentence(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     answer({"aws:profile": {"value": "nobody", "secret": False}})
     with pytest.raises(WorkbenchError, match=r"profile \(nobody\) could not be found"):
-        cloud.data_volume("prod")
+        cloud.data_volume("prod", "vol-1")
 
 
 def test_a_server_is_taken_at_its_word_only_while_nothing_is_known_of_it(

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
+from ruamel.yaml import YAML
 
 from workbench import stack as stacks
 from workbench.cli.common import console
@@ -22,7 +23,6 @@ from workbench.errors import WorkbenchError
 # What Pulumi says of a lock in a backend of files, whichever service keeps them
 # (pkg/backend/diy/lock.go); Pulumi Cloud ends a lock by itself.
 _LOCKED = re.compile(r"created by (?P<user>.+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
-_PROJECT = "workbench"  # Pulumi.yaml's name
 _CLOCK_SECONDS = 2.0
 _SURVIVORS_SECONDS = 10.0
 
@@ -63,7 +63,8 @@ def holders(said: str) -> list[Holder]:
 def of(stack: str) -> list[Holder] | None:
     """Who holds the stack's lock; None where the backend is not one of files on this machine or in S3."""
     backend = stacks.Question("whoami", "--verbose", "--json").answer()["url"]
-    folder = f".pulumi/locks/organization/{_PROJECT}/{stacks.short_name(stack)}"
+    project = YAML(typ="safe").load((stacks.ROOT / "Pulumi.yaml").read_text())["name"]
+    folder = f".pulumi/locks/organization/{project}/{stacks.short_name(stack)}"
     address = urlsplit(backend)
     if address.scheme == "file":
         texts = [path.read_text() for path in Path(unquote(address.path), folder).glob("*.json")]
