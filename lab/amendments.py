@@ -79,6 +79,17 @@ def freeze_snapshots(ec2: Any, call: Call) -> None:
                 snapshot.copied_from = call.get("SourceSnapshotId")
 
 
+def forget_deleted_records(route53: Any) -> None:
+    """A record that was deleted can be made again: moto takes it for one that is there, by its journal of changes."""
+    for zone in route53.zones.values():
+        there = {(record.name.strip("."), record.type) for record in zone.rrsets}
+        zone.rr_changes[:] = [
+            change
+            for change in zone.rr_changes
+            if (change["ResourceRecordSet"]["Name"], change["ResourceRecordSet"]["Type"]) in there
+        ]
+
+
 def complete(ec2: Any, call: Call) -> bool:
     """Add the parameters that moto insists on; True when there were any."""
     if call.action == "DetachVolume" and not call.get("InstanceId"):

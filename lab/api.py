@@ -16,7 +16,7 @@ from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
 from lab import calls, rules
-from lab.amendments import AMENDMENTS, complete
+from lab.amendments import AMENDMENTS, complete, forget_deleted_records
 from lab.calls import Call
 from lab.memory import REGION, Memory
 from lab.records import Plan
@@ -101,6 +101,8 @@ class Api:
         """Finish moto's part and write it down, before anything is done about it."""
         if call.service == "ec2" and call.action in AMENDMENTS:
             AMENDMENTS[call.action](self._memory.ec2, call)
+        if call.service == "route53":
+            forget_deleted_records(self._memory.route53)
         self._memory.note_deletions(before)
         self._memory.save()
 

@@ -40,6 +40,10 @@ class Memory:
         return backends_of("ec2")[ACCOUNT][REGION]
 
     @property
+    def route53(self) -> Any:
+        return backends_of("route53")[ACCOUNT][REGION_OF["route53"]]
+
+    @property
     def _ssm(self) -> Any:
         return backends_of("ssm")[ACCOUNT][REGION]
 

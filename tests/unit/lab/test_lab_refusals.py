@@ -107,6 +107,27 @@ def test_a_volume_smaller_than_its_snapshot_is_refused(cloud: Cloud, net: Networ
     assert cloud.ec2.create_volume(**arguments)["Size"] == 3
 
 
+def test_a_record_that_was_deleted_can_be_made_again_and_a_second_one_is_refused(cloud: Cloud) -> None:
+    route53 = cloud.client("route53")
+    zone = route53.create_hosted_zone(Name="example.net", CallerReference="one")["HostedZone"]["Id"]
+    record = {
+        "Name": "example.net",
+        "Type": "CAA",
+        "TTL": 60,
+        "ResourceRecords": [{"Value": '0 issue "a.org"'}],
+    }
+
+    def change(action: str) -> None:
+        batch = {"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+
+    for action in ("CREATE", "DELETE", "CREATE"):
+        change(action)
+    with pytest.raises(ClientError, match="InvalidChangeBatch"):
+        change("CREATE")
+    change("DELETE")
+
+
 def test_a_gp3_volume_tells_the_throughput_that_it_begins_with(cloud: Cloud) -> None:
     def throughputs(*volumes: str) -> list[int | None]:
         found = cloud.ec2.describe_volumes(VolumeIds=list(volumes))["Volumes"]
