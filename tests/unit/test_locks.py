@@ -119,6 +119,22 @@ def test_a_dead_runs_lock_is_removed(dead: int, asked: Path) -> None:
     assert asked.read_text().split() == ["cancel", "--yes", "--non-interactive", "--stack", "prod"]
 
 
+@pytest.mark.parametrize("backend", ["file://~", "file://./states", "file://~/states"])
+def test_a_dead_runs_lock_is_found_wherever_its_files_are(
+    dead: int, asked: Path, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pulumi login --local`, the README's way, and a folder's name have it; what whoami then says is the same."""
+    home = asked.parent / "states" if backend == "file://~" else asked.parent
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir("/")
+    command = asked.parent / "bin" / "pulumi"
+    command.write_text(command.read_text().replace(f"file://{asked.parent}/states", backend))
+    put_lock(asked.parent, dead)
+    assert locks.of("prod") == [holder(dead, datetime(2026, 11, 27, 12, tzinfo=UTC))]
+    locks.clear("prod", [holder(dead)])
+    assert asked.exists()
+
+
 def test_the_lock_of_a_run_that_was_quicker_stays(dead: int, asked: Path) -> None:
     put_lock(asked.parent, os.getpid())
     locks.clear("prod", [holder(dead)])

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 from ruamel.yaml import YAML
 
 from workbench import stack as stacks
+from workbench.cli import statefile
 from workbench.cli.common import console
 from workbench.errors import WorkbenchError
 
@@ -64,23 +65,29 @@ def of(stack: str) -> list[Holder] | None:
     """Who holds the stack's lock; None where the backend is not one of files on this machine or in S3."""
     backend = stacks.Question("whoami", "--verbose", "--json").answer()["url"]
     project = YAML(typ="safe").load((stacks.ROOT / "Pulumi.yaml").read_text())["name"]
-    folder = f".pulumi/locks/organization/{project}/{stacks.short_name(stack)}"
+    folder = f"locks/organization/{project}/{stacks.short_name(stack)}"
     address = urlsplit(backend)
-    if address.scheme == "file":
-        texts = [path.read_text() for path in Path(unquote(address.path), folder).glob("*.json")]
+    if (files := statefile.folder_of(backend)) is not None:
+        texts = _in_folder(files / folder)
     elif address.scheme == "s3":
-        texts = list(_in_bucket(address.netloc, f"{address.path.strip('/')}/{folder}/".lstrip("/")))
+        texts = _in_bucket(address.netloc, f"{address.path.strip('/')}/.pulumi/{folder}/".lstrip("/"))
     else:
         return None
     return [_holder(json.loads(text)) for text in texts]
+
+
+def _in_folder(folder: Path) -> Iterator[str]:
+    for path in folder.glob("*.json"):
+        with suppress(FileNotFoundError):  # whoever held it has just ended
+            yield path.read_text()
 
 
 def _in_bucket(bucket: str, prefix: str) -> Iterator[str]:
     """The files of a folder in S3, as whoever the environment says: that is whom Pulumi's backend goes by too."""
     import boto3
 
-    s3 = boto3.client("s3")
     try:
+        s3 = boto3.client("s3")
         for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ()):
             yield s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode()
     except (BotoCoreError, ClientError) as error:

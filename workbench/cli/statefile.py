@@ -20,8 +20,12 @@ def exported(stack: str) -> Mapping[str, Any]:
     try:
         answer: Mapping[str, Any] = question().answer()
     except WorkbenchError as error:
-        if "failed to load checkpoint" not in str(error) or not (folder := _state_files()):
+        if "failed to load checkpoint" not in str(error):
             raise
+        kept = folder_of(stacks.pulumi("whoami")["url"])
+        if kept is None:
+            raise
+        folder = kept / "stacks"
         name = f"{stacks.short_name(stack)}.json"
         empty = [path for path in folder.rglob(f"{name}*.attrs") if path.stat().st_size == 0]
         if not empty:
@@ -36,9 +40,12 @@ def exported(stack: str) -> Mapping[str, Any]:
     return answer
 
 
-def _state_files() -> Path | None:
-    """Where the states of a backend of files are (pkg/backend/diy); None where a service keeps them."""
-    url = urlsplit(stacks.pulumi("whoami")["url"])
+def folder_of(backend: str) -> Path | None:
+    """Where a backend of files keeps its own (pkg/backend/diy), by its address; None where a service keeps them.
+
+    `pulumi login --local` makes it file://~, and one beside the project is file://./FOLDER.
+    """
+    url = urlsplit(backend)
     if url.scheme != "file":
         return None
-    return stacks.ROOT / Path(url.netloc + unquote(url.path)).expanduser() / ".pulumi" / "stacks"
+    return stacks.ROOT / Path(url.netloc + unquote(url.path)).expanduser() / ".pulumi"
