@@ -62,7 +62,7 @@ def remove(stack: str, found: Iterable[Found]) -> Iterator[Found]:
     wanted = {one.what.id: one for one in found}
     access = stacks.aws_config(stack)
     for one in wanted.values():
-        if _kind(one).remove is None:
+        if holds_data(one):
             raise WorkbenchError(f"{one.what} holds what people made, and is never removed by this command.")
     for kind in KINDS:
         for one in [one for one in wanted.values() if one.type == kind.type]:
@@ -76,8 +76,9 @@ def remove(stack: str, found: Iterable[Found]) -> Iterator[Found]:
             yield one
 
 
-def _kind(one: Found) -> "Kind":
-    return next(kind for kind in KINDS if kind.type == one.type)
+def holds_data(one: Found) -> bool:
+    """Whether people's work may be on it, so that it is never removed."""
+    return next(kind.remove is None for kind in KINDS if kind.type == one.type)
 
 
 @dataclass(frozen=True)

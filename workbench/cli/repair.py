@@ -54,7 +54,8 @@ def settled(stack: str) -> Settled:
     """
     exported = export(stack)
     died = pending(exported)
-    creating = _noted(stack) + [one["resource"] for one in died if one["type"] == "creating"]
+    begun = _noted(stack) + [one["resource"] for one in died if one["type"] == "creating"]
+    creating = list({one["urn"]: one for one in begun}.values())  # what was noted may be pending still
     for operation in died:
         console.print(
             f"Of an earlier run it is not known how it ended: {interrupted(operation)}.", markup=False
@@ -88,10 +89,10 @@ def _noted(stack: str) -> list[Mapping[str, Any]]:
 
 
 def _remove_keys(stack: str, exported: Exported, creating: Sequence[Mapping[str, Any]]) -> None:
-    """Removes the key pairs among the records, which the next run makes anew."""
+    """Removes the key pairs among the records that the state still lacks; the next run makes them anew."""
     names = {one["inputs"].get("keyName") for one in creating if one["type"] == _KEY_PAIR}
     if names:
-        keys = [one for one in account.of(stack, stack_id(exported)) if one.what.id in names]
+        keys = [one for one in left_over(stack, exported) if one.what.id in names]
         for gone in account.remove(stack, keys):
             console.print(f"  {gone.what} removed: it is made anew", markup=False)
 
@@ -100,10 +101,12 @@ def take_into_state(stack: str, state: Settled) -> None:
     """Has the engine import what AWS has of the records, so that a destroy takes it along.
 
     Only what exactly one thing in AWS fits, by type, role and the stack's id: that the dead run made it, its own record
-    shows. What is part of something else (rules, routes, attachments) goes with that.
+    shows. What is part of something else (rules, routes, attachments) goes with that. A data volume comes protected,
+    so that it stays: the record may be old, and people's work on it by now.
     """
     missing = account.unknown(account.of(stack), state.exported)
-    resources, parents = [], {}
+    resources: dict[bool, list[dict[str, str]]] = {False: [], True: []}  # by whether it is protected
+    parents = {}
     for record in state.creating:
         tags = (record.get("inputs") or {}).get("tags") or {}
         fitting = [
@@ -116,17 +119,22 @@ def take_into_state(stack: str, state: Settled) -> None:
             name = record["urn"].rpartition("::")[2]
             parent = record["parent"].rpartition("::")[2]
             parents[parent] = record["parent"]
-            resources.append(
+            resources[account.holds_data(fitting[0])].append(
                 {"type": record["type"], "name": name, "id": fitting[0].what.id, "parent": parent}
             )
-    if not resources:
-        return
     path = stacks.state_folder(stack) / "import.json"
-    path.write_text(json.dumps({"nameTable": parents, "resources": resources}))
-    with common.stage("Take into the state what the run that died has made"):
-        options = ("--yes", "--skip-preview", "--protect=false", "--generate-code=false")
-        engine.run(stack, "import", "--file", str(path), *options, program=False)
-    path.unlink()
+    for protected, wanted in resources.items():
+        if wanted:
+            path.write_text(json.dumps({"nameTable": parents, "resources": wanted}))
+            with common.stage("Take into the state what the run that died has made"):
+                options = (
+                    "--yes",
+                    "--skip-preview",
+                    f"--protect={str(protected).lower()}",
+                    "--generate-code=false",
+                )
+                engine.run(stack, "import", "--file", str(path), *options, program=False)
+            path.unlink()
 
 
 def left_over(stack: str, exported: Exported) -> list[account.Found]:
