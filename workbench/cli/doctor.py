@@ -23,31 +23,36 @@ def doctor(
     name = common.enter(stack)
     exported = repair.export(name)
     left = repair.left_over(name, exported)
+    held = locks.of(name)
+    living = [holder for holder in held or () if not holder.is_dead()]
     if remove:
+        if living:
+            raise WorkbenchError(
+                f"{_locked(name, living[0])} What it is at may be among it; nothing was removed."
+            )
         _remove(name, left, remove, yes)
         return
-    findings = [*_lock(name), *_unfinished(exported)]
+    if held is None:
+        console.print("Whether the stack is locked cannot be told for a backend of this kind.")
+    findings = [_locked(name, holder) for holder in held or ()]
+    if not living:  # else it is at it now
+        findings += _unfinished(exported)
     for line in findings:
         console.print(line, markup=False)
     if left:
         repair.tell_left_over(left)
     if findings or left:
         raise typer.Exit(_UNWELL)
+    lock = "" if held is None else "no lock, "
     console.print(
-        f"Stack {name} is well: no lock, nothing unfinished, nothing in AWS that its state does not know."
+        f"Stack {name} is well: {lock}nothing unfinished, nothing in AWS that its state does not know."
     )
 
 
-def _lock(name: str) -> list[str]:
-    held = locks.of(name)
-    if held is None:
-        return ["Whether the stack is locked cannot be told for a backend of this kind."]
-    return [
-        f"The lock of a run that died ({holder}): the next `workbench up` removes it."
-        if holder.is_dead()
-        else f"Locked by another run ({holder}); if you know that it is dead: `pulumi cancel --stack {name}`."
-        for holder in held
-    ]
+def _locked(name: str, holder: locks.Holder) -> str:
+    if holder.is_dead():
+        return f"The lock of a run that died ({holder}): the next `workbench up` removes it."
+    return f"Locked by another run ({holder}); if you know that it is dead: `pulumi cancel --stack {name}`."
 
 
 def _unfinished(exported: repair.Exported) -> list[str]:

@@ -126,9 +126,14 @@ def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
 def _tell_what_stays(name: str, exported: repair.Exported) -> None:
     resources = (exported.get("deployment") or {}).get("resources") or ()
     ids = [resource["id"] for resource in resources if resource["type"] == "aws:ebs/volume:Volume"]
-    volume = data_volume(name, ids[0]) if ids else None
+    if not ids:
+        console.print("The stack's state knows no data volume.")
+        if left := repair.left_over(name, exported):  # its state was lost, perhaps
+            repair.tell_left_over(left)
+        return
+    volume = data_volume(name, ids[0])
     if volume is None:
-        console.print("There is no data volume of this stack: it was never made, or somebody deleted it.")
+        console.print(f"The data volume {ids[0]} of this stack is gone: somebody deleted it.")
         return
     console.print(
         f"Kept: the data volume {volume.id} ({volume.size_gib} GiB, about {volume.usd_per_month:.2f} USD a month), "
