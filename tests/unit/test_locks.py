@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import boto3
 import psutil
 import pytest
+from moto import mock_aws
 
 from workbench.cli import locks
 from workbench.cli.locks import Holder
@@ -133,6 +135,31 @@ def test_a_dead_runs_lock_is_found_wherever_its_files_are(
     assert locks.of("prod") == [holder(dead, datetime(2026, 11, 27, 12, tzinfo=UTC))]
     locks.clear("prod", [holder(dead)])
     assert asked.exists()
+
+
+def test_a_lock_in_s3_is_read_as_whom_the_backends_address_names(
+    asked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 is moto in this process; the environment names nobody, the address a profile and a region."""
+    backend = "s3://states/ours?region=eu-central-1&awssdk=v2&profile=keeper"
+    command = asked.parent / "bin" / "pulumi"
+    command.write_text(command.read_text().replace(f"file://{asked.parent}/states", backend))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    credentials = asked.parent / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    lock = {"pid": 7, "username": "ada", "hostname": "laptop", "timestamp": "2026-11-27T12:00:00.123456789Z"}
+    with mock_aws(config={"core": {"mock_credentials": False}}):
+        with pytest.raises(WorkbenchError, match="keeper"):
+            locks.of("prod")
+        credentials.write_text("[keeper]\naws_access_key_id = testing\naws_secret_access_key = testing\n")
+        s3 = boto3.Session(profile_name="keeper").client("s3", region_name="eu-central-1")
+        s3.create_bucket(Bucket="states", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        key = "ours/.pulumi/locks/organization/workbench/prod/d3ca.json"
+        s3.put_object(Bucket="states", Key=key, Body=json.dumps(lock))
+        found = locks.of("prod")
+    assert found is not None
+    assert [(one.host, one.pid) for one in found] == [("laptop", 7)]
 
 
 def test_the_lock_of_a_run_that_was_quicker_stays(dead: int, asked: Path) -> None:

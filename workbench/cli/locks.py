@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
@@ -70,7 +70,8 @@ def of(stack: str) -> list[Holder] | None:
     if (files := statefile.folder_of(backend)) is not None:
         texts = _in_folder(files / folder)
     elif address.scheme == "s3":
-        texts = _in_bucket(address.netloc, f"{address.path.strip('/')}/.pulumi/{folder}/".lstrip("/"))
+        prefix = f"{address.path.strip('/')}/.pulumi/{folder}/".lstrip("/")
+        texts = _in_bucket(address.netloc, prefix, dict(parse_qsl(address.query)))
     else:
         return None
     return [_holder(json.loads(text)) for text in texts]
@@ -82,12 +83,16 @@ def _in_folder(folder: Path) -> Iterator[str]:
             yield path.read_text()
 
 
-def _in_bucket(bucket: str, prefix: str) -> Iterator[str]:
-    """The files of a folder in S3, as whoever the environment says: that is whom Pulumi's backend goes by too."""
+def _in_bucket(bucket: str, prefix: str, access: Mapping[str, str]) -> Iterator[str]:
+    """The files of a folder in S3, as whom the backend's address names, else the environment: so does Pulumi."""
     import boto3
 
     try:
-        s3 = boto3.client("s3")
+        session: Any = boto3.Session(profile_name=access.get("profile"), region_name=access.get("region"))
+        endpoint = access.get("endpoint")
+        if endpoint and "://" not in endpoint:
+            endpoint = f"{'http' if access.get('disableSSL') == 'true' else 'https'}://{endpoint}"
+        s3 = session.client("s3", endpoint_url=endpoint)
         for item in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ()):
             yield s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read().decode()
     except (BotoCoreError, ClientError) as error:
