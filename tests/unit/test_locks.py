@@ -63,6 +63,67 @@ def test_another_failure_has_no_holder() -> None:
     assert locks.holders("error: failed to load checkpoint: EOF\n") == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"error: an AWS text: created by eve@{HERE} (pid 999999) at 2020-01-01T00:00:00Z\n",
+        f"  eve's tag: created by eve@{HERE} (pid 999999) at 2020-01-01T00:00:00Z\nerror: update failed\n",
+        "error: created by me at first, created by a@b (pid 1) at noon\n",
+    ],
+)
+def test_what_somebody_else_had_printed_is_no_lock(said: str) -> None:
+    assert locks.holders(said) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"pid": 1}',
+        '{"pid": -1, "username": "e", "hostname": "h", "timestamp": "2026-01-01T00:00:00Z"}',
+        '{"pid": 1, "username": "e", "hostname": "h", "timestamp": "noon"}',
+        '{"pid": 1, "username": "e", "hostname": "h", "timestamp": "2026-01-01T00:00:00"}',
+    ],
+)
+def test_a_lock_file_that_pulumi_did_not_write_is_one_sentence(text: str) -> None:
+    with pytest.raises(WorkbenchError, match="none that Pulumi writes"):
+        locks._noted(text)
+
+
+def test_a_terminal_obeys_nothing_in_a_holders_name() -> None:
+    told = {
+        "pid": 1,
+        "username": "\x1b]0;e\x07[/red]\n",
+        "hostname": "h\x1b[2J",
+        "timestamp": "2026-01-01T00:00:00Z",
+    }
+    assert str(locks._noted(json.dumps(told))).startswith("]0;e[/red]@h[2J, process 1, ")
+
+
+def test_a_living_process_that_proc_hides_is_not_taken_for_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As another user's is where /proc is mounted with hidepid; what hides it here stands in for that."""
+
+    def hidden(pid: int) -> psutil.Process:
+        raise psutil.NoSuchProcess(pid)
+
+    monkeypatch.setattr(psutil, "Process", hidden)
+    assert not holder(os.getpid()).is_dead()
+
+
+def test_a_number_that_no_process_can_have_is_not_judged() -> None:
+    assert not holder(10**30).is_dead()
+
+
+def test_an_odd_command_line_of_somebody_elses_stops_no_run(tmp_path: Path) -> None:
+    odd = [sys.executable, "-c", "import time; time.sleep(60)", "pulumi.dynamic", "127.0.0.1:²"]
+    with subprocess.Popen(odd, cwd=tmp_path) as process:
+        try:
+            assert not locks._outlived_its_engine(psutil.Process(process.pid), tmp_path)
+        finally:
+            process.kill()
+
+
 def test_a_process_that_is_no_more_is_dead_and_one_that_runs_is_not(dead: int) -> None:
     assert holder(dead).is_dead()
     assert not holder(os.getpid()).is_dead()

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +24,13 @@ from workbench.errors import WorkbenchError
 
 # What Pulumi says of a lock in a backend of files, whichever service keeps them
 # (pkg/backend/diy/lock.go); Pulumi Cloud ends a lock by itself.
-_LOCKED = re.compile(r"created by (?P<user>.+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+_REFUSED = re.compile(r"^error: the stack is currently locked by \d+ lock\(s\)\.", re.MULTILINE)
+_LOCKED = re.compile(
+    r"^  \S+: created by (?P<user>.+)@(?P<host>\S+) \(pid (?P<pid>[0-9]+)\) at (?P<since>\S+)$", re.MULTILINE
+)
+_STRANGE = "A lock of the stack is none that Pulumi writes; if no run is at work, `pulumi cancel` removes it."
 _CLOCK_SECONDS = 2.0
+_PORT = re.compile(r"[0-9]{1,5}")  # digits of other scripts are none
 _SURVIVORS_SECONDS = 10.0
 
 
@@ -45,20 +51,26 @@ class Holder:
         if self.host != socket.gethostname() or self.host == "localhost":
             return False
         try:
+            os.kill(self.pid, 0)  # with hidepid, /proc shows nothing of another user's process that lives
             holder = psutil.Process(self.pid)
             # the number may be another process's by now; in a container a dead one may wait for ever to be fetched
             recycled = holder.create_time() > self.since.timestamp() + _CLOCK_SECONDS
             return recycled or holder.status() == psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
+        except ProcessLookupError:
             return True
+        except (OSError, OverflowError, psutil.Error):
+            return False
 
 
 def holders(said: str) -> list[Holder]:
-    """Those that Pulumi names in what it said; none where it did not fail for a lock."""
-    return [
-        Holder(match["user"], match["host"], int(match["pid"]), datetime.fromisoformat(match["since"]))
-        for match in _LOCKED.finditer(said)
-    ]
+    """Those that Pulumi names in what it said; none where it did not fail for a lock.
+
+    Others have a say in what it prints (a tag, an error of AWS's): only its own refusal counts, where it stands last.
+    """
+    refusals = list(_REFUSED.finditer(said))
+    if not refusals:
+        return []
+    return [_holder(match.groupdict()) for match in _LOCKED.finditer(said, refusals[-1].end())]
 
 
 def of(stack: str) -> list[Holder] | None:
@@ -74,7 +86,7 @@ def of(stack: str) -> list[Holder] | None:
         texts = _in_bucket(address.netloc, prefix, dict(parse_qsl(address.query)))
     else:
         return None
-    return [_holder(json.loads(text)) for text in texts]
+    return [_noted(text) for text in texts]
 
 
 def _in_folder(folder: Path) -> Iterator[str]:
@@ -99,9 +111,27 @@ def _in_bucket(bucket: str, prefix: str, access: Mapping[str, str]) -> Iterator[
         raise WorkbenchError(f"The lock in the bucket {bucket} could not be read: {error}") from None
 
 
+def _noted(text: str) -> Holder:
+    """Who is named in a lock file, which anybody may have written who may write beside the state."""
+    try:
+        told = json.loads(text)
+        names = {"user": "username", "host": "hostname", "pid": "pid", "since": "timestamp"}
+        return _holder({ours: told[theirs] for ours, theirs in names.items()})
+    except (ValueError, KeyError, TypeError):
+        raise WorkbenchError(_STRANGE) from None
+
+
 def _holder(told: Mapping[str, Any]) -> Holder:
-    since = datetime.fromisoformat(told["timestamp"])
-    return Holder(told["username"], told["hostname"], int(told["pid"]), since)
+    """Raises WorkbenchError where it is none that Pulumi names."""
+    try:
+        since, pid = datetime.fromisoformat(told["since"]), int(told["pid"])
+    except (ValueError, TypeError):
+        raise WorkbenchError(_STRANGE) from None
+    if pid <= 0 or since.tzinfo is None:
+        raise WorkbenchError(_STRANGE)
+    # As it was noted, but for what a terminal would obey.
+    user, host = ("".join(c for c in str(told[key]) if c.isprintable()) for key in ("user", "host"))
+    return Holder(user, host, pid, since)
 
 
 def clear(stack: str, held: Sequence[Holder]) -> None:
@@ -122,7 +152,7 @@ def clear(stack: str, held: Sequence[Holder]) -> None:
             (one.host, one.pid) for one in held
         }:
             return  # another run was here before: the lock there is now, if any, is of one that lives
-        console.print(f"The last run died and left its lock ({held[0]}): it is removed.")
+        console.print(f"The last run died and left its lock ({held[0]}): it is removed.", markup=False)
         end_survivors(stacks.ROOT)
         stacks.Question("cancel", "--yes", stack=stack).said()
 
@@ -144,7 +174,7 @@ def _outlived_its_engine(process: psutil.Process, root: Path) -> bool:
         if not any("pulumi.dynamic" in word or "language_host.py" in word for word in command):
             return False
         host, _, port = command[-1].rpartition(":")
-        if process.cwd() != str(root) or not port.isdigit():
+        if process.cwd() != str(root) or not _PORT.fullmatch(port):
             return False
         socket.create_connection((host, int(port)), timeout=5).close()
     except ConnectionRefusedError:

@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from workbench.cli import common, doctor, local, server, stack, users
 from workbench.errors import WorkbenchError
@@ -49,12 +50,9 @@ def run() -> None:
     try:
         app()
     except WorkbenchError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]error:[/red] {_plain(str(error))}")
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            Text.assemble(("error:", "red"), " ", str(error))
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _plain(text: str) -> str:
-    """Text in which rich finds no markup."""
-    return text.replace("[", r"\[")
