@@ -92,7 +92,7 @@ def _remove_keys(stack: str, exported: Exported, creating: Sequence[Mapping[str,
     """Removes the key pairs among the records that the state still lacks; the next run makes them anew."""
     names = {one["inputs"].get("keyName") for one in creating if one["type"] == _KEY_PAIR}
     if names:
-        keys = [one for one in left_over(stack, exported) if one.what.id in names]
+        keys = [one for one in left_over(stack, exported) if one.type == _KEY_PAIR and one.what.id in names]
         for gone in account.remove(stack, keys):
             console.print(f"  {gone.what} removed: it is made anew", markup=False)
 
