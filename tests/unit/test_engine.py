@@ -106,6 +106,26 @@ def test_what_was_done_comes_back_and_the_log_is_its_owners_alone(project: Path,
     assert "a-word-of-the-settings" not in log_of(project).read_text()
 
 
+def test_no_other_user_of_the_machine_reaches_what_runs_the_program(project: Path, run) -> None:
+    """On loopback anybody could have it run with settings and answers of theirs, with the administrator's rights."""
+    listening = []
+
+    def main() -> None:
+        listening.extend(
+            c.laddr.port for c in psutil.Process().net_connections("tcp") if c.status == "LISTEN"
+        )
+        folders = {
+            Path(c.laddr).parent
+            for c in psutil.Process().net_connections("unix")
+            if c.laddr.endswith("/program")
+        }
+        listening.extend(folder for folder in folders if stat.S_IMODE(folder.stat().st_mode) != 0o700)
+        assert folders
+
+    run(main)
+    assert listening == []
+
+
 def test_what_the_program_refuses_is_one_sentence(project: Path, run) -> None:
     def main() -> None:
         raise pulumi.RunError("There is no zone eu-west-1x; choose eu-west-1a.")

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from workbench import stack as stacks
@@ -114,12 +115,15 @@ def _serving(program: bool) -> Iterator[list[str]]:
     limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.server(ThreadPoolExecutor(4), options=limits)
     language_pb2_grpc.add_LanguageRuntimeServicer_to_server(inline, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield [f"--client=127.0.0.1:{port}", "--exec-kind=auto.inline"]
-    finally:
-        server.stop(0)
+    # In a folder of this user's alone: whoever reaches it has the program run with settings and answers of theirs.
+    with TemporaryDirectory(prefix="workbench-") as folder:
+        address = f"unix://{folder}/program"
+        server.add_insecure_port(address)
+        server.start()
+        try:
+            yield [f"--client={address}", "--exec-kind=auto.inline"]
+        finally:
+            server.stop(0)
 
 
 def _follow(command: list[str], output: IO[bytes], log: Path, progress: Progress) -> int:
