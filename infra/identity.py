@@ -5,6 +5,7 @@ So names are not enough. And where a state was lost, nothing is taken back that 
 """
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -16,6 +17,8 @@ from infra import lookups, naming
 from infra.state import State
 from workbench import leftovers
 from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE, Leftover
+
+_ID = re.compile(r"[0-9a-f]{12}")  # as one is drawn
 
 
 class Workbench(pulumi.ComponentResource):
@@ -46,7 +49,7 @@ def settle(stack: str, state: State, zone_name: str | None) -> naming.Owner:
         found = find(stack, zone_name)
         ids = leftovers.stack_ids(found)
         if wanted:
-            if wanted in ids:
+            if wanted in ids and _ID.fullmatch(wanted):
                 return naming.Owner(stack, wanted, fresh=False)
             raise pulumi.RunError(
                 f"{ADOPT_VARIABLE} is {wanted!r}, but nothing of stack {stack} in AWS has that id; "

@@ -197,7 +197,7 @@ def noted_outputs(stack: str) -> Outputs | None:
 def state_folder(stack: str) -> Path:
     """This machine's own notes on a stack, the last deploy's log and questions; none is needed again."""
     folder = _folder(stack)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 

@@ -1,7 +1,10 @@
 """What is settled of runs that died; AWS is moto in this process, and the engine a list of what it is asked."""
 
 import json
+import os
+import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +13,8 @@ import pytest
 from moto import mock_aws
 
 from workbench import stack as stacks
-from workbench.cli import engine, repair, statefile
+from workbench.cli import engine, locks, repair, statefile
+from workbench.errors import WorkbenchError
 
 STACK, ID, REGION = "prod", "0123456789ab", "eu-central-1"
 VPC, VOLUME, KEY = "aws:ec2/vpc:Vpc", "aws:ebs/volume:Volume", "aws:ec2/keyPair:KeyPair"
@@ -22,6 +26,7 @@ def ec2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setattr(stacks, "ROOT", tmp_path)
     monkeypatch.setattr(stacks, "aws_config", lambda stack: stacks.AwsConfig(REGION, None))
+    monkeypatch.setattr(locks, "of", lambda stack: [])
     with mock_aws():
         yield boto3.client("ec2", region_name=REGION)
 
@@ -124,3 +129,15 @@ def test_the_key_pair_of_a_dead_run_is_removed_unless_the_state_has_it_by_now(
     state(monkeypatch, known=known, creating=[record(KEY, "key", "key", keyName="key-1")])
     repair.settled(STACK)
     assert [pair["KeyName"] for pair in ec2.describe_key_pairs()["KeyPairs"]] == left
+
+
+def test_what_a_living_run_is_at_is_not_taken_for_a_dead_ones(
+    ec2: Any, asked: list[tuple[tuple[str, ...], Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state(monkeypatch, known=[], creating=[record(KEY, "key", "key", keyName="key-1a2b3c4")])
+    living = locks.Holder("ada", socket.gethostname(), os.getpid(), datetime.now(UTC))
+    monkeypatch.setattr(locks, "of", lambda stack: [living])
+    with pytest.raises(WorkbenchError, match=f"locked by another run .*process {os.getpid()}"):
+        repair.settled(STACK)
+    assert asked == []
+    assert not (stacks.state_folder(STACK) / "creating.json").exists()

@@ -18,6 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 
+import psutil
+
 from workbench import stack as stacks
 from workbench.cli import importing, locks
 from workbench.cli.common import console
@@ -94,9 +96,13 @@ def _run(stack: str, operation: Sequence[str], program: bool, shown: bool, log: 
 
 
 def _log(stack: str) -> Path:
-    """The log of this run, for its owner alone; that of the run before is gone."""
-    path = stacks.state_folder(stack) / "pulumi.log"
-    path.unlink(missing_ok=True)
+    """The log of this run, for its owner alone; those of runs before are gone, but for one that still goes on."""
+    folder = stacks.state_folder(stack)
+    for former in folder.glob("pulumi.*.log"):
+        pid = int(former.name.split(".")[1])
+        if pid == os.getpid() or not psutil.pid_exists(pid):
+            former.unlink(missing_ok=True)
+    path = folder / f"pulumi.{os.getpid()}.log"
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     return path
 

@@ -134,17 +134,22 @@ def _holder(told: Mapping[str, Any]) -> Holder:
     return Holder(user, host, pid, since)
 
 
-def clear(stack: str, held: Sequence[Holder]) -> None:
-    """Removes a lock whose holders are dead, once all is gone that they started.
-
-    Raises WorkbenchError, and removes nothing, where one lives or is another machine's.
-    """
+def refuse_living(stack: str, held: Sequence[Holder]) -> None:
+    """Raises WorkbenchError where a holder lives or is another machine's."""
     for holder in held:
         if not holder.is_dead():
             raise WorkbenchError(
                 f"Stack {stack} is locked by another run ({holder}). Wait for it to end; if you know that it is dead, "
                 f"`pulumi cancel --stack {stack}` removes the lock."
             )
+
+
+def clear(stack: str, held: Sequence[Holder]) -> None:
+    """Removes a lock whose holders are dead, once all is gone that they started.
+
+    Raises WorkbenchError, and removes nothing, where one lives or is another machine's.
+    """
+    refuse_living(stack, held)
     with (stacks.state_folder(stack) / "clearing").open("w") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
         still = of(stack)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench import leftovers
+from workbench import leftovers, stackfile
 from workbench import stack as stacks
-from workbench.cli import account, common, engine, statefile
+from workbench.cli import account, common, engine, locks, statefile
 from workbench.cli.common import console
 from workbench.cli.progress import interrupted
 
@@ -54,6 +54,8 @@ def settled(stack: str) -> Settled:
     """
     exported = export(stack)
     died = pending(exported)
+    if died:  # unless it is a run that lives, which is at it
+        locks.refuse_living(stack, locks.of(stack) or [])
     begun = _noted(stack) + [one["resource"] for one in died if one["type"] == "creating"]
     creating = list({one["urn"]: one for one in begun}.values())  # what was noted may be pending still
     for operation in died:
@@ -62,7 +64,7 @@ def settled(stack: str) -> Settled:
         )
     if died:
         # The state forgets them now; should this run die as well, the next knows them from here.
-        _records(stack).write_text(json.dumps(creating))
+        stackfile.write(_records(stack), json.dumps(creating))
         with common.stage("Ask AWS what became of it"):
             engine.run(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", program=False)
         exported = export(stack)
