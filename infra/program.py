@@ -85,7 +85,12 @@ def _declare(plan: Plan, raw: Mapping[str, Any]) -> None:
         Configuration(
             "configuration",
             ConfigurationArgs(pulumi.Output.secret(context), configure.deploy_digest(), server.instance_id),
-            opts=pulumi.ResourceOptions(parent=whole, depends_on=needed),
+            opts=pulumi.ResourceOptions(
+                parent=whole,
+                depends_on=needed,
+                # Of its own: the engine gives the default one all settings, and keeps them in the state in the clear.
+                provider=pulumi.ProviderResource("pulumi-python", "deploy", {}),
+            ),
         )
     for key, value in facts.items():
         pulumi.export(key, value)
