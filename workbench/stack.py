@@ -112,9 +112,14 @@ def outputs(stack: str | None = None) -> Outputs:
     return _outputs(pulumi("stack", "output", "--show-secrets", stack=stack))
 
 
+def resources_in(exported: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The resources in an exported state; none in that of a stack that was never made."""
+    return list((exported.get("deployment") or {}).get("resources") or ())
+
+
 def outputs_in(exported: Mapping[str, Any]) -> Outputs | None:
     """The outputs in an exported state; None where there is no server, or was none yet."""
-    for resource in (exported.get("deployment") or {}).get("resources") or ():
+    for resource in resources_in(exported):
         if resource["type"] == "pulumi:pulumi:Stack":
             with contextlib.suppress(WorkbenchError):
                 return _outputs(resource.get("outputs") or {})

@@ -49,7 +49,7 @@ def of(stack: str, stack_id: str | None = None) -> list[Found]:
 
 def unknown(found: Iterable[Found], exported: Mapping[str, Any]) -> list[Found]:
     """Those that the state does not know."""
-    resources = (exported.get("deployment") or {}).get("resources") or ()
+    resources = stacks.resources_in(exported)
     known = {resource.get("id") for resource in resources}
     return [one for one in found if one.what.id not in known]
 

@@ -41,9 +41,8 @@ def pending(exported: Exported) -> list[Mapping[str, Any]]:
 
 def stack_id(exported: Exported) -> str | None:
     """The id that all of the stack carries in AWS; None where the state has none yet."""
-    deployment = exported.get("deployment") or {}
     begun = [operation["resource"] for operation in pending(exported)]
-    told = [*(deployment.get("resources") or ()), *({"outputs": one.get("inputs")} for one in begun)]
+    told = [*stacks.resources_in(exported), *({"outputs": one.get("inputs")} for one in begun)]
     return leftovers.stack_id_of(told)
 
 

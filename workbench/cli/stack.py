@@ -124,7 +124,7 @@ def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
 
 
 def _tell_what_stays(name: str, exported: repair.Exported) -> None:
-    resources = (exported.get("deployment") or {}).get("resources") or ()
+    resources = stacks.resources_in(exported)
     ids = [resource["id"] for resource in resources if resource["type"] == "aws:ebs/volume:Volume"]
     if not ids:
         console.print("The stack's state knows no data volume.")
