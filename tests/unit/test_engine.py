@@ -109,12 +109,15 @@ def test_what_was_done_comes_back_and_the_log_is_its_owners_alone(project: Path,
 
 def test_no_other_user_of_the_machine_reaches_what_runs_the_program(project: Path, run) -> None:
     """On loopback anybody could have it run with settings and answers of theirs, with the administrator's rights."""
-    listening = []
+
+    def ports() -> set[int]:
+        return {c.laddr.port for c in psutil.Process().net_connections("tcp") if c.status == "LISTEN"}
+
+    before = ports()  # of the tests that this process ran before
+    listening: list[int | Path] = []
 
     def main() -> None:
-        listening.extend(
-            c.laddr.port for c in psutil.Process().net_connections("tcp") if c.status == "LISTEN"
-        )
+        listening.extend(ports() - before)
         folders = {
             Path(c.laddr).parent
             for c in psutil.Process().net_connections("unix")
