@@ -18,19 +18,15 @@ from pyinfra.context import host
 from deploy import files
 from workbench import versions
 from workbench.settings import Mirrors
+from workbench_host.packages import APT_ENVIRONMENT, LOCK_SECONDS
+from workbench_host.packages import APT_GET as COMMAND
 
 DEBIAN = "http://deb.debian.org/debian"
 DEBIAN_SECURITY = "http://deb.debian.org/debian-security"
 
-LOCK_SECONDS = 600  # how long another apt or dpkg is waited for: a host's first upgrade takes minutes
 LISTS_HOURS = 12  # how old the archive's lists may be when something is installed
 
-# Noninteractive, changed configuration files of packages stay as they are, and nothing that is merely recommended.
-APT_GET = (
-    "DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_MODE=l apt-get -q -y "
-    f"-o DPkg::Lock::Timeout={LOCK_SECONDS} -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "
-    "-o APT::Install-Recommends=false"
-)
+APT_GET = join(["env", *(f"{key}={value}" for key, value in APT_ENVIRONMENT.items()), *COMMAND])
 
 UNIT = "workbench-packages.service"  # a transient one
 AT_WORK = f"/run/systemd/transient/{UNIT}"  # is there as long as that unit; to look there costs nothing
@@ -45,11 +41,13 @@ def sources(mirrors: Mirrors) -> None:
     files.template(
         "base/debian.sources.j2",
         SOURCES,
-        debian=mirrors.debian or DEBIAN,
-        security=mirrors.debian_security or DEBIAN_SECURITY,
-        codename=versions.DEBIAN_CODENAME,
+        variables={
+            "debian": mirrors.debian or DEBIAN,
+            "security": mirrors.debian_security or DEBIAN_SECURITY,
+            "codename": versions.DEBIAN_CODENAME,
+        },
     )
-    files.template("base/sources.list.j2", "/etc/apt/sources.list")
+    files.copy("base/sources.list", "/etc/apt/sources.list")
 
 
 @deploy("apt")

@@ -29,6 +29,7 @@ PACKAGES = (
 )
 
 SWAP_FILE = "/swapfile"
+SWAP_PROGRAM = f"{programs.FOLDER}/swapfile"
 ZONES = "/usr/share/zoneinfo"
 
 
@@ -56,7 +57,7 @@ def swap_mib(memory_mib: int, root_gib: int) -> int:
 
 def cloud_init() -> None:
     """cloud-init has done its work at the first boot: what it looked after then is ours now."""
-    files.template("base/cloud.cfg.j2", "/etc/cloud/cloud.cfg.d/90-workbench.cfg")
+    files.copy("base/cloud.cfg", "/etc/cloud/cloud.cfg.d/90-workbench.cfg")
 
 
 class HostName(FactBase[str]):
@@ -80,9 +81,9 @@ def hostname(value: str) -> Generator[StringCommand, None, None]:
 def clock_and_language(settings: Base) -> None:
     """Time zone and locale; the settings' names are known to be well formed, not to exist."""
     timezone(value=settings.timezone, name="Set the time zone")
-    files.template("base/locale.gen.j2", "/etc/locale.gen", locale=settings.locale)
+    files.template("base/locale.gen.j2", "/etc/locale.gen", variables={"locale": settings.locale})
     locale(value=settings.locale, name="Build the locale")
-    files.template("base/locale.conf.j2", "/etc/locale.conf", locale=settings.locale)
+    files.template("base/locale.conf.j2", "/etc/locale.conf", variables={"locale": settings.locale})
 
 
 class TimeZone(FactBase[str]):
@@ -144,31 +145,31 @@ def locale(value: str) -> Generator[StringCommand, None, None]:
 def upkeep(settings: Base) -> None:
     """Security upgrades every day, and a journal that stays within its limit."""
     judge = "apt-config -c {} dump > /dev/null"
-    files.template("base/20auto-upgrades.j2", "/etc/apt/apt.conf.d/20auto-upgrades", validate=judge)
-    files.template("base/unattended-upgrades.j2", "/etc/apt/apt.conf.d/52workbench-upgrades", validate=judge)
+    files.copy("base/20auto-upgrades", "/etc/apt/apt.conf.d/20auto-upgrades", validate=judge)
+    files.copy("base/unattended-upgrades", "/etc/apt/apt.conf.d/52workbench-upgrades", validate=judge)
     journald = "/etc/systemd/journald.conf.d/50-workbench.conf"
-    files.template("base/journald.conf.j2", journald, journal_mib=settings.journal_mib)
+    files.template("base/journald.conf.j2", journald, variables={"journal_mib": settings.journal_mib})
     units.service(unit="systemd-journald.service", reads=[journald], name="Journal within its limit")
 
 
 def memory(context: Context) -> None:
     """A swap file on the system's disk. Containers share the swap of the machine that runs them: the units say so."""
     size = swap_mib(context.outputs.memory_mib, context.settings.root_volume_gib)
-    files.template("base/swapfile.j2", programs.path("swapfile"), mode="755", validate="sh -n {}")
+    files.copy("base/swapfile", SWAP_PROGRAM, mode="755", validate="sh -n {}")
     for unit in ("workbench-swapfile.service", "swapfile.swap"):
-        files.template(f"base/{unit}.j2", f"{units.UNITS}/{unit}", swap_file=SWAP_FILE, size_mib=size)
-    units.service(
-        unit="workbench-swapfile.service", reads=[programs.path("swapfile")], name="Make the swap file"
-    )
+        files.template(
+            f"base/{unit}.j2", f"{units.UNITS}/{unit}", variables={"swap_file": SWAP_FILE, "size_mib": size}
+        )
+    units.service(unit="workbench-swapfile.service", reads=[SWAP_PROGRAM], name="Make the swap file")
     units.service(unit="swapfile.swap", name="Use the swap file")
 
 
 def kernel() -> None:
     """Kernel settings and limits of open files."""
     sysctl = "/etc/sysctl.d/60-workbench.conf"
-    files.template("base/sysctl.conf.j2", sysctl)
+    files.copy("base/sysctl.conf", sysctl)
     units.service(unit="systemd-sysctl.service", reads=[sysctl], name="Apply the kernel's settings")
-    files.template("base/limits.conf.j2", "/etc/security/limits.d/50-workbench.conf")
+    files.copy("base/limits.conf", "/etc/security/limits.d/50-workbench.conf")
 
 
 def firewall(context: Context) -> None:
@@ -176,8 +177,10 @@ def firewall(context: Context) -> None:
     rules = f"{programs.CONFIG}/firewall.nft"
     proxy = context.settings.services.proxy
     ports = [SSH_PORT, proxy.http_port, proxy.https_port]
-    files.template("base/firewall.nft.j2", rules, ports=ports, validate="nft -c -f {}")
+    files.template("base/firewall.nft.j2", rules, variables={"ports": ports}, validate="nft -c -f {}")
     files.template(
-        "base/workbench-firewall.service.j2", f"{units.UNITS}/workbench-firewall.service", rules=rules
+        "base/workbench-firewall.service.j2",
+        f"{units.UNITS}/workbench-firewall.service",
+        variables={"rules": rules},
     )
     units.service(unit="workbench-firewall.service", reads=[rules], reload=True, name="Raise the firewall")

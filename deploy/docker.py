@@ -35,13 +35,11 @@ def docker(context: Context) -> None:
     if not context.settings.services.docker.enabled:
         apt.packages(packages=["podman", "podman-docker"], present=False, name="No Podman")
         return
-    programs.install("docker/container-users.j2", "container-users")
     programs.run(program="container-users", name="Give users what containers need")
     mirror = urlsplit(context.settings.mirrors.docker or "")
     files.template(
         "docker/registries.conf.j2",
         REGISTRIES,
-        mirror=f"{mirror.netloc}{mirror.path}",
-        plain=mirror.scheme == "http",
+        variables={"mirror": f"{mirror.netloc}{mirror.path}", "plain": mirror.scheme == "http"},
     )
     host_files.file(path=QUIET, name=QUIET)

@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ from pyinfra.api.operation import OperationMeta, operation
 from pyinfra.context import host
 
 from workbench import ROOT
-from workbench.host import DATA_VOLUME
+from workbench_host.tools import DATA_VOLUME
 
 TEMPLATES = ROOT / "templates"
 COMPILED = ROOT / ".cache" / "templates"
@@ -161,17 +161,19 @@ class Placement:
     validate: str | None = None
 
 
-def template(source: str, dest: str, **variables: Any) -> OperationMeta:
+def template(source: str, dest: str, variables: Mapping[str, Any] | None = None, **how: Any) -> OperationMeta:
     """An operation that puts the rendered templates/`source` at `dest` where content, mode or owner differ.
 
-    Variables that are named as the fields of Placement are those, and ones that begin with an underscore, and `name`,
-    are pyinfra's own arguments (`_if`); all others are the template's.
+    `how` are the fields of Placement, and pyinfra's own arguments (`_if`).
     """
-    others = {"name", *(one.name for one in fields(Placement))}
-    own = {key: variables.pop(key) for key in list(variables) if key.startswith("_") or key in others}
-    own.setdefault("name", dest)
-    content = Content(render(source, **variables).encode())
-    return put(content=content, dest=dest, **own)
+    return put(
+        content=Content(render(source, **variables or {}).encode()), dest=dest, **{"name": dest, **how}
+    )
+
+
+def copy(source: str, dest: str, **how: Any) -> OperationMeta:
+    """An operation that puts templates/`source` at `dest` as it is, since no setting changes it; `how` as there."""
+    return put(content=Content((TEMPLATES / source).read_bytes()), dest=dest, **{"name": dest, **how})
 
 
 @operation()

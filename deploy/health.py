@@ -1,6 +1,6 @@
 """How the services are: asked every 15 s for the landing page, and at once for `workbench status`.
 
-/usr/local/lib/workbench/health --json prints it all. What runs writes two files:
+/usr/local/lib/workbench/host/bin/health --json prints it all. What runs writes two files:
 - /run/workbench/health.json (0600): {"services": {name: {"title", "path", "state": "up|starting|down", "detail"}},
   "disk": {mount: {"used_gib", "total_gib"}}, "memory": {"used_mib", "total_mib"}, "users": [name, ...],
   "checked": ISO time};
@@ -13,9 +13,9 @@ from typing import Any
 from pyinfra.api.deploy import deploy
 
 from deploy import files, programs, units
-from workbench.host import DATA_VOLUME
 from workbench.settings import Proxy, Service
 from workbench.stack import Context
+from workbench_host.tools import DATA_VOLUME
 
 PROGRAM = "health"
 CONFIG = f"{programs.CONFIG}/health.json"
@@ -26,16 +26,15 @@ DISKS = ("/", DATA_VOLUME)
 
 @deploy("health")
 def health(context: Context) -> None:
-    """The program, what it is to ask, and its unit."""
-    programs.install("health/health.j2", PROGRAM)
+    """What the program is to ask, and its unit."""
     text = json.dumps(questions(context), indent=2) + "\n"
     files.put(content=files.Content(text.encode()), dest=CONFIG, name=CONFIG)
     files.template(
-        f"health/{UNIT}.j2", f"{units.UNITS}/{UNIT}", program=programs.path(PROGRAM), seconds=SECONDS
+        f"health/{UNIT}.j2",
+        f"{units.UNITS}/{UNIT}",
+        variables={"program": programs.path(PROGRAM), "seconds": SECONDS},
     )
-    units.service(
-        unit=UNIT, reads=[CONFIG, programs.path(PROGRAM), programs.path(programs.TOOLS)], name=f"Run {UNIT}"
-    )
+    units.service(unit=UNIT, reads=[CONFIG, *programs.reads(PROGRAM)], name=f"Run {UNIT}")
 
 
 def questions(context: Context) -> dict[str, Any]:

@@ -57,36 +57,39 @@ def _stop() -> None:
 def _configure(context: Context) -> None:
     users = context.settings.people()
     service = context.settings.services.jupyterhub
-    files.template("jupyterhub/pam.j2", PAM)
+    files.copy("jupyterhub/pam", PAM)
     files.template(
         "jupyterhub/workbench-message.sh.j2",
         MESSAGE,
+        variables={"message": quote(service.message) if service.message else ""},
         validate="sh -n {}",
-        message=quote(service.message) if service.message else "",
     )
     _configure_servers(service)
     files.template(
         "jupyterhub/jupyterhub_config.py.j2",
         CONFIG,
+        variables={
+            "service": service,
+            "host_name": context.outputs.host_name,
+            "users": sorted(user.name for user in users),
+            "admins": sorted(user.name for user in users if user.admin),
+            "environment": uv.folder(ENVIRONMENT.name),
+            "state": STATE,
+            "lab_settings": LAB_SETTINGS,
+            "python_bin": python.BIN,
+            "memory_bytes": context.outputs.memory_mib
+            * 1024**2
+            * context.settings.limits.memory_percent
+            // 100,
+        },
         validate=programs.PYTHON_COMPILES,
-        service=service,
-        host_name=context.outputs.host_name,
-        users=sorted(user.name for user in users),
-        admins=sorted(user.name for user in users if user.admin),
-        environment=uv.folder(ENVIRONMENT.name),
-        state=STATE,
-        lab_settings=LAB_SETTINGS,
-        python_bin=python.BIN,
-        memory_bytes=context.outputs.memory_mib * 1024**2 * context.settings.limits.memory_percent // 100,
     )
     files.template(
         "jupyterhub/jupyterhub-state.j2",
         STATE_PROGRAM,
+        variables={"state": STATE, "run": "/run/workbench", "hub_port": service.hub_port},
         mode="755",
         validate="sh -n {}",
-        state=STATE,
-        run="/run/workbench",
-        hub_port=service.hub_port,
     )
 
 
@@ -94,25 +97,27 @@ def _configure_servers(service: JupyterHub) -> None:
     """What users' servers read when they start; those that run go on with what they have read."""
     idle = service.idle_minutes * 60
     interval = min(300, max(15, idle // 4))  # how exactly idle time is kept, in seconds
-    files.template(
-        "jupyterhub/overrides.json.j2",
+    files.copy(
+        "jupyterhub/overrides.json",
         f"{LAB_SETTINGS}/overrides.json",
         validate="python3 -m json.tool {} > /dev/null",
     )
     files.template(
         f"jupyterhub/{EXTENSION}.py.j2",
         f"{EXTENSION_FOLDER}/{EXTENSION}.py",
+        variables={"interval_seconds": interval},
         validate=programs.PYTHON_COMPILES,
-        interval_seconds=interval,
     )
     files.template(
         "jupyterhub/jupyter_server_config.py.j2",
         f"{LAB_SETTINGS}/jupyter_server_config.py",
+        variables={
+            "extension_folder": EXTENSION_FOLDER,
+            "extension": EXTENSION,
+            "idle_seconds": idle,
+            "interval_seconds": interval,
+        },
         validate=programs.PYTHON_COMPILES,
-        extension_folder=EXTENSION_FOLDER,
-        extension=EXTENSION,
-        idle_seconds=idle,
-        interval_seconds=interval,
     )
 
 
@@ -122,13 +127,15 @@ def _run(context: Context) -> None:
         files.template(
             f"jupyterhub/{unit}.j2",
             f"{units.UNITS}/{unit}",
-            service=service,
-            answering=units.answering(service.address),
-            environment=uv.folder(ENVIRONMENT.name),
-            config=CONFIG,
-            state=STATE,
-            state_program=STATE_PROGRAM,
-            python=versions.PYTHON,
+            variables={
+                "service": service,
+                "answering": units.answering(service.address),
+                "environment": uv.folder(ENVIRONMENT.name),
+                "config": CONFIG,
+                "state": STATE,
+                "state_program": STATE_PROGRAM,
+                "python": versions.PYTHON,
+            },
         )
     units.service(unit=PROXY_UNIT, name=f"Run {PROXY_UNIT}")
     units.service(unit=HUB_UNIT, reads=[CONFIG, PAM], name=f"Run {HUB_UNIT}")

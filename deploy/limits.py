@@ -22,14 +22,18 @@ DROP_IN = "50-workbench.conf"
 def limits(context: Context) -> None:
     """The drop-ins, and systemd told of them, which holds what runs to them at once."""
     total = context.outputs.memory_mib
-    files.template("limits/user.slice.conf.j2", path(EVERYBODY), memory_mib=users_memory_mib(total))
+    files.template(
+        "limits/user.slice.conf.j2", path(EVERYBODY), variables={"memory_mib": users_memory_mib(total)}
+    )
     files.template(
         "limits/user-.slice.conf.j2",
         path(ONE),
-        limits=context.settings.limits,
-        swap_mib=base.swap_mib(total, context.settings.root_volume_gib) // 4,
+        variables={
+            "limits": context.settings.limits,
+            "swap_mib": base.swap_mib(total, context.settings.root_volume_gib) // 4,
+        },
     )
-    files.template("limits/user-1000.slice.conf.j2", path(ADMIN))
+    files.copy("limits/user-1000.slice.conf", path(ADMIN))
     # The administrator's slice has all drop-ins of user-.slice, and runs: that of whoever deploys.
     units.reread(units=[EVERYBODY, ADMIN], name="Apply the users' limits")
 

@@ -9,10 +9,8 @@ from deploy import (
     docker,
     health,
     jupyterhub,
-    kernels,
     limits,
     mirrors,
-    packages,
     programs,
     progress,
     proxy,
@@ -32,6 +30,7 @@ settings = context.settings
 
 apt.sources(mirrors=settings.mirrors)
 apt.packages(mirrors=settings.mirrors, names=uv.PACKAGES)
+programs.install(name="The host's programs")
 environments = (
     *python.environments(settings.services),
     *jupyterhub.environments(settings.services),
@@ -49,15 +48,12 @@ services = (
 apt.ahead(mirrors=settings.mirrors, names=services)
 
 base.base(context=context)
-programs.tools()
 storage.storage(context=context)
 ssh.ssh(context=context)
 limits.limits(context=context)
 users.users(context=context)
 mirrors.mirrors(context=context)
 uv.uv(context=context)
-packages.packages()
-kernels.kernels()
 python.python(context=context)
 jupyterhub.jupyterhub(context=context)
 health.health(context=context)

@@ -20,7 +20,13 @@ def mirrors(context: Context) -> None:
     urls = context.settings.mirrors
     pypi = urlsplit(urls.pypi or "")
     toml = "python3 -c 'import sys, tomllib; tomllib.load(open(sys.argv[1], \"rb\"))' {}"
-    files.template("mirrors/pip.conf.j2", PIP, url=urls.pypi, plain=pypi.scheme == "http", host=pypi.netloc)
-    files.template("mirrors/uv.toml.j2", UV, validate=toml, url=urls.pypi, builds=urls.python)
-    files.template("mirrors/npmrc.j2", NPM, url=urls.npm)
-    files.template("mirrors/workbench-npm.sh.j2", PROFILE, validate="sh -n {}", npmrc=NPM)
+    files.template(
+        "mirrors/pip.conf.j2",
+        PIP,
+        variables={"url": urls.pypi, "plain": pypi.scheme == "http", "host": pypi.netloc},
+    )
+    files.template(
+        "mirrors/uv.toml.j2", UV, variables={"url": urls.pypi, "builds": urls.python}, validate=toml
+    )
+    files.template("mirrors/npmrc.j2", NPM, variables={"url": urls.npm})
+    files.template("mirrors/workbench-npm.sh.j2", PROFILE, variables={"npmrc": NPM}, validate="sh -n {}")

@@ -1,40 +1,16 @@
 """Debian packages that no archive has: each pinned by its sha256, from its publisher or from a mirror of the settings.
 
-All decisions are taken on the host (templates/packages/packages.py.j2); other programs there import it as a module.
+All decisions are taken on the host (workbench_host/packages.py).
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
-from pyinfra.api.deploy import deploy
+from deploy import files, programs
+from workbench_host.packages import NOTES, Package
 
-from deploy import apt, files, programs
-
-PROGRAM = "packages.py"
 FOLDER = f"{programs.CONFIG}/packages"
-NOTES = "/var/lib/workbench/packages"
-
-
-@dataclass(frozen=True)
-class Package:
-    """One package: `name` as dpkg knows it, `title` for people.
-
-    `mirror` and `setting` are the keys of the settings that say where it comes from and which one it is.
-    """
-
-    name: str
-    title: str
-    address: str
-    sha256: str
-    mirror: str
-    setting: str
-
-
-@deploy("packages")
-def packages() -> None:
-    """The program that the services install their packages with."""
-    programs.install("packages/packages.py.j2", PROGRAM, apt_get=apt.APT_GET)
 
 
 def text(wanted: Sequence[Package]) -> str:
@@ -51,4 +27,4 @@ def group(name: str, wanted: Sequence[Package]) -> None:
     """Installs what is missing of `wanted`, the list of the service `name`."""
     at = f"{FOLDER}/{name}.json"
     files.put(content=files.Content(text(wanted).encode()), dest=at, name=at)
-    programs.run(program=PROGRAM, arguments=[name], name=f"Install the packages of {name}")
+    programs.run(program="packages", arguments=[name], name=f"Install the packages of {name}")

@@ -1,48 +1,148 @@
-"""Programs of ours that decide on the host, at the time they run: what is on the data volume is not known before.
+"""The host's programs: the package `workbench_host`, put on the host as one archive and switched by one link.
 
-Each lies in /usr/local/lib/workbench. Nearly all know two ways to be called: with `--check` one changes nothing and
-exits with 0 (all is as it should be) or 3 (something would change); without, it does what is to be done, and may be
-killed at any point: the next call goes on from there.
-
-Each deploy asks them all, so they start quickly: without Python's site module (`python3 -S`; they import the standard
-library and each other), and what only a run with work to do needs is imported there.
+/usr/local/lib/workbench/host-DIGEST has the package and, in `bin/`, a command for each of its PROGRAMS; the link `host`
+beside it leads to the one in use. A program finds its modules in the folder that it was started from, so that new code
+never meets old modules, and what the deploy asks is asked of its own version only.
 """
 
-import inspect
+import ast
+import hashlib
+import io
 import json
-from collections.abc import Generator, Mapping, Sequence
+import tarfile
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
 from shlex import join, quote, split
 from typing import Any
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
-from pyinfra.api.operation import OperationMeta, operation
+from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploy import checks, files
+import workbench_host
+from deploy.files import Content, Described
+from workbench_host import tools
 
+CONFIG = tools.CONFIG
 FOLDER = "/usr/local/lib/workbench"
-CONFIG = "/etc/workbench"
-TOOLS = "hosttools.py"  # what the programs share, beside them so that they can import it
-CLEAN = 0  # exit status of `--check`
+LINK = f"{FOLDER}/host"
+PACKAGE = "workbench_host"
 PYTHON_COMPILES = "python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}"
+
+# Isolated and without the site module, which starts quickly and goes by nobody's environment. The folder is named as it
+# is, not by the link, which may lead elsewhere by the time that a module is imported.
+_COMMAND = """\
+#!/usr/bin/python3 -IS
+import os, sys
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+from {package}.{module} import main
+sys.exit(main(sys.argv[1:]))
+"""
+# One digest of all files but those that Python compiled: of what sha256sum says of them, in the order of their names.
+_DIGEST = "find . -type f ! -name '*.pyc' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c-12"
 
 
 def path(name: str) -> str:
-    """Where the program `name` lies on the host."""
-    return f"{FOLDER}/{name}"
+    """The command `name` on the host."""
+    return f"{LINK}/bin/{name}"
 
 
-def install(source: str, name: str, **variables: Any) -> OperationMeta:
-    """The program from templates/`source`, judged by Python's own compiler before it is used."""
-    about = f"Install the program {name}"
-    return files.template(source, path(name), mode="755", validate=PYTHON_COMPILES, name=about, **variables)
+@cache
+def contents() -> dict[str, bytes]:
+    """The archive's files by their names in it."""
+    root = Path(workbench_host.__file__).parent
+    modules = {
+        f"{PACKAGE}/{file.relative_to(root).as_posix()}": file.read_bytes() for file in root.rglob("*.py")
+    }
+    commands = {
+        f"bin/{name}": _COMMAND.format(package=PACKAGE, module=module).encode()
+        for name, module in workbench_host.PROGRAMS.items()
+    }
+    return {**modules, **commands}
 
 
-def tools() -> OperationMeta:
-    """What the programs share; before the first of them."""
-    return files.template(f"programs/{TOOLS}.j2", path(TOOLS), name="Install what the programs share")
+@cache
+def digest() -> str:
+    """What tells this archive from others, as the host finds it from the files."""
+    lines = [f"{hashlib.sha256(data).hexdigest()}  ./{name}\n" for name, data in contents().items()]
+    ordered = "".join(sorted(lines, key=lambda line: line.split("  ", 1)[1].encode()))
+    return hashlib.sha256(ordered.encode()).hexdigest()[:12]
+
+
+def folder() -> str:
+    """Where this archive lies on the host."""
+    return f"{FOLDER}/host-{digest()}"
+
+
+def archive() -> Content:
+    """The archive itself (gzip)."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, data in contents().items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(data), 0o755 if name.startswith("bin/") else 0o644
+            tar.addfile(member, io.BytesIO(data))
+    return Content(packed.getvalue())
+
+
+def reads(name: str) -> list[str]:
+    """All that the command `name` runs, on the host: for the unit that runs it on and on."""
+    seen, pending = set[str](), [workbench_host.PROGRAMS[name]]
+    while pending:
+        module = pending.pop()
+        if module not in seen:
+            seen.add(module)
+            pending += _imported(module)
+    return [path(name), *sorted(f"{LINK}/{_file(module)}" for module in seen)]
+
+
+def _file(module: str) -> str:
+    """A module's file in the archive, or its package's; "" is `workbench_host` itself."""
+    at = "/".join([PACKAGE, *module.split(".")]).rstrip("/")
+    return f"{at}.py" if f"{at}.py" in contents() else f"{at}/__init__.py"
+
+
+def _imported(module: str) -> Iterator[str]:
+    """The package's modules that one of them imports, and the packages that they are in."""
+    for node in ast.walk(ast.parse(contents()[_file(module)])):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
+            above = node.module.partition(".")[2]
+            for name in ["", *(f".{alias.name}" for alias in node.names)]:
+                found = f"{above}{name}".strip(".")
+                if _file(found) in contents():
+                    yield found
+    if "." in module:
+        yield module.rpartition(".")[0]
+
+
+class Installed(FactBase[str]):
+    """The digest of the archive that the link leads to, as its files are; empty where it leads nowhere."""
+
+    def command(self) -> str:
+        return f'cd {LINK} 2>/dev/null && [ "$(readlink {LINK})" = "host-$({_DIGEST})" ] && {_DIGEST} || true'
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+
+@operation()
+def install() -> Generator[StringCommand, None, None]:
+    """Puts the archive on the host, whole or not at all, and has the link lead to it. The one before stays."""
+    if host.get_fact(Installed) == digest():
+        host.noop("the programs are there")
+        return
+    content, name = archive(), PurePosixPath(folder()).name
+    script = (
+        f"umask 022 && mkdir -p {FOLDER} && cd {FOLDER} && rm -rf new && mkdir new && base64 -d | tar -xz -C new && "
+        f'cd new && [ "$({_DIGEST})" = {digest()} ] && python3 -Im compileall -q . && sync . && cd .. && '
+        f"rm -rf {name} && mv -T new {name} && ln -sfn {name} link && before=$(readlink host; true) && "
+        f"mv -fT link host && find . -maxdepth 1 -name 'host-*' ! -name {name} ! -name \"$before\" -exec rm -rf {{}} +"
+    )
+    yield Described(script, f"install the host's programs ({len(contents())} files)", _stdin=content.lines())
 
 
 @dataclass(frozen=True)
@@ -54,33 +154,37 @@ class Reply:
 
 
 class Says(FactBase[Reply]):
-    """What one of our programs says, called so that it changes nothing."""
+    """What one of our programs says, called so that it changes nothing: the `line` is its name and its arguments.
+
+    Only this archive's programs are asked; where the host does not have it, nothing is known.
+    """
 
     def command(self, line: str) -> str:
-        return f"{line} 2>/dev/null; echo $?"
+        return self.together([{"line": line}])
 
     def process(self, output: list[str]) -> Reply:
-        return Reply(int(output[-1]), tuple(output[:-1]))
+        status, said = json.loads(output[0])
+        return Reply(status, tuple(said.split("\n")[:-1]))
+
+    @staticmethod
+    def default() -> Reply:
+        return Reply(127, ())
 
     @staticmethod
     def together(asked: Sequence[Mapping[str, Any]]) -> str:
         lines = json.dumps([split(one["line"]) for one in asked])
-        return join(["/usr/bin/python3", "-SP", "-c", inspect.getsource(checks), lines])
+        return f"{join([f'{folder()}/bin/ask', lines])} 2>/dev/null || true"
 
     @staticmethod
     def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
-        replies = [json.loads(line) for _, line in zip(asked, output, strict=True)]
-        return [[*said.split("\n")[:-1], str(status)] for status, said in replies]
+        return [[line] for _, line in zip(asked, output, strict=True)]
 
 
 @operation()
 def run(program: str, arguments: Sequence[str] = ()) -> Generator[StringCommand, None, None]:
-    """Runs a program where its `--check` says that something would change, or cannot say.
-
-    With `--check` it changes nothing, whatever stands beside it: an older deploy's question may meet a newer program.
-    """
-    line = join([path(program), *arguments])
-    if host.get_fact(Says, line=f"{line} --check").status == CLEAN:
+    """Runs a program where its `--check` says that something would change, or cannot say."""
+    line = join([program, *arguments])
+    if host.get_fact(Says, line=f"{line} --check").status == tools.CLEAN:
         host.noop(f"{quote(program)} finds nothing to do")
         return
-    yield StringCommand(line)
+    yield StringCommand(join([path(program), *arguments]))

@@ -2,7 +2,7 @@
 
 It is the only program that listens to the world. Nothing here knows any service by name: path, title and port are in
 the settings. Without a domain the certificate is of Caddy's own CA, with one it is an ACME CA's (RFC 8555), which the
-program `certificate` asks once it knows that the CA can reach this host (templates/proxy/certificate.j2). CA, account
+program `certificate` asks once it knows that the CA can reach this host (workbench_host/certificate.py). CA, account
 and certificates are on the data volume, in /srv/workbench/caddy (user caddy, 0700), so that a rebuilt server shows the
 same ones and asks nobody again; the own CA's certificate, which is public, is copied to /etc/workbench/ca.crt (0644),
 where `workbench` fetches it over SSH. HSTS comes with a certificate that browsers trust, and only then: one that met a
@@ -33,7 +33,8 @@ STATE = "/srv/workbench/caddy"
 ADMIN = "unix//run/caddy/admin.sock"
 UNIT = "caddy.service"
 RELOAD_UNIT = "caddy-reload.service"
-PAGES = ("index.html", "404.html", "unavailable.html", "site.css", "landing.js", "icon.svg")
+LANDING = "index.html"
+PAGES = (LANDING, "404.html", "unavailable.html", "site.css", "landing.js", "icon.svg")
 
 
 @dataclass(frozen=True)
@@ -86,16 +87,14 @@ def proxy(context: Context) -> None:
         "contact": own.contact,
         "contact_link": contact_link(own.contact),
     }
-    for page in PAGES:
-        files.template(f"proxy/{page}.j2", f"{SITE}/{page}", **variables)
+    files.template(f"proxy/{LANDING}.j2", f"{SITE}/{LANDING}", variables=variables)
+    for page in PAGES[1:]:
+        files.copy(f"proxy/{page}", f"{SITE}/{page}")
     files.template(
         "proxy/Caddyfile.j2",
         CONFIG,
+        variables={"site": SITE, "admin": ADMIN, "certificate": CERTIFICATE, **variables},
         validate=validation(),
-        site=SITE,
-        admin=ADMIN,
-        certificate=CERTIFICATE,
-        **variables,
     )
     _run()
 
@@ -118,12 +117,16 @@ def _certificate(context: Context) -> None:
         files.template(
             "proxy/acme.caddy.j2",
             f"{FOLDER}/acme.caddy",
-            host_name=context.outputs.host_name,
-            server=directory,
-            email=own.acme_email,
-            root=root,
+            variables={
+                "host_name": context.outputs.host_name,
+                "server": directory,
+                "email": own.acme_email,
+                "root": root,
+            },
         )
-    files.template("proxy/own.caddy.j2", f"{FOLDER}/own.caddy", host_name=context.outputs.host_name)
+    files.template(
+        "proxy/own.caddy.j2", f"{FOLDER}/own.caddy", variables={"host_name": context.outputs.host_name}
+    )
     wanted = {
         "domain": context.outputs.host_name,
         "address": context.outputs.address,
@@ -133,7 +136,6 @@ def _certificate(context: Context) -> None:
     }
     at = f"{programs.CONFIG}/certificate.json"
     files.put(content=files.Content(f"{json.dumps(wanted, indent=2)}\n".encode()), dest=at, name=at)
-    programs.install("proxy/certificate.j2", "certificate")
     programs.run(program="certificate", arguments=["choose"], name="Choose the certificate to start with")
 
 
@@ -149,12 +151,14 @@ def _run() -> None:
         files.template(
             f"proxy/{unit}.j2",
             f"{units.UNITS}/{unit}",
-            program=f"{uv.folder('caddy')}/bin/caddy",
-            account=USER,
-            config=CONFIG,
-            state=STATE,
-            admin=ADMIN,
-            ca=CA,
+            variables={
+                "program": f"{uv.folder('caddy')}/bin/caddy",
+                "account": USER,
+                "config": CONFIG,
+                "state": STATE,
+                "admin": ADMIN,
+                "ca": CA,
+            },
         )
     units.service(unit=UNIT, name=f"Run {UNIT}")
     # A changed Caddyfile is loaded, which keeps open websockets; only a changed unit or Caddy is a restart.

@@ -2,7 +2,7 @@
 
 It is apart from the hub's environment, so that neither can break the other. Users add packages with `pip install`,
 which land in their own ~/.local and are looked at after the locked ones. Further versions are uv's builds in
-/opt/python/<version>, a kernel each (templates/python/python-versions.j2).
+/opt/python/<version>, a kernel each (workbench_host/python_versions.py).
 """
 
 import json
@@ -10,16 +10,16 @@ import json
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
-from deploy import files, kernels, locks, programs, uv
+from deploy import files, locks, programs, uv
 from workbench.settings import Mirrors, Python, Services
 from workbench.stack import Context
+from workbench_host.kernels import KERNELS
 
 ENVIRONMENT = uv.Environment("python", ("--system-site-packages",))  # so that users can add their own
-KERNEL = f"{kernels.FOLDER}/python3"
+KERNEL = f"{KERNELS}/python3"
 PROFILE = "/etc/profile.d/workbench-python.sh"
 BIN = f"{uv.link(ENVIRONMENT.name)}/bin"  # first on the PATH of terminals
 VERSIONS = f"{programs.CONFIG}/python/versions.json"
-PROGRAM = "python-versions"
 LOCK = "kernel"  # the lock of what a further version's kernel needs
 
 
@@ -37,10 +37,10 @@ def python(context: Context) -> None:
         files.template(
             "python/kernel.json.j2",
             f"{KERNEL}/kernel.json",
+            variables={"environment": uv.folder(ENVIRONMENT.name)},
             validate="python3 -m json.tool {} > /dev/null",
-            environment=uv.folder(ENVIRONMENT.name),
         )
-        files.template("python/workbench-python.sh.j2", PROFILE, validate="sh -n {}", bin=BIN)
+        files.template("python/workbench-python.sh.j2", PROFILE, variables={"bin": BIN}, validate="sh -n {}")
     else:
         host_files.directory(path=KERNEL, present=False, name=f"No {KERNEL}")
         host_files.file(path=PROFILE, present=False, name=f"No {PROFILE}")
@@ -48,8 +48,7 @@ def python(context: Context) -> None:
         uv.put_lock(LOCK)
     content = files.Content(further(service, mirrors).encode())
     files.put(content=content, dest=VERSIONS, name=VERSIONS)
-    programs.install("python/python-versions.j2", PROGRAM)
-    programs.run(program=PROGRAM, name="Further versions of Python")
+    programs.run(program="python-versions", name="Further versions of Python")
 
 
 def further(service: Python, mirrors: Mirrors) -> str:

@@ -1,25 +1,25 @@
 """R: Debian's, on OpenBLAS and with packages as binaries, a kernel of every notebook; further versions beside it.
 
 Debian's packages are for all; what people install goes into a library of their own, from the binary repository of
-`mirrors.cran`. Further versions are Posit's builds in /opt/R/<version> (templates/r/r-versions.j2).
+`mirrors.cran`. Further versions are Posit's builds in /opt/R/<version> (workbench_host/r_versions.py).
 """
 
 import json
+from dataclasses import asdict
 
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
-from deploy import files, kernels, programs
-from deploy.packages import Package
+from deploy import files, programs
 from workbench import versions
 from workbench.settings import Mirrors, R, Services
 from workbench.stack import Context
+from workbench_host.kernels import KERNELS
+from workbench_host.packages import Package
 
-KERNEL = f"{kernels.FOLDER}/ir"
+KERNEL = f"{KERNELS}/ir"
 PROFILE = "/etc/R/Rprofile.site"
 VERSIONS = f"{programs.CONFIG}/r/versions.json"
-PROGRAM = "r-versions"
-ROOT = "/opt/R"
 DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 
 _PACKAGES = (
@@ -44,20 +44,18 @@ def r(context: Context) -> None:
     """Profile and kernel of Debian's R, and the further versions; with the service off, no kernel of R."""
     service, mirrors = context.settings.services.r, context.settings.mirrors
     if service.enabled:
-        files.template("r/Rprofile.site.j2", PROFILE, cran=repository(mirrors))
+        files.template("r/Rprofile.site.j2", PROFILE, variables={"cran": repository(mirrors)})
         files.template(
             "r/kernel.json.j2",
             f"{KERNEL}/kernel.json",
+            variables={"program": "/usr/bin/R", "title": "R"},
             validate="python3 -m json.tool {} > /dev/null",
-            program="/usr/bin/R",
-            title="R",
         )
     else:
         host_files.directory(path=KERNEL, present=False, name=f"No {KERNEL}")
     content = files.Content(further(service, mirrors, context.outputs.architecture).encode())
     files.put(content=content, dest=VERSIONS, name=VERSIONS)
-    programs.install("r/r-versions.j2", PROGRAM)
-    programs.run(program=PROGRAM, name="Further versions of R")
+    programs.run(program="r-versions", name="Further versions of R")
 
 
 def repository(mirrors: Mirrors) -> str:
@@ -79,5 +77,5 @@ def further(service: R, mirrors: Mirrors, architecture: str) -> str:
         )
         for index, one in enumerate(service.versions)
     ]
-    listed = [package.__dict__ for package in wanted] if service.enabled else []
+    listed = [asdict(package) for package in wanted] if service.enabled else []
     return json.dumps({"cran": repository(mirrors), "packages": listed}, indent=1) + "\n"

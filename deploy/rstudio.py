@@ -1,7 +1,7 @@
 """RStudio Server (open source): Posit's package by its sha256, under /rstudio/, for whoever has a password here.
 
 Its configuration is written before the package is installed, which starts the server: it never listens to the world.
-Sessions are started by a program of ours that puts each into its user's slice (templates/rstudio/session-scope.j2 says
+Sessions are started by a program of ours that puts each into its user's slice (workbench_host/session_scope.py says
 why), where it outlives a restart of the server. Their state is in the users' homes.
 """
 
@@ -12,14 +12,12 @@ from deploy import files, packages, programs, r, units
 from workbench import versions
 from workbench.settings import Mirrors, RStudio
 from workbench.stack import Context
+from workbench_host import rsession
+from workbench_host.packages import Package
 
 UNIT = "rstudio-server.service"
 SCOPE_SOCKET = "workbench-session-scope.socket"
 SCOPE_UNIT = "workbench-session-scope@.service"
-SCOPE_ADDRESS = "/run/workbench-session-scope.sock"
-SCOPE_PROGRAM = "session-scope"
-SESSION_PROGRAM = "rsession"
-CHOICE = ".config/workbench/r-version"  # in a home: the version of R that its owner wants in RStudio
 SERVER_CONFIG = "/etc/rstudio/rserver.conf"
 SESSION_CONFIG = "/etc/rstudio/rsession.conf"
 PAM = "/etc/pam.d/rstudio"
@@ -52,9 +50,9 @@ def _stop() -> None:
     )
 
 
-def package(service: RStudio, mirrors: Mirrors) -> packages.Package:
+def package(service: RStudio, mirrors: Mirrors) -> Package:
     """Posit's package of the version in the settings."""
-    return packages.Package(
+    return Package(
         name="rstudio-server",
         title=f"RStudio Server {service.version}",
         address=f"{mirrors.rstudio or versions.RSTUDIO_BUILDS}/{versions.rstudio_file(service.version)}",
@@ -67,24 +65,27 @@ def package(service: RStudio, mirrors: Mirrors) -> packages.Package:
 def _configure(context: Context) -> None:
     service = context.settings.services.rstudio
     cran = r.repository(context.settings.mirrors)
-    programs.install("rstudio/session-scope.j2", SCOPE_PROGRAM)
-    programs.install("rstudio/rsession.j2", SESSION_PROGRAM, address=SCOPE_ADDRESS, choice=CHOICE)
     files.template(
         "rstudio/rserver.conf.j2",
         SERVER_CONFIG,
-        port=service.port,
-        root_path=(service.path or "").rstrip("/"),
-        rsession=programs.path(SESSION_PROGRAM),
+        variables={
+            "port": service.port,
+            "root_path": (service.path or "").rstrip("/"),
+            "rsession": programs.path("rsession"),
+        },
     )
-    files.template("rstudio/rsession.conf.j2", SESSION_CONFIG, cran=cran)
-    files.template("rstudio/pam.j2", PAM)
+    files.template("rstudio/rsession.conf.j2", SESSION_CONFIG, variables={"cran": cran})
+    files.copy("rstudio/pam", PAM)
     files.template(
         "rstudio/rstudio-server.conf.j2",
         DROP_IN,
-        socket=SCOPE_SOCKET,
-        answering=units.answering(service.address),
+        variables={"socket": SCOPE_SOCKET, "answering": units.answering(service.address)},
     )
-    files.template(f"rstudio/{SCOPE_SOCKET}.j2", f"{units.UNITS}/{SCOPE_SOCKET}", address=SCOPE_ADDRESS)
     files.template(
-        f"rstudio/{SCOPE_UNIT}.j2", f"{units.UNITS}/{SCOPE_UNIT}", program=programs.path(SCOPE_PROGRAM)
+        f"rstudio/{SCOPE_SOCKET}.j2", f"{units.UNITS}/{SCOPE_SOCKET}", variables={"address": rsession.SCOPES}
+    )
+    files.template(
+        f"rstudio/{SCOPE_UNIT}.j2",
+        f"{units.UNITS}/{SCOPE_UNIT}",
+        variables={"program": programs.path("session-scope")},
     )

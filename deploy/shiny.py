@@ -40,15 +40,17 @@ def shiny(context: Context) -> None:
         "site": SITE,
         "idle_seconds": IDLE_SECONDS,
     }
-    files.template("shiny/index.html.j2", f"{SITE}{service.path}index.html", **variables)
-    files.template("shiny/shiny-server.conf.j2", CONFIG, account=ACCOUNT, **variables)
+    files.template("shiny/index.html.j2", f"{SITE}{service.path}index.html", variables=variables)
+    files.template("shiny/shiny-server.conf.j2", CONFIG, variables={"account": ACCOUNT, **variables})
     files.template(
         f"shiny/{UNIT}.j2",
         f"{units.UNITS}/{UNIT}",
-        program=PROGRAM,
-        config=CONFIG,
-        state=STATE,
-        answering=units.answering(service.address),
-        locale=context.settings.services.base.locale,
+        variables={
+            "program": PROGRAM,
+            "config": CONFIG,
+            "state": STATE,
+            "answering": units.answering(service.address),
+            "locale": context.settings.services.base.locale,
+        },
     )
     units.service(unit=UNIT, reads=[CONFIG], name=f"Run {UNIT}")

@@ -37,8 +37,7 @@ def ssh(context: Context) -> None:
     content = files.Content("".join(f"{key}\n" for key in keys).encode())
     guard(keys, content)
     administrator(content)
-    files.template("ssh/sshd.conf.j2", SSHD, validate="sshd -t -f {}")
-    programs.install("ssh/hostkeys.j2", "hostkeys")
+    files.copy("ssh/sshd.conf", SSHD, validate="sshd -t -f {}")
     path, address = stack.known_hosts(context.outputs), context.outputs.address
     know(path=path, address=address, exchange=True, name="Expect the host keys to come")
     show_kept(name="Show the data volume's host keys")
@@ -109,13 +108,13 @@ class Keys:
 
     present: list[str]
     coming: list[str]
-    right: bool = False  # an older program on the host does not say
+    right: bool
 
 
 def host_keys() -> Keys:
     """The Keys of the host; none where it cannot say, as before the program is there."""
-    said = host.get_fact(programs.Says, line=f"{programs.path('hostkeys')} --list")
-    return Keys(**json.loads("".join(said.lines))) if said.status == 0 else Keys([], [])
+    said = host.get_fact(programs.Says, line="hostkeys --list")
+    return Keys(**json.loads("".join(said.lines))) if said.status == 0 else Keys([], [], right=False)
 
 
 @operation()

@@ -2,12 +2,12 @@
 
 It is mounted on /srv/workbench, and its folder `home` once more on /home. Units that need it say `RequiresMountsFor=`
 both, so that a missing volume means a stopped service and never an empty home on the system's disk. All decisions are
-taken on the host (templates/storage/volume.j2), when the device is there.
+taken on the host (workbench_host/volume), when the device is there.
 """
 
 from pyinfra.api.deploy import deploy
 
-from deploy import files, programs
+from deploy import programs
 from workbench.stack import Context
 
 PACKAGES = ("e2fsprogs",)
@@ -17,9 +17,6 @@ PACKAGES = ("e2fsprogs",)
 def storage(context: Context) -> None:
     """Waits for the volume, makes its filesystem where it is blank, mounts it, and grows it to the volume's size."""
     facts = context.outputs
-    files.template("storage/volume_content.py.j2", programs.path("volume_content.py"))
-    files.template("storage/volume_quota.py.j2", programs.path("volume_quota.py"))
-    programs.install("storage/volume.j2", "volume")
     programs.run(
         program="volume", arguments=[facts.volume_id, facts.volume_device()], name="Mount the data volume"
     )

@@ -1,6 +1,6 @@
 """People's accounts: the declared users, with uids that the data volume remembers.
 
-The host decides (templates/users/accounts*.j2), in one operation however many users there are: accounts, groups,
+The host decides (workbench_host/accounts), in one operation however many users there are: accounts, groups,
 shared folders, quotas and archives. What is remembered of a user, and why a changed password survives another server,
 stands in docs/host.md. `people` tells `workbench users` who there is.
 """
@@ -27,7 +27,6 @@ PACKAGES = (
 LOGINS = "/var/lib/lastlog"  # pam_lastlog2 keeps its database there, and does not make the folder
 WANTED = f"{programs.CONFIG}/users.json"
 SAVER = "workbench-accounts"
-MODULES = ("records", "system", "registry", "plan", "homes", "shared", "quota")
 
 
 @deploy("users")
@@ -35,14 +34,10 @@ def users(context: Context) -> None:
     """The data volume is mounted (deploy/storage.py)."""
     content = files.Content(wanted(context.settings).encode())
     files.put(content=content, dest=WANTED, mode="600", name=WANTED)
-    for module in MODULES:
-        files.template(f"users/accounts_{module}.py.j2", programs.path(f"accounts_{module}.py"))
-    programs.install("users/accounts.j2", "accounts")
     host_files.directory(path=LOGINS, mode="755", user="root", group="root", name=LOGINS)
-    programs.install("users/people.j2", "people")
     programs.run(program="accounts", name="Accounts as declared")
     for suffix in ("service", "path"):
-        files.template(f"users/{SAVER}.{suffix}.j2", f"{units.UNITS}/{SAVER}.{suffix}")
+        files.copy(f"users/{SAVER}.{suffix}", f"{units.UNITS}/{SAVER}.{suffix}")
     units.service(unit=f"{SAVER}.path", name="Remember changed passwords")
 
 

@@ -21,19 +21,18 @@ from pyinfra.operations import files as host_files
 from deploy import files, locks, programs
 from workbench.settings import Mirrors
 from workbench.stack import Context
+from workbench_host.environments import MARKER, ROOT
 
 PACKAGES = ("python3-venv",)
 
 PROGRAM = "environment"
 UNIT = "workbench-environments"  # a transient one
-ROOT = "/opt/workbench"
-MARKER = ".complete"  # what a whole environment has in it, written last
 COMMAND = "/usr/local/bin/uv"
 
 
 @dataclass(frozen=True)
 class Environment:
-    """The locked environment `name` of deploy/locks; `flags` are those of the program (templates/uv)."""
+    """The locked environment `name` of deploy/locks; `flags` are the program's (workbench_host/environments.py)."""
 
     name: str
     flags: tuple[str, ...] = ()
@@ -73,7 +72,6 @@ def is_current(wanted: Environment) -> bool:
 @deploy("uv")
 def ahead(mirrors: Mirrors, environments: Sequence[Environment]) -> None:
     """Begins with uv and all `environments`, and does not wait for them: each service waits for its own."""
-    programs.install("uv/environment.j2", PROGRAM, marker=MARKER)
     begin(environments=[UV, *environments], mirrors=mirrors, name="Begin with the locked environments")
 
 

@@ -41,13 +41,14 @@ class Extent:
 
 WHOLE = Extent()
 
-# What of the project decides what the deploy does. By suffix, so that what an editor or Python leaves there does not
-# count; tests/unit/test_configure.py sees that none is missing.
+# What of the project decides what the deploy does. What an editor or Python leaves there does not count;
+# tests/unit/test_configure.py sees that none is missing.
 _DECIDING = (
     ("deploy", "**/*.py"),
     ("deploy/locks", "**/*.txt"),
     ("deploy/locks", "**/*.json"),
-    ("templates", "**/*.j2"),
+    ("host", "**/*.py"),
+    ("templates", "**/[!.#]*[!~]"),
     ("workbench", "*.py"),
     ("workbench/connector", "*.py"),
     ("workbench/settings", "*.py"),
@@ -173,7 +174,7 @@ def deploy_digest() -> str:
     """sha256 of everything that decides what the deploy does, save settings and facts: its code and templates."""
     digest = hashlib.sha256()
     for folder, pattern in _DECIDING:
-        for path in sorted((stack.ROOT / folder).glob(pattern)):
+        for path in sorted(path for path in (stack.ROOT / folder).glob(pattern) if path.is_file()):
             digest.update(f"{path.relative_to(stack.ROOT)}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

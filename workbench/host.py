@@ -10,9 +10,6 @@ SSH_PORT = 22
 # Not under /home, which the data volume's homes are mounted over: getting in must not need that volume.
 ADMIN_HOME = f"/var/lib/{ADMIN}"
 
-# Where the data volume is mounted, with all that outlives the server.
-DATA_VOLUME = "/srv/workbench"
-
 
 def host_name(stack: str) -> str:
     """A name for the host as RFC 1123 takes it, from a stack's name such as "prod" or "organization/project/prod"."""

@@ -88,7 +88,7 @@ def test_caddy_renews_it_in_time_without_a_deploy(workbench: Workbench, ca: Ca) 
 def test_a_domain_that_leads_elsewhere_is_told_before_anybody_is_asked(workbench: Workbench, ca: Ca) -> None:
     orders = ca.orders()
     other = "elsewhere.example.org"
-    program = "/usr/local/lib/workbench/certificate"
+    program = "/usr/local/lib/workbench/host/bin/certificate"
     workbench.ssh(f"echo '192.0.2.1 {other}' >> /etc/hosts")
     workbench.ssh(f"sed -i 's/{DOMAIN}/{other}/' /etc/workbench/certificate.json")
     done = workbench.ssh(f"{program} obtain", check=False)

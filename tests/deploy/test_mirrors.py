@@ -48,7 +48,7 @@ def test_mirrors_that_give_out_nothing_are_named_and_nothing_breaks(workbench: W
             "mkdir -p /etc/workbench/locks/probe && cp /etc/workbench/locks/{caddy,probe}/requirements.txt"
         )
         try:
-            call = f"/usr/local/lib/workbench/environment probe 0123456789ab --index {url}"
+            call = f"/usr/local/lib/workbench/host/bin/environment probe 0123456789ab --index {url}"
             done = workbench.ssh(call, check=False)
             assert done.returncode == 1
             assert (

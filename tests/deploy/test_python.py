@@ -12,8 +12,8 @@ from workbench import versions
 
 pytestmark = pytest.mark.lab
 
-PROGRAM = "/usr/local/lib/workbench/environment"
-VERSIONS = "/usr/local/lib/workbench/python-versions"
+PROGRAM = "/usr/local/lib/workbench/host/bin/environment"
+VERSIONS = "/usr/local/lib/workbench/host/bin/python-versions"
 # A stand-in for one of uv's builds, which cannot be downloaded here: Debian's own Python in their layout, and the list
 # of builds that uv knows with it alone on it.
 BUILD = """

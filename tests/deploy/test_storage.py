@@ -53,7 +53,7 @@ def test_a_volume_that_holds_something_else_is_refused_and_left_as_it_is(workben
     """The program is given a file on the host in the place of a device."""
     script = """
         truncate -s 64M /root/other && mkfs.ext4 -q -F -L their-data /root/other && sha256sum < /root/other
-        /usr/local/lib/workbench/volume vol-0123 /root/other; echo $?
+        /usr/local/lib/workbench/host/bin/volume vol-0123 /root/other; echo $?
         sha256sum < /root/other; rm /root/other
     """
     done = workbench.ssh(script, check=False)

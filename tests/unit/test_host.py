@@ -2,14 +2,13 @@
 
 import json
 import re
-from typing import Any
 
 import pytest
 
 from deploy import files
 from infra import first_boot
-from tests.unit.deploy import host_programs
 from workbench import host
+from workbench_host import tools
 
 
 @pytest.mark.parametrize(
@@ -29,10 +28,6 @@ def test_a_host_name_is_one_that_dns_takes_from_the_first_boot_on(stack: str, na
     assert json.loads(seeded)["hostname"] == name
 
 
-def test_the_hosts_programs_look_for_the_data_volume_where_it_is_mounted() -> None:
-    hosttools: Any = host_programs.load("hosttools")
-    volume: Any = host_programs.load("volume")
-    hostkeys: Any = host_programs.load("hostkeys")
-    assert {hosttools.DATA_VOLUME, volume.MOUNT, hostkeys.VOLUME} == {host.DATA_VOLUME}
-    unit = files.render("users/workbench-accounts.service.j2")
-    assert f"RequiresMountsFor={host.DATA_VOLUME} " in unit
+def test_what_notes_changed_passwords_waits_for_the_data_volume() -> None:
+    unit = (files.TEMPLATES / "users/workbench-accounts.service").read_text()
+    assert f"RequiresMountsFor={tools.DATA_VOLUME} " in unit

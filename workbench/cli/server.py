@@ -18,7 +18,7 @@ from workbench.cli.common import JsonOption, StackOption, console
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
-HEALTH = "/usr/local/lib/workbench/health"  # deploy/health.py puts it there
+HEALTH = "/usr/local/lib/workbench/host/bin/health"
 _HEALTH_TIMEOUT = 60  # seconds; it asks every service and each may be slow
 _STATES = {"up": "green", "starting": "yellow", "down": "red"}
 

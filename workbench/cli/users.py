@@ -12,7 +12,7 @@ from workbench import stack as stacks
 from workbench.cli import cloud, common, remote
 from workbench.cli.common import JsonOption, StackOption, console
 
-PEOPLE = "/usr/local/lib/workbench/people"  # deploy/users.py puts it there
+PEOPLE = "/usr/local/lib/workbench/host/bin/people"
 _TIMEOUT = 600  # seconds; without quotas all homes are counted file by file
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy import apt, base, files
+from deploy.files import TEMPLATES
 from tests.needs import needs
 
 
@@ -50,7 +51,10 @@ def test_apt_reads_upgrades_as_security_only_and_without_a_restart(tmp_path: Pat
     default = tmp_path / "50unattended-upgrades"
     default.write_text('Unattended-Upgrade::Origins-Pattern { "origin=Debian,label=Debian"; };\n')
     ours = tmp_path / "52workbench-upgrades"
-    ours.write_text(files.render("base/unattended-upgrades.j2") + files.render("base/20auto-upgrades.j2"))
+    ours.write_text(
+        (TEMPLATES / "base/unattended-upgrades").read_text()
+        + (TEMPLATES / "base/20auto-upgrades").read_text()
+    )
     both = tmp_path / "both"
     both.write_text(default.read_text() + ours.read_text())
     said = subprocess.run(
@@ -63,7 +67,9 @@ def test_apt_reads_upgrades_as_security_only_and_without_a_restart(tmp_path: Pat
 
 
 def test_kernel_settings_are_lines_that_sysctl_takes_each_once() -> None:
-    lines = [line for line in files.render("base/sysctl.conf.j2").splitlines() if line and line[0] != "#"]
+    lines = [
+        line for line in (TEMPLATES / "base/sysctl.conf").read_text().splitlines() if line and line[0] != "#"
+    ]
     keys = [line.split(" = ")[0] for line in lines]
     assert len(set(keys)) == len(keys)
     assert all(re.fullmatch(r"[a-z0-9_]+(\.[a-z0-9_]+)+ = \d+", line) for line in lines)
@@ -71,7 +77,7 @@ def test_kernel_settings_are_lines_that_sysctl_takes_each_once() -> None:
 
 def test_the_swap_file_is_made_once_and_again_only_for_another_size(tmp_path: Path) -> None:
     path = tmp_path / "swapfile"
-    script = files.render("base/swapfile.j2")
+    script = (TEMPLATES / "base/swapfile").read_text()
 
     def make(mib: int) -> tuple[int, int]:
         subprocess.run(["sh", "-s", str(path), str(mib)], input=script, text=True, check=True)
@@ -90,7 +96,7 @@ def test_the_swap_file_is_made_once_and_again_only_for_another_size(tmp_path: Pa
 
 
 def test_a_swap_file_that_would_fill_the_disk_is_refused(tmp_path: Path) -> None:
-    script = files.render("base/swapfile.j2")
+    script = (TEMPLATES / "base/swapfile").read_text()
     command = ["sh", "-s", str(tmp_path / "swapfile"), str(2**40)]
     done = subprocess.run(command, input=script, text=True, capture_output=True, check=False)
     assert done.returncode == 1

@@ -3,7 +3,7 @@
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -11,9 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from deploy.files import render
-from tests.unit.deploy import service_programs
-
-program: ModuleType = service_programs.load("docker/container-users.j2")
+from workbench_host import container_users as program
 
 
 @hypothesis_settings(deadline=None)  # other tests run beside it
@@ -59,15 +57,12 @@ def test_the_check_changes_nothing_and_a_run_all_of_it(
     monkeypatch.setattr(program, "LINGERING", lingering)
     monkeypatch.setattr("subprocess.run", enable)
     monkeypatch.setattr("pwd.getpwall", lambda: people)
-    monkeypatch.setattr("sys.argv", ["container-users", "--check"])
-    assert program.main() == program.WOULD_CHANGE
+    assert program.main(["--check"]) == program.WOULD_CHANGE
     assert not files[0].exists()
-    monkeypatch.setattr("sys.argv", ["container-users"])
-    assert program.main() == 0
+    assert program.main([]) == 0
     assert [file.read_text() for file in files] == ["ada:65601536:65536\nalan:65667072:65536\n"] * 2
     assert asked == ["ada"], "an account that is closed has nothing running"
-    monkeypatch.setattr("sys.argv", ["container-users", "--check"])
-    assert program.main() == 0
+    assert program.main(["--check"]) == 0
 
 
 @pytest.mark.parametrize("plain", [False, True])

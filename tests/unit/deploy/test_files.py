@@ -3,7 +3,6 @@
 import os
 import pwd
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from jinja2 import UndefinedError
 
 from deploy import files
 from deploy.files import Content, FileState, Placement, State, replacing
-from tests.unit.deploy import host_programs
 
 ME = pwd.getpwuid(os.getuid()).pw_name
 
@@ -119,44 +117,3 @@ def test_the_state_of_a_path_is_read_as_it_is(tmp_path: Path, kind: str) -> None
     assert state.kind == kind
     if kind == "regular file":
         assert state == State(kind, "604", ME, state.group, Content(b"content").sha256)
-
-
-def test_the_programs_of_the_host_keep_the_rules_of_the_house() -> None:
-    paths = [str(host_programs.folder() / host_programs.name_of(source)) for source in host_programs.SOURCES]
-    config = files.TEMPLATES.parent / "pyproject.toml"
-    # PTH: the programs of the host speak os, as the manual pages that they follow do.
-    command = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "check",
-        "--no-cache",
-        "--config",
-        str(config),
-        "--ignore",
-        "PTH",
-        *paths,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.parametrize("kept", ["a file in its place", "others' folder", "a folder"])
-def test_templates_are_rendered_wherever_compiled_ones_cannot_be_kept(
-    kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "COMPILED", tmp_path / "compiled")
-    files._environment.cache_clear()
-    if kept == "a file in its place":
-        (tmp_path / "compiled").touch()
-    elif kept == "others' folder":
-
-        def refused(*_: object, **__: object) -> None:
-            raise PermissionError
-
-        monkeypatch.setattr("jinja2.bccache.tempfile.NamedTemporaryFile", refused)
-    try:
-        assert "en_US" in files.render("base/locale.gen.j2", locale="en_US.UTF-8")
-        assert len(list(tmp_path.glob("compiled/*/*"))) == (kept == "a folder")
-    finally:
-        files._environment.cache_clear()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from deploy import jupyterhub, units
-from deploy.files import render
+from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench import versions
 from workbench.settings import JupyterHub
@@ -207,7 +207,7 @@ def test_no_unit_starts_without_the_data_volume(name: str) -> None:
 
 
 def test_jupyterlab_neither_asks_for_news_nor_for_updates() -> None:
-    settings = json.loads(render("jupyterhub/overrides.json.j2"))
+    settings = json.loads((TEMPLATES / "jupyterhub/overrides.json").read_text())
     assert settings["@jupyterlab/apputils-extension:notification"] == {
         "checkForUpdates": False,
         "fetchNews": "false",

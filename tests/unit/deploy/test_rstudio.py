@@ -5,19 +5,15 @@ import pwd
 import socket
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from deploy import r, rstudio, units
 from deploy.files import render
 from tests.needs import needs
-from tests.unit.deploy import service_programs
 from workbench import versions
 from workbench.settings import Mirrors, RStudio
-
-rsession: Any = service_programs.load("rstudio/rsession.j2", address="/nowhere.sock", choice=rstudio.CHOICE)
-session_scope: Any = service_programs.load("rstudio/session-scope.j2")
+from workbench_host import rsession, session_scope
 
 
 def config(name: str, **variables: object) -> dict[str, str]:
@@ -64,7 +60,7 @@ def test_the_package_is_posits_or_that_of_the_settings() -> None:
 @needs("systemd-analyze")
 def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
     variables = {
-        "address": rstudio.SCOPE_ADDRESS,
+        "address": rsession.SCOPES,
         "program": "/bin/true",
         "socket": rstudio.SCOPE_SOCKET,
         "answering": units.answering(RStudio().address),
@@ -135,17 +131,18 @@ def test_a_choice_is_a_version_that_is_there_and_nothing_else(
     monkeypatch.setattr(rsession, "VERSIONS", tmp_path / "R")
     program = installed_r(tmp_path / "R", "4.4.3")
     if choice is not None:
-        file = tmp_path / "home" / rstudio.CHOICE
+        file = tmp_path / "home" / rsession.CHOICE
         file.parent.mkdir(parents=True)
         file.write_bytes(choice)
-    assert rsession.chosen(tmp_path / "home") == (program if is_taken else None)
+    assert rsession.chosen(str(tmp_path / "home")) == (program if is_taken else None)
 
 
 def test_without_the_scope_there_is_no_session(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rsession, "SCOPES", "/nowhere.sock")
     monkeypatch.setattr(os, "execve", lambda *arguments: pytest.fail("a session was started"))
-    assert rsession.main() == 1
+    assert rsession.main([]) == 1
     assert "No session without its user's limits" in capsys.readouterr().err
 
 

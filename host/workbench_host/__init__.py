@@ -1,0 +1,24 @@
+"""What the workbench runs on its host: an ordinary package, of the standard library alone.
+
+It runs on the host's Python, by the commands in `bin/` (deploy/programs.py makes one of each of PROGRAMS). Nearly all
+know two ways to be called: with `--check` one changes nothing and exits with 0 (all is as it should be) or 3 (something
+would change); without, it does what is to be done, and may be killed at any point: the next call goes on from there.
+Each deploy asks them all: what only a run with work to do needs is imported there.
+"""
+
+PROGRAMS = {  # the command's name -> the module whose `main` it calls with its arguments
+    "accounts": "accounts.program",
+    "ask": "ask",
+    "certificate": "certificate",
+    "container-users": "container_users",
+    "environment": "environments",
+    "health": "health",
+    "hostkeys": "hostkeys",
+    "packages": "packages",
+    "people": "accounts.people",
+    "python-versions": "python_versions",
+    "r-versions": "r_versions",
+    "rsession": "rsession",
+    "session-scope": "session_scope",
+    "volume": "volume.program",
+}

@@ -1,0 +1,113 @@
+"""Homes: made whole, and moved whole into an archive. A home goes only after its archive was compared with it."""
+
+import os
+import shutil
+import stat
+import subprocess
+import tarfile
+import time
+
+from workbench_host.accounts.system import GONE, HOMES, LEAVING
+from workbench_host.tools import DATA_VOLUME as VOLUME
+from workbench_host.tools import FailureError, run, sync_folder
+
+SKELETON = "/etc/skel"
+ARCHIVES = f"{VOLUME}/archive"
+TAR = ("tar", "--acls", "--xattrs", "--numeric-owner", f"--directory={LEAVING}")
+
+
+def make_home(name: str, uid: int) -> None:
+    """Made beside and renamed, so that a home is whole whenever it exists."""
+    beside = f"{HOMES}/.{name}.new"
+    shutil.rmtree(beside, ignore_errors=True)
+    shutil.copytree(SKELETON, beside, symlinks=True)
+    for folder, folders, files in os.walk(beside):
+        for path in (folder, *(os.path.join(folder, inner) for inner in (*folders, *files))):
+            os.lchown(path, uid, uid)
+    os.chmod(beside, 0o700)
+    os.rename(beside, f"{HOMES}/{name}")
+
+
+def archive_home(name: str, _: object) -> None:
+    """Moves the home of a closed account into /srv/workbench/archive/NAME-TIME.tar.zst (root only) and says so.
+
+    First it goes where its user cannot write any more, whatever still runs. The archive is written under another name,
+    compared by tar, its list compared as well, and on the disk before it gets its own; only then the home is deleted.
+    Killed anywhere in between, the home is whole or the archive is, and the next run goes on.
+    """
+    os.makedirs(ARCHIVES, mode=0o700, exist_ok=True)
+    os.makedirs(LEAVING, mode=0o700, exist_ok=True)
+    home = f"{LEAVING}/{name}"
+    if not os.path.lexists(home):
+        os.rename(f"{VOLUME}/home/{name}", home)
+    members = inventory(name)
+    need_room(name)
+    beside = f"{ARCHIVES}/.{name}.new"
+    path = f"{ARCHIVES}/{name}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tar.zst"
+    os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+    run(*TAR, "--create", "--zstd", "--sparse", "--warning=no-file-ignored", f"--file={beside}", name)
+    run(*TAR, "--compare", "--zstd", f"--file={beside}")
+    if listed(beside) != members:
+        raise FailureError(f"the archive {beside} lacks files of {home}; both were left as they are")
+    run("sync", beside)
+    os.rename(beside, path)
+    sync_folder(ARCHIVES)
+    os.makedirs(GONE, mode=0o700, exist_ok=True)
+    os.rename(home, f"{GONE}/{name}")
+    print(f"the home of {name} is now in {path}")
+    drop_archived(name, None)
+
+
+def return_home(name: str, _: object) -> None:
+    """Brings back the home of a user who is not to be removed after all, whose archive was not finished."""
+    os.rename(f"{LEAVING}/{name}", f"{VOLUME}/home/{name}")
+
+
+def drop_archived(name: str, _: object) -> None:
+    """Deletes a home that is in its archive."""
+    shutil.rmtree(f"{GONE}/{name}")
+
+
+def inventory(name: str) -> set[str]:
+    """Paths of all that tar keeps of a leaving home, which begin with its name: everything but sockets.
+
+    Raises FailureError where something else is mounted in it, which would be archived and then be in the way.
+    """
+    found, pending = set(), [name]
+    device = os.lstat(f"{LEAVING}/{name}").st_dev
+    while pending:
+        path = pending.pop()
+        found.add(path)
+        for entry in os.scandir(f"{LEAVING}/{path}"):
+            inner = f"{path}/{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                if entry.stat(follow_symlinks=False).st_dev != device:
+                    raise FailureError(
+                        f"something is mounted on {LEAVING}/{inner}; unmount it, then deploy again"
+                    )
+                pending.append(inner)
+            elif not stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode):
+                found.add(inner)
+    return found
+
+
+def listed(path: str) -> set[str]:
+    """The paths in an archive."""
+    with (
+        subprocess.Popen(["zstd", "-dcq", path], stdout=subprocess.PIPE) as unpacked,
+        tarfile.open(fileobj=unpacked.stdout, mode="r|", errors="surrogateescape") as archive,
+    ):
+        return {member.name for member in archive}
+
+
+def need_room(name: str) -> None:
+    """Raises FailureError unless the volume can take the home a second time, which it needs at the worst."""
+    used = int(run("du", "--summarize", "--block-size=1", f"{LEAVING}/{name}").split()[0])
+    found = os.statvfs(ARCHIVES)
+    free = found.f_bavail * found.f_frsize
+    if free < used:
+        gib = 1024**3
+        raise FailureError(
+            f"the home of {name} has {used / gib:.1f} GiB, and only {free / gib:.1f} GiB are free on the data volume "
+            "for its archive; grow dataVolumeGib, then deploy again"
+        )

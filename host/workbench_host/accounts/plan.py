@@ -1,0 +1,245 @@
+"""What is to be done so that the host's accounts are the declared ones: decisions only, nothing is read or written.
+
+A name that once had an account keeps its uid for good, in the registry on the data volume; the registry also holds the
+password hash last seen, so that a password changed by its owner is there again on another server. `plan` gives steps
+that may be cut short anywhere: planning anew from what is then there leads to the same end.
+"""
+
+import itertools
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from workbench_host.accounts.records import (
+    FIRST_GID,
+    FIRST_UID,
+    NEVER_SET,
+    NO_PASSWORD,
+    NO_SHELL,
+    SYSTEM_GROUPS,
+    Account,
+    ConflictError,
+    Entry,
+    Plan,
+    Registry,
+    Step,
+    System,
+    Wanted,
+)
+
+
+def plan(wanted: Iterable[Wanted], registry: Registry, system: System) -> Plan:
+    """Decides. Raises ConflictError before anything is done where one of the declared users is impossible."""
+    declared = {user.name: user for user in wanted}
+    users = {name: user for name, user in declared.items() if not user.removed}
+    uids = assign(users, registry, system)
+    gids = assign_gids(users, uids, registry, system)
+    refuse_conflicts(users, uids, gids, registry, system)
+    entries = {name: seen(entry, system.accounts.get(name)) for name, entry in registry.users.items()}
+    first = {**entries, **{name: Entry(uids[name]) for name in users if name not in entries}}
+    last = dict(first)
+    steps = [Step("add_system_group", group) for group in sorted(SYSTEM_GROUPS - set(system.gids))]
+    steps += [Step("add_group", group, gid) for group, gid in gids.items() if group not in system.gids]
+    steps += [Step("drop_archived", name) for name in sorted(system.gone)]
+    removed = {name for name, user in declared.items() if user.removed}
+    steps += [Step("return_home", name) for name in sorted(system.leaving - removed)]
+    for name, user in users.items():
+        entry, done = activate(user, first[name], system)
+        last[name] = entry
+        steps += done
+    for name in sorted(set(first) - set(users)):
+        if makeable(name, first[name].uid, system):
+            steps += lock(name, first[name], system)
+            if name in removed and (name in system.leaving or system.homes.get(name) == first[name].uid):
+                steps.append(Step("archive_home", name))
+        last[name] = replace(first[name], locked=True)
+    steps += [Step("drop_keys", name) for name in sorted(set(system.keys) - set(users))]
+    return Plan(Registry(first, gids), tuple(steps), Registry(last, gids))
+
+
+def assign(users: Mapping[str, Wanted], registry: Registry, system: System) -> dict[str, int]:
+    """The uid of each declared user: remembered, asked for, that of a home which is there, or the next unused one."""
+    taken = {*registry.all_ids(), *(user.uid for user in users.values() if user.uid)}
+    taken |= {account.uid for account in system.accounts.values()} | set(system.gids.values())
+    taken |= set(system.homes.values())
+    uids, following = {}, FIRST_UID
+    for name, user in users.items():
+        remembered = registry.users.get(name)
+        known = remembered.uid if remembered else user.uid or system.homes.get(name, 0)
+        if known == 0:
+            known = following = unused(following, taken)
+            taken.add(known)
+        uids[name] = known
+    return uids
+
+
+def assign_gids(
+    users: Mapping[str, Wanted], uids: Mapping[str, int], registry: Registry, system: System
+) -> dict[str, int]:
+    """The gid of every group that is or was declared: remembered, or the next unused one."""
+    gids = dict(registry.gids)
+    taken = {*registry.all_ids(), *uids.values(), *system.gids.values(), *system.homes.values()}
+    taken |= {account.uid for account in system.accounts.values()}
+    for group in sorted({group for user in users.values() for group in user.groups} - set(gids)):
+        gids[group] = unused(FIRST_GID, taken)
+        taken.add(gids[group])
+    return gids
+
+
+def unused(start: int, taken: Collection[int]) -> int:
+    """The first number from `start` on that nobody has."""
+    return next(number for number in itertools.count(start) if number not in taken)
+
+
+def refuse_conflicts(
+    users: Mapping[str, Wanted],
+    uids: Mapping[str, int],
+    gids: Mapping[str, int],
+    registry: Registry,
+    system: System,
+) -> None:
+    """Raises ConflictError with all that stands against the declared users and groups."""
+    objections = [
+        objection(user, uids[name], registry, system) or home_objection(name, uids[name], system)
+        for name, user in users.items()
+    ]
+    objections += [group_objection(group, gid, registry, system) for group, gid in gids.items()]
+    said = [objection for objection in objections if objection]
+    if said:
+        raise ConflictError("; ".join(said))
+
+
+def group_objection(group: str, gid: int, registry: Registry, system: System) -> str:
+    """What stands against this group with this gid, "" where nothing does."""
+    if group in registry.users:
+        return f"group {group} has the name of a user who is or was here: choose another name"
+    if group in system.gids and group not in registry.gids:
+        return f"group {group} has the name of a group of the system: choose another name"
+    if system.gids.get(group, gid) != gid:
+        return (
+            f"group {group} has gid {gid} on the data volume, but another one on this host: remove it there"
+        )
+    holders = [other for other, there in system.gids.items() if there == gid and other != group]
+    if holders:
+        return f"group {group} has gid {gid} on the data volume, which {holders[0]} has on this host: remove that one"
+    return ""
+
+
+def objection(user: Wanted, uid: int, registry: Registry, system: System) -> str:
+    """What stands against this user with this uid, "" where nothing does."""
+    name = user.name
+    if user.uid and user.uid != uid:
+        return (
+            f"user {name} is to have uid {user.uid}, but has {uid} on this data volume, and uids never change: "
+            f"take uid {uid} or leave it out"
+        )
+    owners = {entry.uid: other for other, entry in registry.users.items()}
+    owners.update({gid: group for group, gid in registry.gids.items()})
+    if owners.get(uid, name) != name:
+        return f"user {name} is to have uid {uid}, which {owners[uid]} has or had: take another uid"
+    if name in registry.gids:
+        return f"user {name} has the name of a group that is or was here: choose another name"
+    account = system.accounts.get(name)
+    if account and name not in registry.users:
+        return f"user {name} has the name of an account of the system: choose another name"
+    holders = [other for other, there in system.accounts.items() if there.uid == uid and other != name]
+    holders += [other for other, gid in system.gids.items() if gid == uid and other != name]
+    if holders:
+        return f"user {name} is to have uid {uid}, which {holders[0]} has on this host: take another uid"
+    if system.gids.get(name, uid) != uid or (account and account.uid != uid):
+        return f"user {name} has uid {uid} on the data volume, but another id on this host: remove it there"
+    return ""
+
+
+def home_objection(name: str, uid: int, system: System) -> str:
+    """What stands against the user's home, "" where nothing does."""
+    owner = system.homes.get(name, uid)
+    if owner == uid:
+        return ""
+    return f"the home of user {name} belongs to uid {owner} instead of {uid}: give it to {uid} with chown"
+
+
+def makeable(name: str, uid: int, system: System) -> bool:
+    """Whether a name that is not declared any more is free, or has its own account."""
+    if name in system.accounts:
+        return system.accounts[name].uid == uid
+    uids = {account.uid for account in system.accounts.values()}
+    return uid not in uids and system.gids.get(name, uid) == uid
+
+
+def is_hash(shadow: str) -> bool:
+    """Whether a shadow field is a password that works: not locked, not empty."""
+    return shadow.startswith("$")
+
+
+def seen(entry: Entry, account: Account | None) -> Entry:
+    """The entry with the password that the account has now. A lock put in front of it (`!`) does not hide it."""
+    if account is None or account.uid != entry.uid:
+        return entry
+    shadow = account.shadow.lstrip("!") if entry.locked or account.expired else account.shadow
+    return replace(entry, shadow=shadow) if is_hash(shadow) else entry
+
+
+def password(user: Wanted, entry: Entry, account: Account | None) -> str | None:
+    """The shadow field to set, None where the present one stays."""
+    declared = user.password_hash or NO_PASSWORD
+    if user.digest != entry.declared:
+        return declared
+    remembered = entry.shadow or declared
+    unset = account is None or account.shadow in NEVER_SET
+    if unset or entry.locked or (account is not None and account.expired):
+        return remembered if account is None or account.shadow != remembered else None
+    return None
+
+
+def must_change(user: Wanted, shadow: str) -> bool:
+    """Whether the user still has the declared password and is to choose another one."""
+    return user.change_password and shadow == user.password_hash
+
+
+def activate(user: Wanted, entry: Entry, system: System) -> tuple[Entry, list[Step]]:
+    """The entry after, and the steps for, a declared user."""
+    name, uid = user.name, entry.uid
+    account = system.accounts.get(name)
+    steps = [] if account else missing(name, uid, user.memberships, system)
+    if name not in system.homes and name not in system.leaving:
+        steps.append(Step("make_home", name, uid))
+    if system.keys.get(name, "") != user.keys_text:
+        steps.append(Step("set_keys", name, user.keys_text) if user.ssh_keys else Step("drop_keys", name))
+    new = password(user, entry, account)
+    is_new = new is not None and (account is None or account.shadow != new)
+    if is_new:
+        steps.append(Step("set_password", name, new))
+    if account:
+        steps += memberships(name, account, user.memberships)
+    if account and (account.expired or account.shell == NO_SHELL):
+        steps.append(Step("unlock", name))
+    shadow = new if new is not None else account.shadow if account else NO_PASSWORD
+    is_due = account is not None and account.must_change and not is_new  # a password that is set is not due
+    if shadow == user.password_hash and must_change(user, shadow) != is_due:
+        steps.append(Step("set_due", name, not is_due))
+    kept = entry.shadow if new is None else new if is_hash(new) else None
+    return replace(entry, declared=user.digest, shadow=kept, locked=False), steps
+
+
+def memberships(name: str, account: Account, wanted: frozenset[str]) -> list[Step]:
+    """The step that makes the user a member of exactly these of our groups."""
+    there = account.groups
+    return [] if there == wanted else [Step("set_groups", name, (wanted - there, there - wanted))]
+
+
+def missing(name: str, uid: int, groups: frozenset[str], system: System) -> list[Step]:
+    """The steps that make an account without a password."""
+    group = [] if name in system.gids else [Step("add_group", name, uid)]
+    return [*group, Step("add_user", name, (uid, groups))]
+
+
+def lock(name: str, entry: Entry, system: System) -> list[Step]:
+    """The steps that close an account. Where there is none, a closed one is made: its files keep their owner's name."""
+    account = system.accounts.get(name)
+    steps = [] if account else missing(name, entry.uid, frozenset(), system)
+    closed = account and account.expired and account.shell == NO_SHELL and account.shadow.startswith("!")
+    if not closed or (account and account.groups):
+        steps.append(Step("lock", name))
+    if account and account.running:
+        steps.append(Step("end_sessions", name, entry.uid))
+    return steps

@@ -1,0 +1,190 @@
+"""accounts [--check | --save]: the host's accounts are those declared in /etc/workbench/users.json.
+
+Without an argument it does what plan.py decides; with --check nothing is changed, 0 says that all is as it
+should be and 3 that something would change; --save only notes in the registry the passwords that have been changed,
+as workbench-accounts.path asks for whenever /etc/shadow changes. The registry is on the data volume.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench_host.accounts import quota, shared
+from workbench_host.accounts.homes import archive_home, drop_archived, make_home, return_home
+from workbench_host.accounts.plan import plan, seen
+from workbench_host.accounts.records import NO_SHELL, SHELL, SYSTEM_GROUPS, ConflictError, Plan, Registry
+from workbench_host.accounts.registry import is_kept, read_registry, read_wanted, write_registry
+from workbench_host.accounts.system import HOMES, KEYS, fields, read_accounts, read_system
+from workbench_host.processes import counts, owners
+from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, run, write
+from workbench_host.tools import DATA_VOLUME as VOLUME
+
+LOCK = "/run/workbench/accounts.lock"
+GRACE_SECONDS = 5  # for the processes of a closed account to end by themselves
+
+
+# What a step does: one function for each verb of plan.py
+
+
+def add_system_group(name: str, _: object) -> None:
+    run("groupadd", "--system", name)
+
+
+def add_group(name: str, gid: int) -> None:
+    run("groupadd", "--gid", str(gid), name)
+
+
+def add_user(name: str, account: tuple[int, frozenset[str]]) -> None:
+    uid, groups = account
+    home = f"{HOMES}/{name}"
+    ids = ["--uid", str(uid), "--gid", str(uid), "--groups", ",".join(sorted(groups))]
+    run("useradd", *ids, "--no-create-home", "--home-dir", home, "--shell", SHELL, name)
+
+
+def set_keys(name: str, text: str) -> None:
+    os.makedirs(KEYS, mode=0o755, exist_ok=True)
+    write(f"{KEYS}/{name}", text, 0o644)
+
+
+def drop_keys(name: str, _: object) -> None:
+    os.unlink(f"{KEYS}/{name}")
+
+
+def set_password(name: str, shadow: str) -> None:
+    """As it is: chpasswd takes hashes, and `*`, on its standard input."""
+    run("chpasswd", "--encrypted", given=f"{name}:{shadow}\n")
+
+
+def set_groups(name: str, change: tuple[frozenset[str], frozenset[str]]) -> None:
+    """Makes the user a member of the groups of the first set, and of those of the second no longer."""
+    for verb, groups in zip(("--append", "--remove"), change, strict=True):
+        if groups:
+            run("usermod", verb, "--groups", ",".join(sorted(groups)), name)
+
+
+def set_due(name: str, is_due: bool) -> None:
+    """Whether the password is to be changed at the next login: the day of its last change is then 0 (shadow(5))."""
+    run("chage", "--lastday", "0" if is_due else time.strftime("%Y-%m-%d", time.gmtime()), name)
+
+
+def unlock(name: str, _: object) -> None:
+    run("usermod", "--expiredate", "", "--shell", SHELL, name)
+
+
+def lock(name: str, _: object) -> None:
+    """Expired since 1970: sshd and cron then refuse it whatever keys it has; no password, shell and groups besides."""
+    run("usermod", "--lock", "--expiredate", "1", "--shell", NO_SHELL, "--groups", "", name)
+
+
+def end_sessions(name: str, uid: int) -> None:
+    """Ends all that runs as the user: asked first, then killed."""
+    for verb in ("disable-linger", "terminate-user"):
+        subprocess.run(["loginctl", verb, name], capture_output=True, check=False)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while uid in counts():
+        kill(uid, signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
+        time.sleep(0.2)
+        if time.monotonic() > deadline + GRACE_SECONDS:
+            raise FailureError(f"processes of {name} do not end, even when killed")
+
+
+def kill(uid: int, number: signal.Signals) -> None:
+    for pid, owner in owners():
+        if owner == uid:
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+
+
+VERBS: dict[str, Callable[[str, Any], None]] = {
+    function.__name__: function
+    for function in (
+        *(add_system_group, add_group, add_user, make_home, archive_home, return_home, drop_archived),
+        *(set_keys, drop_keys, set_password, set_due, set_groups, unlock, lock, end_sessions),
+    )
+}
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One of these programs at a time."""
+    os.makedirs(os.path.dirname(LOCK), exist_ok=True)
+    with open(LOCK, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def need_volume() -> None:
+    if not (os.path.ismount(VOLUME) and os.path.ismount(HOMES)):
+        raise FailureError(f"the data volume is not mounted on {VOLUME} and {HOMES}; deploy again once it is")
+
+
+@dataclass(frozen=True)
+class Due:
+    """All that is to be done: the plan, shared folders by path with their gids, quotas in KiB by uid."""
+
+    plan: Plan
+    folders: dict[str, int]
+    quotas: dict[int, int]
+
+    def is_nothing(self) -> bool:
+        return (
+            not (self.plan.steps or self.quotas)
+            and self.plan.last == read_registry()
+            and is_kept()
+            and os.path.islink(shared.LINK)
+            and all(shared.is_right(path, gid) for path, gid in self.folders.items())
+        )
+
+
+def decide() -> Due:
+    declared, registry = read_wanted(), read_registry()
+    groups = {*SYSTEM_GROUPS, *registry.gids, *(group for user in declared.users for group in user.groups)}
+    system = read_system(groups)
+    decided = plan(declared.users, registry, system)
+    uids = [entry.uid for entry in decided.last.users.values()]
+    folders = shared.folders(decided.last.gids, system.gids)
+    return Due(decided, folders, quota.wrong(declared.disk_gib, uids))
+
+
+def apply(due: Due) -> None:
+    """The registry first: a uid is remembered before anything has it. Quotas before anybody gets a home."""
+    write_registry(due.plan.first)
+    shared.link()
+    quota.settle(due.quotas)
+    for step in due.plan.steps:
+        VERBS[step.verb](step.name, step.value)
+        print(f"{step.verb} {step.name}")
+    gids = {line[0]: int(line[2]) for line in fields("group")}
+    shared.settle(shared.folders(due.plan.last.gids, gids))
+    write_registry(due.plan.last)
+
+
+def save() -> None:
+    """Notes changed passwords of registered users."""
+    accounts, registry = read_accounts(()), read_registry()
+    users = {name: seen(entry, accounts.get(name)) for name, entry in registry.users.items()}
+    write_registry(Registry(users, registry.gids))
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        need_volume()
+        with alone():
+            if "--save" in arguments:
+                save()
+                return 0
+            due = decide()
+            if "--check" in arguments:
+                return CLEAN if due.is_nothing() else WOULD_CHANGE
+            apply(due)
+    except (ConflictError, FailureError) as error:
+        print(f"Users: {error}.", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,54 @@
+"""What is declared, in /etc/workbench/users.json, and what the data volume remembers, in its registry."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from workbench_host.accounts.records import Entry, Registry, Wanted
+from workbench_host.tools import CONFIG, DATA_VOLUME, FailureError, write
+
+WANTED = f"{CONFIG}/users.json"
+REGISTRY = f"{DATA_VOLUME}/users/registry.json"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What /etc/workbench/users.json says."""
+
+    users: list[Wanted]
+    disk_gib: int | None
+
+
+def read_wanted() -> Declared:
+    with open(WANTED) as file:
+        told = json.load(file)
+    lists = ("ssh_keys", "groups")
+    users = [Wanted(**{**user, **{key: tuple(user[key]) for key in lists}}) for user in told["users"]]
+    return Declared(users, told["disk_gib"])
+
+
+def read_registry() -> Registry:
+    try:
+        with open(REGISTRY) as file:
+            told = json.load(file)
+            users = {name: Entry(**entry) for name, entry in told["users"].items()}
+            return Registry(users, {name: int(gid) for name, gid in told.get("groups", {}).items()})
+    except FileNotFoundError:
+        return Registry()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise FailureError(
+            f"{REGISTRY} cannot be read ({error}); restore it from a snapshot of the volume"
+        ) from None
+
+
+def is_kept() -> bool:
+    """Whether there is a registry at all."""
+    return os.path.exists(REGISTRY)
+
+
+def write_registry(registry: Registry) -> None:
+    if registry != read_registry() or not is_kept():
+        os.makedirs(os.path.dirname(REGISTRY), mode=0o700, exist_ok=True)
+        users = {name: asdict(registry.users[name]) for name in sorted(registry.users)}
+        told = {"users": users, "groups": dict(sorted(registry.gids.items()))}
+        write(REGISTRY, json.dumps(told, indent=1) + "\n", 0o600)

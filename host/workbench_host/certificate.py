@@ -1,0 +1,222 @@
+"""certificate choose | obtain [--check]
+
+Which certificate the proxy shows for the workbench's name. /etc/workbench/certificate.json says what is wanted:
+{"domain", "address", "server", "root", "open"}; "server" is null where the workbench's own CA is to vouch, "root" a PEM
+file or null, "open" whether everybody may connect to this host.
+
+The proxy imports /etc/workbench/caddy/certificate.caddy, which is a copy of acme.caddy or of own.caddy beside it:
+
+choose  before the proxy starts: acme.caddy where the data volume holds a valid certificate of that CA, else own.caddy.
+        So a server that was rebuilt asks nobody again, and one that has no certificate yet serves in the meantime.
+obtain  once the proxy runs: finds out whether a CA could reach it, and only then switches to acme.caddy, with which
+        Caddy asks. When that is refused it goes back to own.caddy and says why: asked once a deploy, never in a loop,
+        since a CA counts failures (Let's Encrypt: 5 an hour for a name).
+
+Caddy itself could fall back to its own CA (two issuers), but would do so at a failed renewal too, and put a
+certificate that nobody knows in the place of one that is good for weeks.
+
+--check changes nothing: exit status 0 where nothing would change, else 3. Killed at any point, the next run of both
+goes on from there.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench_host import tools
+from workbench_host.tools import DATA_VOLUME, WOULD_CHANGE, FailureError, write
+
+if TYPE_CHECKING:
+    import ssl
+
+Config = Mapping[str, Any]
+
+CONFIG = Path(tools.CONFIG) / "certificate.json"
+CADDY = Path(tools.CONFIG) / "caddy"
+STORED = Path(DATA_VOLUME) / "caddy" / "certificates"
+ACME, OWN, CHOSEN = "acme.caddy", "own.caddy", "certificate.caddy"
+RELOAD = ("systemctl", "restart", "caddy-reload.service")
+REFUSED = "could not get certificate from issuer"  # Caddy's words in its journal
+WAIT_SECONDS = 120
+TIMEOUT_SECONDS = 15
+
+
+def is_valid(certificate: Path) -> bool:
+    """Whether the PEM file is a certificate that has not expired."""
+    judge = ("openssl", "x509", "-noout", "-checkend", "0", "-in", str(certificate))
+    return subprocess.run(judge, capture_output=True, check=False).returncode == 0
+
+
+def stored(config: Config) -> Path | None:
+    """The valid certificate of the domain that Caddy keeps from the wanted CA, or None.
+
+    Caddy keeps certificates in a folder for each CA, with a .json that names the address it was got from.
+    """
+    for note in STORED.glob(f"*/{config['domain']}/{config['domain']}.json"):
+        try:
+            origin = (json.loads(note.read_text()).get("issuer_data") or {}).get("ca")
+        except (OSError, ValueError):
+            continue  # half-written: Caddy asks again
+        certificate = note.with_suffix(".crt")
+        if origin == config["server"] and is_valid(certificate):
+            return certificate
+    return None
+
+
+def wanted(config: Config) -> str:
+    return ACME if config["server"] and stored(config) else OWN
+
+
+def is_chosen(name: str) -> bool:
+    chosen = CADDY / CHOSEN
+    return chosen.exists() and chosen.read_bytes() == (CADDY / name).read_bytes()
+
+
+def put(name: str) -> None:
+    """Makes it the one in use, in one step."""
+    write(CADDY / CHOSEN, (CADDY / name).read_bytes())
+
+
+def choose(config: Config, check: bool) -> int:
+    name = wanted(config)
+    if is_chosen(name):
+        return 0
+    if check:
+        return WOULD_CHANGE
+    put(name)
+    return 0
+
+
+def trust(config: Config) -> "ssl.SSLContext":
+    import ssl
+
+    context = ssl.create_default_context()
+    if config["root"]:
+        context.load_verify_locations(config["root"])
+    return context
+
+
+def preflight(config: Config) -> None:
+    """Raises FailureError where a CA would find another server or none; nothing was asked of it then."""
+    import socket
+
+    domain, address = config["domain"], config["address"]
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(domain, 80, type=socket.SOCK_STREAM)}
+    except socket.gaierror as error:
+        raise FailureError(
+            f"workbench:domain is {domain}, which DNS does not know ({error.strerror}); its record, or the delegation "
+            "of its zone, has to be made first"
+        ) from None
+    if found != {address}:
+        raise FailureError(
+            f"workbench:domain is {domain}, which leads to {', '.join(sorted(found))}, but this server's address is "
+            f"{address}; a CA would ask there"
+        )
+    if config["open"]:
+        reach(domain, address)
+    ask_directory(config)
+
+
+def reach(domain: str, address: str) -> None:
+    """Raises FailureError where port 80 of the address is not answered by this host's proxy."""
+    import http.client
+
+    connection = http.client.HTTPConnection(address, 80, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", "/", headers={"Host": domain})
+        where = connection.getresponse().getheader("Location", "")
+    except (OSError, http.client.HTTPException) as error:
+        raise FailureError(
+            f"port 80 of {domain} ({address}) does not answer ({error}), so no CA could reach it either; "
+            "workbench:webFrom and the network's own rules decide who may connect"
+        ) from None
+    finally:
+        connection.close()
+    if not where.startswith(f"https://{domain}"):
+        raise FailureError(
+            f"port 80 of {domain} ({address}) is answered by something that is not this workbench"
+        )
+
+
+def ask_directory(config: Config) -> None:
+    """Raises FailureError where the CA's address is none of an ACME server (RFC 8555, 7.1.1)."""
+    import ssl
+    import urllib.error
+    import urllib.request
+
+    said = f"services.proxy.acmeServer is {config['server']}, which"
+    try:
+        with urllib.request.urlopen(
+            config["server"], timeout=TIMEOUT_SECONDS, context=trust(config)
+        ) as answer:
+            directory = json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise FailureError(f"{said} answers with status {error.code}") from None
+    except urllib.error.URLError as error:
+        untrusted = isinstance(error.reason, ssl.SSLCertVerificationError)
+        hint = "; a private CA's root certificate belongs in services.proxy.acmeRoot" if untrusted else ""
+        raise FailureError(f"{said} cannot be reached ({error.reason}){hint}") from None
+    except (OSError, ValueError) as error:
+        raise FailureError(f"{said} does not answer as an ACME server does ({error})") from None
+    if not isinstance(directory, dict) or "newOrder" not in directory:
+        raise FailureError(f"{said} is no ACME directory")
+
+
+def refusal(since: int) -> str | None:
+    """Why the CA gave no certificate, from what Caddy wrote to the journal since then; None so far."""
+    command = ("journalctl", "--unit=caddy", "--output=cat", f"--since=@{since}")
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    for line in said.splitlines():
+        if REFUSED in line:
+            try:
+                return str(json.loads(line).get("error", "it did not say why"))
+            except ValueError:
+                return line
+    return None
+
+
+def obtain(config: Config, check: bool) -> int:
+    if not config["server"] or (is_chosen(ACME) and stored(config)):
+        return 0
+    if check:
+        return WOULD_CHANGE
+    try:
+        preflight(config)
+        ask(config)
+    except FailureError as failure:
+        print(
+            f"{failure}. Until that is put right and deployed again, the workbench shows a certificate of its own CA.",
+            file=sys.stderr,
+        )
+        return 1
+    return 0
+
+
+def ask(config: Config) -> None:
+    """Lets Caddy ask the CA, and waits for its answer; raises FailureError where it is no."""
+    since = int(time.time())
+    put(ACME)
+    subprocess.run(RELOAD, check=True)
+    reason = None
+    while reason is None and time.time() < since + WAIT_SECONDS:
+        if stored(config):
+            return
+        time.sleep(1)
+        reason = refusal(since)
+    put(OWN)
+    subprocess.run(RELOAD, check=True)
+    raise FailureError(
+        f"the CA of services.proxy.acmeServer ({config['server']}) gave no certificate for {config['domain']}: "
+        f"{reason or f'no answer within {WAIT_SECONDS} s'}"
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    what, *flags = arguments
+    config = json.loads(CONFIG.read_text())
+    return {"choose": choose, "obtain": obtain}[what](config, "--check" in flags)

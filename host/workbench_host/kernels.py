@@ -1,0 +1,53 @@
+"""Kernels that are on this host by setting, a version each: what the programs python-versions and r-versions share.
+
+A kernel named PREFIX-VERSION is a folder in KERNELS with a kernel.json (Jupyter's kernel specification), which is
+written last: whoever finds it finds a version that works. That of a version no longer wanted goes at once; the
+version's own files only when nothing runs from them any more.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench_host.processes import run_from
+from workbench_host.tools import write
+
+KERNELS = Path("/usr/local/share/jupyter/kernels")
+
+
+def file(name: str) -> Path:
+    return KERNELS / name / "kernel.json"
+
+
+def text(described: Mapping[str, Any]) -> str:
+    return json.dumps(described, indent=1) + "\n"
+
+
+def has(name: str, described: Mapping[str, Any]) -> bool:
+    """Whether the kernel is there, just as `described`."""
+    path = file(name)
+    return path.exists() and path.read_text() == text(described)
+
+
+def add(name: str, described: Mapping[str, Any]) -> None:
+    path = file(name)
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    write(path, text(described))
+
+
+def remove(name: str) -> None:
+    shutil.rmtree(KERNELS / name, ignore_errors=True)
+
+
+def versions(prefix: str) -> set[str]:
+    """The versions that have a kernel named with this prefix."""
+    return {path.parent.name.removeprefix(prefix) for path in KERNELS.glob(f"{prefix}*/kernel.json")}
+
+
+def leftovers(installed: Iterable[str], wanted: Iterable[str], prefix: str, root: Path) -> list[str]:
+    """Versions no longer wanted that still have a kernel, or files below `root` that nothing runs from."""
+    present = versions(prefix)
+    old = (set(installed) | present) - set(wanted)
+    return [version for version in sorted(old) if version in present or not run_from(root / version)]

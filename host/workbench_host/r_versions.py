@@ -1,0 +1,129 @@
+"""r-versions [--check]
+
+Has the versions of R in /etc/workbench/r/versions.json on this host, beside Debian's, and no others of ours: each is a
+package that installs into /opt/R/VERSION (packages), reads the same Rprofile.site as Debian's R, has IRkernel, and
+is a kernel named r-VERSION. The file says {"cran": repository, "packages": [as packages takes them]}. What is no
+longer listed stops being a kernel at once; its package goes as soon as nothing runs from it.
+
+The kernel comes last, so this may be killed at any point, and the next call goes on. --check changes nothing: exit
+status 0 where all is so, else 3.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench_host import kernels, packages
+from workbench_host.packages import Package
+from workbench_host.processes import run_from
+from workbench_host.tools import CLEAN, CONFIG, WOULD_CHANGE, FailureError
+
+VERSIONS = Path(CONFIG) / "r" / "versions.json"
+ROOT = Path("/opt/R")
+PROFILE = Path("/etc/R/Rprofile.site")
+PREFIX = "r-"  # of the packages and of the kernels
+INSTALL_SECONDS = 1800
+
+
+def version_of(name: str) -> str:
+    return name.removeprefix(PREFIX)
+
+
+def kernel(version: str) -> dict[str, Any]:
+    """The kernel's description, as Jupyter reads it."""
+    start = [
+        str(ROOT / version / "bin" / "R"),
+        "--slave",
+        "-e",
+        "IRkernel::main()",
+        "--args",
+        "{connection_file}",
+    ]
+    return {"argv": start, "display_name": f"R {version}", "language": "R"}
+
+
+def is_current(package: Package) -> bool:
+    version = version_of(package.name)
+    return packages.is_current(package) and kernels.has(package.name, kernel(version))
+
+
+def rscript(version: str, code: str) -> tuple[int, str]:
+    """Exit status and last words of R code; what R itself reads at its start is as for everybody."""
+    done = subprocess.run(
+        [ROOT / version / "bin" / "Rscript", "-e", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=INSTALL_SECONDS,
+    )
+    words = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return done.returncode, " ".join(words[-2:])
+
+
+def add_irkernel(version: str, cran: str) -> None:
+    """IRkernel into the version's own library, from the repository of the settings."""
+    there = 'quit(status = !requireNamespace("IRkernel", quietly = TRUE))'
+    if rscript(version, there)[0] == 0:
+        return
+    said = rscript(version, f"install.packages('IRkernel', lib = .Library, repos = '{cran}')")[1]
+    if rscript(version, there)[0] != 0:
+        raise FailureError(
+            f"IRkernel for R {version} cannot be installed from {cran} ({said}): mirrors.cran names another "
+            "repository to get it from."
+        )
+
+
+def share_profile(version: str) -> None:
+    """The one Rprofile.site, of Debian's R, for this version as well."""
+    path = ROOT / version / "lib" / "R" / "etc" / "Rprofile.site"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(".Rprofile.site.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(PROFILE)
+    new.replace(path)
+
+
+def install(package: Package, cran: str) -> None:
+    version = version_of(package.name)
+    if not packages.is_current(package):
+        packages.install(package)
+    share_profile(version)
+    add_irkernel(version, cran)
+    kernels.add(package.name, kernel(version))
+
+
+def leftovers(wanted: Iterable[str]) -> list[str]:
+    noted = {version_of(note.name) for note in packages.NOTES.glob(f"{PREFIX}*")}
+    return kernels.leftovers(noted, wanted, PREFIX, ROOT)
+
+
+def remove(version: str) -> None:
+    kernels.remove(f"{PREFIX}{version}")
+    if not run_from(ROOT / version):
+        packages.remove(f"{PREFIX}{version}")
+        shutil.rmtree(
+            ROOT / version, ignore_errors=True
+        )  # what was added to the package: IRkernel, the profile
+
+
+def main(arguments: Sequence[str]) -> int:
+    config = json.loads(VERSIONS.read_text())
+    wanted = packages.listed(config["packages"])
+    missing = [package for package in wanted if not is_current(package)]
+    old = leftovers({version_of(package.name) for package in wanted})
+    if "--check" in arguments:
+        return WOULD_CHANGE if missing or old else CLEAN
+    try:
+        for package in missing:
+            install(package, config["cran"])
+        for version in old:
+            remove(version)
+    except FailureError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0

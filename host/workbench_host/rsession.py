@@ -1,0 +1,90 @@
+"""rsession ARGUMENTS...: what RStudio Server starts for a user, as that user, in the place of its own rsession.
+
+First into the user's slice (session-scope), so that its limits hold; without that no session is started. Then the
+version of R: the open-source server knows one only, so a user who wants another of those in /opt/R writes its number
+into ~/.config/workbench/r-version, and R's own surroundings are set as the server sets them for its one. Then RStudio's
+rsession takes this process over.
+"""
+
+import os
+import pwd
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+SCOPES = "/run/workbench-session-scope.sock"
+RSESSION = "/usr/lib/rstudio-server/bin/rsession"
+VERSIONS = Path("/opt/R")
+CHOICE = ".config/workbench/r-version"  # in a home: the version of R that its owner wants in RStudio
+VERSION = re.compile(r"\d+\.\d+\.\d+")
+DECLARED = ("R_SHARE_DIR", "R_INCLUDE_DIR", "R_DOC_DIR")  # by the program R itself, a shell script
+WAIT_SECONDS = 20
+
+
+def enter_slice() -> None:
+    """Raises OSError where this process was not moved."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(WAIT_SECONDS)
+        connection.connect(SCOPES)
+        if connection.recv(2) != b"ok":
+            raise OSError("it was refused; the journal of workbench-session-scope@ says why")
+
+
+def chosen(home: str) -> Path | None:
+    """The program R of the version that the user has chosen, None for the server's own."""
+    try:
+        version = (Path(home) / CHOICE).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    program = VERSIONS / version / "bin" / "R"
+    if VERSION.fullmatch(version) and program.exists():
+        return program
+    print(
+        f"~/{CHOICE} says {version[:20]!r}, which is not in {VERSIONS}; R is the host's own.", file=sys.stderr
+    )
+    return None
+
+
+def surroundings(program: Path) -> dict[str, str]:
+    """The environment variables with which a process is of this R: those that RStudio Server sets for its own."""
+    clean = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("R_") and key != "LD_LIBRARY_PATH"
+    }
+    home = subprocess.run(
+        [program, "RHOME"], env=clean, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    found = dict(re.findall(r"^(R_[A-Z]+_DIR)=(\S+)$", program.read_text(), re.MULTILINE))
+    script = '. "$R_HOME/etc/ldpaths" 2> /dev/null; printf %s "$R_LD_LIBRARY_PATH"'
+    paths = subprocess.run(
+        ["sh", "-c", script], env={**clean, "R_HOME": home}, check=True, capture_output=True, text=True
+    )
+    libraries = ":".join(filter(None, (f"{home}/lib", paths.stdout)))
+    named = {name: found.get(name, f"{home}/{name.split('_')[1].lower()}") for name in DECLARED}
+    return {**clean, "R_HOME": home, **named, "LD_LIBRARY_PATH": libraries}
+
+
+def start(arguments: Sequence[str]) -> NoReturn:
+    """Has RStudio's rsession take this process over."""
+    program = chosen(pwd.getpwuid(os.getuid()).pw_dir)
+    environment = dict(os.environ)
+    if program:
+        try:
+            environment = surroundings(program)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(f"{program} cannot be used ({error}); R is the host's own.", file=sys.stderr)
+    os.execve(RSESSION, [RSESSION, *arguments], environment)
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        enter_slice()
+    except OSError as error:
+        print(f"No session without its user's limits, and they cannot be had: {error}", file=sys.stderr)
+        return 1
+    start(arguments)

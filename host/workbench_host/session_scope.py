@@ -1,0 +1,77 @@
+"""session-scope: moves whoever calls into a scope of its own in the slice user-<uid>.slice, and answers `ok`.
+
+The open-source RStudio Server opens no PAM session, so systemd knows nothing of its users' sessions: they would all
+share the server's limits instead of having their users'. systemd moves processes for root only. This is the root's
+part: it is started for each connection to a socket, takes no input, and goes by what the kernel says of the caller
+(SO_PEERCRED): nobody can move anybody but himself, nor anywhere but into his own slice. Accounts that belong to no
+person stay where they are.
+"""
+
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+PEOPLE = range(1000, 60000)  # uids of people, as Debian's adduser deals them out
+WAIT_SECONDS = 10
+CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+MANAGER = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
+
+
+def caller(connection: socket.socket) -> tuple[int, int]:
+    """(pid, uid) of whoever opened the connection."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    pid, uid, _ = CREDENTIALS.unpack(raw)
+    return pid, uid
+
+
+def is_in(pid: int, scope: str) -> bool:
+    return any(line.endswith(f"/{scope}") for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines())
+
+
+def move(pid: int, uid: int) -> None:
+    """Raises OSError or CalledProcessError where it cannot be done."""
+    scope = f"workbench-session-{uid}-{pid}.scope"
+    properties = [
+        *("Description", "s", f"Session of the user {uid}"),
+        *("Slice", "s", f"user-{uid}.slice"),
+        *("PIDs", "au", "1", str(pid)),
+        *("CollectMode", "s", "inactive-or-failed"),
+    ]
+    call = [
+        "busctl",
+        "call",
+        *MANAGER,
+        "StartTransientUnit",
+        "ssa(sv)a(sa(sv))",
+        scope,
+        "fail",
+        "4",
+        *properties,
+        "0",
+    ]
+    subprocess.run(call, check=True, capture_output=True, text=True, timeout=WAIT_SECONDS)
+    until = time.monotonic() + WAIT_SECONDS
+    while not is_in(pid, scope):  # the call is answered before it is carried out
+        if time.monotonic() > until:
+            raise TimeoutError(f"process {pid} was not moved within {WAIT_SECONDS} s")
+        time.sleep(0.02)
+
+
+def main(_: Sequence[str]) -> int:
+    with socket.socket(fileno=sys.stdin.fileno()) as connection:
+        pid, uid = caller(connection)
+        try:
+            if uid in PEOPLE:
+                move(pid, uid)
+        except subprocess.CalledProcessError as error:
+            print(f"A session of the user {uid} was not moved: {error.stderr.strip()}", file=sys.stderr)
+            return 1
+        except (OSError, subprocess.TimeoutExpired) as error:
+            print(f"A session of the user {uid} was not moved: {error}", file=sys.stderr)
+            return 1
+        connection.sendall(b"ok")
+    return 0

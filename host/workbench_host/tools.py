@@ -1,0 +1,53 @@
+"""What the programs share: a failure said in a sentence, a command, a file replaced in one step."""
+
+import contextlib
+import os
+import subprocess
+
+DATA_VOLUME = "/srv/workbench"  # where the data volume is mounted, with all that outlives the server
+CONFIG = "/etc/workbench"  # what the deploy tells the programs
+CLEAN, WOULD_CHANGE = 0, 3  # exit status of `--check`
+
+
+class FailureError(Exception):
+    """Something that a person has to look at; the text says what was found and what would be right."""
+
+
+def run(*command: str, okay: tuple[int, ...] = (0,), given: str | None = None) -> str:
+    """The output of a command, with `given` on its standard input: that is how secrets travel.
+
+    Raises FailureError with what it said where it exits with none of `okay`.
+    """
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    if done.returncode not in okay:
+        said = (done.stderr or done.stdout).strip()
+        raise FailureError(f"`{' '.join(command)}` failed with status {done.returncode}: {said}")
+    return done.stdout
+
+
+def write(path: str | os.PathLike[str], content: str | bytes, mode: int = 0o644) -> None:
+    """Replaces a file in one step; it has its mode from the first byte and is on the disk afterwards.
+
+    The new one is made beside it under a hidden name, so that programs that read all files of a folder pass it by.
+    """
+    folder, name = os.path.split(os.fspath(path))
+    new = os.path.join(folder, f".{name}.new")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(new, path)
+    sync_folder(folder)
+
+
+def sync_folder(path: str) -> None:
+    """Has what became of a folder's files on the disk: their names, and that they are gone."""
+    descriptor = os.open(path or ".", os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

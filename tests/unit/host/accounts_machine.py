@@ -1,0 +1,116 @@
+"""A host as far as accounts go, in memory: what the steps of a plan do to it."""
+
+from dataclasses import replace
+from typing import Any
+
+from workbench_host.accounts import plan as accounts_plan
+from workbench_host.accounts import records
+
+Account, Entry, Registry, Step, System, Wanted = (
+    getattr(records, name) for name in ("Account", "Entry", "Registry", "Step", "System", "Wanted")
+)
+
+HASHES = [f"$6$saltsalt${letter * 30}" for letter in "abcd"]
+BARE = {"root": Account(0, 0, "*", "/bin/bash"), "admin": Account(1000, 1000, "!", "/bin/bash")}
+GIDS = {"root": 0, "admin": 1000, "sudo": 27, "workbench-admins": 996, "workbench-users": 995}
+
+
+class Machine:
+    """A host as far as accounts go: what each step does to it, by the manual pages of useradd and its kin."""
+
+    def __init__(self, homes: dict[str, int] | None = None) -> None:
+        self.accounts = dict(BARE)
+        self.gids = dict(GIDS)
+        self.homes = dict(homes or {})
+        self.keys: dict[str, str] = {}
+        self.leaving: dict[str, int] = {}
+        self.gone: set[str] = set()
+        self.archives: list[str] = []
+
+    def system(self) -> Any:
+        away = frozenset(self.leaving), frozenset(self.gone)
+        return System(dict(self.accounts), dict(self.gids), dict(self.homes), dict(self.keys), *away)
+
+    def change(self, name: str, **changes: Any) -> None:
+        self.accounts[name] = replace(self.accounts[name], **changes)
+
+    def do(self, step: Any) -> None:
+        name, value = step.name, step.value
+        if step.verb in ("add_group", "add_system_group"):
+            assert name not in self.gids
+            assert value not in self.gids.values()
+            self.gids[name] = value if value is not None else 990
+        elif step.verb == "add_user":
+            assert name not in self.accounts
+            uid, groups = value
+            assert uid not in {account.uid for account in self.accounts.values()}
+            assert groups <= set(self.gids)
+            self.accounts[name] = Account(uid, self.gids[name], "!", records.SHELL, groups=groups)
+        elif step.verb == "set_keys":
+            self.keys[name] = value
+        elif step.verb == "drop_keys":
+            del self.keys[name]
+        elif "home" in step.verb or step.verb == "drop_archived":
+            self.change_home(step)
+        else:
+            self.change_account(step)
+
+    def change_home(self, step: Any) -> None:
+        name = step.name
+        if step.verb == "make_home":
+            assert name not in {*self.homes, *self.leaving}
+            self.homes[name] = step.value
+        elif step.verb == "archive_home":
+            assert not self.accounts[name].running
+            if name not in self.leaving:
+                self.leave(name)
+            self.archives.append(name)
+            del self.leaving[name]
+        elif step.verb == "return_home":
+            assert name not in self.homes
+            self.homes[name] = self.leaving.pop(name)
+        else:
+            assert step.verb == "drop_archived"
+            self.gone.remove(name)
+
+    def leave(self, name: str) -> None:
+        """The first half of archive_home, after which it may be killed."""
+        self.leaving[name] = self.homes.pop(name)
+
+    def change_account(self, step: Any) -> None:
+        account = self.accounts[step.name]
+        gained, lost = step.value if step.verb == "set_groups" else (frozenset(), frozenset())
+        assert gained <= set(self.gids)
+        changes: dict[str, dict[str, Any]] = {
+            "set_password": {"shadow": step.value, "must_change": False},
+            "set_due": {"must_change": step.value},
+            "set_groups": {"groups": account.groups - lost | gained},
+            "unlock": {"expired": False, "shell": records.SHELL},
+            "lock": {
+                "groups": frozenset(),
+                "expired": True,
+                "shell": records.NO_SHELL,
+                "shadow": account.shadow if account.shadow.startswith("!") else f"!{account.shadow}",
+            },
+            "end_sessions": {"running": False},
+        }
+        self.change(step.name, **changes[step.verb])
+
+
+def remembered(**entries: Any) -> Any:
+    """A registry of these users, and of no group."""
+    return Registry(entries)
+
+
+def apply(machine: Machine, wanted: list[Any], registry: Any = None, killed_after: int | None = None) -> Any:
+    """Does what is planned, and gives back the registry that is then on the volume."""
+    decided = accounts_plan.plan(wanted, registry or Registry(), machine.system())
+    for number, step in enumerate(decided.steps):
+        if number == killed_after:
+            return decided.first
+        machine.do(step)
+    return decided.last
+
+
+def verbs(wanted: list[Any], registry: Any, machine: Machine) -> list[str]:
+    return [step.verb for step in accounts_plan.plan(wanted, registry, machine.system()).steps]

@@ -1,0 +1,166 @@
+"""The program that installs locked environments, killed between any two of its steps, on temporary folders."""
+
+import subprocess
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import uv
+from workbench_host import environments as program
+from workbench_host import processes
+
+DIGEST, OLDER, OLDEST = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"
+
+
+class Killed(BaseException):
+    """As sudden as SIGKILL: no `except Exception` of the program sees it."""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """/opt/workbench, /etc/workbench/locks, /proc and the lock file as temporary ones; installing makes one file."""
+    monkeypatch.setattr(program, "ROOT", tmp_path / "opt")
+    monkeypatch.setattr(program, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(processes, "PROCESSES", tmp_path / "proc")
+    monkeypatch.setattr(program, "RUNNING", tmp_path / "lock")
+    monkeypatch.setattr(program, "install_with_uv", lambda folder, lock, options: install(folder))
+    (tmp_path / "locks" / "some").mkdir(parents=True)
+    (tmp_path / "proc").mkdir()
+    return tmp_path / "opt"
+
+
+def install(folder: Path) -> None:
+    folder.mkdir(parents=True)  # fails on a folder that was left half made
+    (folder / "whole").touch()
+
+
+def call(monkeypatch: pytest.MonkeyPatch, digest: str = DIGEST, *flags: str) -> int:
+    return program.main(["some", digest, *flags])
+
+
+def is_current(root: Path, monkeypatch: pytest.MonkeyPatch, digest: str = DIGEST) -> bool:
+    """What the deploy finds out before it runs the program."""
+    monkeypatch.setattr(uv, "ROOT", str(root))
+    fact = uv.Current()
+    done = subprocess.run(
+        ["sh", "-c", fact.command("some", digest)], capture_output=True, text=True, check=True
+    )
+    return fact.process(done.stdout.splitlines())
+
+
+def test_the_deploy_sees_whether_an_environment_is_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not is_current(root, monkeypatch)
+    assert call(monkeypatch) == 0
+    assert is_current(root, monkeypatch)
+    assert not is_current(root, monkeypatch, OLDER)
+    (root / "some" / uv.MARKER).unlink()
+    assert not is_current(root, monkeypatch), "a folder counts only with its marker"
+
+
+@pytest.mark.parametrize("step", ["rmtree", "install_with_uv", "sync", "switch", "symlink_to", "rename"])
+def test_a_run_killed_at_any_step_leaves_the_old_one_in_use_and_the_next_goes_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    call(monkeypatch, OLDER)
+
+    def killed(*arguments: object, **named: object) -> None:
+        raise Killed
+
+    def half(folder: Path, *rest: object) -> None:
+        folder.mkdir()
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        if step in ("symlink_to", "rename"):
+            patch.setattr(Path, step, killed)
+        elif step in ("rmtree", "sync"):
+            patch.setattr(program.shutil if step == "rmtree" else program.os, step, killed)
+        else:
+            patch.setattr(program, step, half if step == "install_with_uv" else killed)
+        with pytest.raises(Killed):
+            call(patch)
+    assert (root / "some").readlink().name == f"some-{OLDER}"
+    assert (root / "some" / "whole").exists()
+    assert not is_current(root, monkeypatch)
+    assert call(monkeypatch) == 0
+    assert (root / "some").readlink().name == f"some-{DIGEST}"
+    assert (root / "some" / "whole").exists()
+    assert not (root / ".some.new").is_symlink()
+
+
+def test_an_install_that_fails_is_told_in_a_sentence_and_leaves_the_old_one_in_use(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(monkeypatch, OLDER)
+
+    def fails(folder: Path, *rest: object) -> None:
+        raise subprocess.CalledProcessError(2, ["/opt/workbench/uv/bin/uv", "pip", "sync", "--quiet"])
+
+    monkeypatch.setattr(program, "install_with_uv", fails)
+    assert call(monkeypatch) == 1
+    assert capsys.readouterr().err == "The environment some could not be installed: uv pip sync failed.\n"
+    assert (root / "some").readlink().name == f"some-{OLDER}"
+
+
+def test_the_one_before_is_kept_and_older_ones_go_when_nothing_runs_from_them(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for digest in (OLDEST, OLDER, DIGEST):
+        call(monkeypatch, digest)
+    assert sorted(path.name for path in root.glob("some-*")) == [f"some-{DIGEST}", f"some-{OLDER}"]
+
+
+def test_an_environment_that_a_kernel_still_runs_from_is_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call(monkeypatch, OLDEST)
+    kernel = processes.PROCESSES / "4711"
+    kernel.mkdir()
+    (kernel / "cmdline").write_bytes(f"{root}/some-{OLDEST}/bin/python\0-m\0ipykernel_launcher\0".encode())
+    for digest in (OLDER, DIGEST):
+        call(monkeypatch, digest)
+    assert (root / f"some-{OLDEST}").exists()
+    (kernel / "cmdline").unlink()
+    call(monkeypatch, "dddddddddddd")
+    assert not (root / f"some-{OLDEST}").exists()
+
+
+def test_environments_whose_names_begin_alike_do_not_touch_each_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / f"some-other-{OLDEST}").mkdir(parents=True)
+    for digest in (OLDEST, OLDER, DIGEST):
+        call(monkeypatch, digest)
+    assert (root / f"some-other-{OLDEST}").exists()
+
+
+@pytest.mark.parametrize(("flag", "key"), [("--index", "pypi"), ("--npm", "npm")])
+def test_a_mirror_that_answers_404_is_named_by_its_key(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    flag: str,
+    key: str,
+) -> None:
+    def refused(*_: Any) -> None:
+        raise subprocess.CalledProcessError(2, ["/opt/workbench/uv/bin/uv", "pip", "sync"])
+
+    class Empty(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(tmp_path))
+
+        def log_message(self, *_: Any) -> None: ...
+
+    monkeypatch.setattr(program, "install_with_uv", refused)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        mirror = f"http://127.0.0.1:{server.server_port}"
+        assert call(monkeypatch, DIGEST, flag, mirror) == 1
+        server.shutdown()
+    said = capsys.readouterr().err
+    assert f"could not be installed: workbench:mirrors.{key} is {mirror}, which answers 404" in said
+    assert not (root / "some").exists()

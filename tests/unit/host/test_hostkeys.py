@@ -1,0 +1,139 @@
+"""The program hostkeys: host keys that move with the volume, with ssh-keygen's own keys."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.needs import needs
+from workbench_host import hostkeys
+
+pytestmark = needs("ssh-keygen")
+
+KINDS = ("ecdsa", "ed25519")
+
+
+class Server:
+    """The two folders of a server: its own /etc/ssh, and that of the data volume."""
+
+    def __init__(self, used: Path, kept: Path) -> None:
+        self.used, self.kept = used, kept
+
+    def generate(self, *kinds: str) -> None:
+        for kind in kinds:
+            path = self.used / f"ssh_host_{kind}_key"
+            subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", str(path)], check=True)
+
+    def contents(self, folder: Path) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
+    used, volume = tmp_path / "etc", tmp_path / "volume"
+    used.mkdir()
+    volume.mkdir()
+    monkeypatch.setattr(hostkeys, "USED", str(used))
+    monkeypatch.setattr(hostkeys, "VOLUME", str(volume))
+    monkeypatch.setattr(hostkeys, "KEPT", str(volume / "ssh"))
+    return Server(used, volume / "ssh")
+
+
+def test_the_first_servers_keys_are_kept_on_the_volume_for_root_only(server: Server) -> None:
+    server.generate(*KINDS)
+    hostkeys.settle()
+    assert {name for name in server.contents(server.kept) if not name.endswith(".pub")} == {
+        "ssh_host_ecdsa_key",
+        "ssh_host_ed25519_key",
+    }
+    assert server.kept.stat().st_mode & 0o777 == 0o700
+    for path in server.kept.iterdir():
+        assert path.stat().st_mode & 0o777 == (0o644 if path.suffix == ".pub" else 0o600)
+    assert hostkeys.is_right()
+
+
+def test_a_later_server_takes_the_keys_of_the_volume(server: Server) -> None:
+    server.generate(*KINDS)
+    hostkeys.settle()
+    first = server.contents(server.used)
+    shutil.rmtree(server.used)
+    server.used.mkdir()
+    server.generate(*KINDS)
+    assert not hostkeys.is_right()
+    hostkeys.settle()
+    private = {name: text for name, text in first.items() if not name.endswith(".pub")}
+    now = server.contents(server.used)
+    assert {name: now[name] for name in private} == private
+    for kind in KINDS:
+        public = first[f"ssh_host_{kind}_key.pub"].split()[:2]
+        assert now[f"ssh_host_{kind}_key.pub"].split()[:2] == public
+    assert hostkeys.is_right()
+
+
+def test_a_kind_of_key_that_the_volume_lacks_is_added_and_none_is_lost(server: Server) -> None:
+    server.generate("ed25519")
+    hostkeys.settle()
+    kept = server.contents(server.kept)
+    server.generate("ecdsa")
+    hostkeys.settle()
+    assert {name: server.contents(server.kept)[name] for name in kept} == kept
+    assert "ssh_host_ecdsa_key" in server.contents(server.kept)
+    assert hostkeys.is_right()
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_killed_at_any_write_the_next_run_ends_with_one_identity(
+    server: Server, monkeypatch: pytest.MonkeyPatch, rebuilt: bool
+) -> None:
+    server.generate(*KINDS)
+    if rebuilt:
+        hostkeys.settle()
+        shutil.rmtree(server.used)
+        server.used.mkdir()
+        server.generate(*KINDS)
+    expected = hostkeys.keys_in(str(server.kept)) or hostkeys.keys_in(str(server.used))
+    write = hostkeys.write
+    for killed_at in range(20):
+        left = killed_at
+
+        def dying(*arguments: Any) -> None:
+            nonlocal left
+            if left == 0:
+                raise KeyboardInterrupt
+            left -= 1
+            write(*arguments)
+
+        monkeypatch.setattr(hostkeys, "write", dying)
+        try:
+            hostkeys.settle()
+        except KeyboardInterrupt:
+            continue
+        break
+    else:
+        pytest.fail("it never came to an end")
+    assert killed_at > 0
+    assert hostkeys.is_right()
+    assert hostkeys.keys_in(str(server.used)) == expected
+
+
+def test_a_damaged_key_on_the_volume_replaces_nothing(server: Server) -> None:
+    server.generate("ed25519")
+    hostkeys.settle()
+    used = server.contents(server.used)
+    (server.kept / "ssh_host_ed25519_key").write_text("damaged")
+    with pytest.raises(hostkeys.FailureError, match="no usable private key"):
+        hostkeys.settle()
+    assert server.contents(server.used) == used
+
+
+def test_a_public_key_that_is_missing_is_made_from_its_private_one(server: Server) -> None:
+    server.generate("ed25519")
+    hostkeys.settle()
+    path = server.used / "ssh_host_ed25519_key.pub"
+    before = path.read_text().split()[:2]
+    path.unlink()
+    assert not hostkeys.is_right()
+    hostkeys.settle()
+    assert path.read_text().split()[:2] == before

@@ -1,0 +1,185 @@
+"""Further versions of R and Python: the programs that add and remove them, with what they call stood in."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy import python, r
+from workbench.settings import Mirrors, Python, R
+from workbench_host import kernels, packages, processes, python_versions, r_versions
+
+SHA256 = "a" * 64
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All folders as temporary ones; nothing is downloaded: installing makes the program, or uv its environment."""
+    for module, names in (
+        (kernels, ("KERNELS",)),
+        (processes, ("PROCESSES",)),
+        (packages, ("NOTES",)),
+        (r_versions, ("VERSIONS", "ROOT", "PROFILE")),
+        (python_versions, ("VERSIONS", "ROOT", "LOCK")),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, tmp_path / module.__name__.replace("/", "-") / name.lower())
+    monkeypatch.setattr(python_versions, "BUILDS", python_versions.ROOT / ".builds")
+    monkeypatch.setattr(python_versions, "CACHE", python_versions.ROOT / ".cache")
+    for folder in (
+        processes.PROCESSES,
+        r_versions.VERSIONS.parent,
+        python_versions.VERSIONS.parent,
+        packages.NOTES,
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def install(package: packages.Package) -> None:
+        (r_versions.ROOT / r_versions.version_of(package.name) / "bin").mkdir(parents=True)
+        (packages.NOTES / package.name).write_text(package.sha256)
+
+    monkeypatch.setattr(packages, "install", install)
+    monkeypatch.setattr(packages, "is_installed", lambda name: (packages.NOTES / name).exists())
+    monkeypatch.setattr(packages, "apt_get", lambda *arguments: None)
+    monkeypatch.setattr(r_versions, "rscript", lambda version, code: (0, ""))
+    monkeypatch.setattr(python_versions, "uv", uv)
+    return tmp_path
+
+
+def uv(*arguments: object) -> None:
+    if arguments[0] == "venv":
+        folder = Path(str(arguments[-1]))
+        (folder / "bin").mkdir(parents=True)  # fails on one that was left half made
+        (folder / "bin" / "python").touch()
+
+
+def have_r(monkeypatch: pytest.MonkeyPatch, *versions: str, check: bool = False) -> int:
+    service = R.model_validate({"versions": [{"version": one, "sha256": SHA256} for one in versions]})
+    r_versions.VERSIONS.write_text(r.further(service, Mirrors(), "x86_64"))
+    return r_versions.main(["--check"] if check else [])
+
+
+def have_python(monkeypatch: pytest.MonkeyPatch, *versions: str, check: bool = False) -> int:
+    service = Python.model_validate({"versions": list(versions)})
+    python_versions.VERSIONS.write_text(python.further(service, Mirrors()))
+    return python_versions.main(["--check"] if check else [])
+
+
+Have = Callable[..., int]
+
+
+@pytest.mark.parametrize(
+    ("have", "one", "other", "prefix"),
+    [(have_r, "4.4.3", "4.3.2", "r-"), (have_python, "3.12", "3.11.9", "python-")],
+)
+def test_versions_come_with_their_kernels_and_go_with_them(
+    host: Path, monkeypatch: pytest.MonkeyPatch, have: Have, one: str, other: str, prefix: str
+) -> None:
+    assert have(monkeypatch, one, other, check=True) == 3
+    assert have(monkeypatch, one, other) == 0
+    assert have(monkeypatch, one, other, check=True) == 0
+    described = json.loads((kernels.KERNELS / f"{prefix}{one}" / "kernel.json").read_text())
+    assert f"/{one}/bin/" in described["argv"][0]
+    assert described["argv"][-1] == "{connection_file}"
+    assert one in described["display_name"]
+    assert have(monkeypatch, one, check=True) == 3
+    assert have(monkeypatch, one) == 0
+    assert sorted(path.name for path in kernels.KERNELS.iterdir()) == [f"{prefix}{one}"]
+    assert have(monkeypatch, one, check=True) == 0
+    assert have(monkeypatch) == 0
+    assert list(kernels.KERNELS.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("have", "program", "version"), [(have_r, r_versions, "4.4.3"), (have_python, python_versions, "3.12")]
+)
+def test_what_a_kernel_still_runs_from_stays_until_nothing_does(
+    host: Path, monkeypatch: pytest.MonkeyPatch, have: Have, program: Any, version: str
+) -> None:
+    have(monkeypatch, version)
+    running = processes.PROCESSES / "4711"
+    running.mkdir()
+    (running / "cmdline").write_bytes(f"{program.ROOT / version}/bin/python\0-m\0ipykernel\0".encode())
+    (running / "maps").write_bytes(b"")
+    assert have(monkeypatch) == 0
+    assert list(kernels.KERNELS.iterdir()) == []
+    assert (program.ROOT / version).exists()
+    assert have(monkeypatch, check=True) == 0  # there is nothing that could be done now
+    (running / "cmdline").write_bytes(b"")
+    assert have(monkeypatch, check=True) == 3
+    assert have(monkeypatch) == 0
+    assert not (program.ROOT / version).exists()
+
+
+def test_an_environment_that_was_killed_half_way_is_no_kernel_and_is_built_again(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """As sudden as SIGKILL."""
+
+    def killed(*arguments: object) -> None:
+        uv(*arguments)
+        if arguments[0] == "pip":
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(python_versions, "uv", killed)
+        patch.setattr(python_versions, "sweep", lambda: None)  # nor is this done by the dead
+        with pytest.raises(Killed):
+            have_python(patch, "3.12")
+    assert not kernels.KERNELS.exists()
+    assert have_python(monkeypatch, "3.12", check=True) == 3
+    assert have_python(monkeypatch, "3.12") == 0
+    assert have_python(monkeypatch, "3.12", check=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (
+            "No download found for request: cpython-3.99-linux-x86_64-gnu",
+            "There is no build of Python 3.99 (services.python.versions);",
+        ),
+        (
+            "Connection refused (os error 111)",
+            "Python 3.99 cannot be downloaded from the public builds (Connection refused (os error 111)); "
+            "mirrors.python names another place to get it from.",
+        ),
+    ],
+)
+def test_a_python_that_cannot_be_had_is_one_sentence_and_leaves_nothing(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cause: str, said: str
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise python_versions.FailureError(cause)
+
+    monkeypatch.setattr(python_versions, "uv", refuse)
+    assert have_python(monkeypatch, "3.99") == 1
+    assert capsys.readouterr().err.startswith(said)
+    assert not kernels.KERNELS.exists()
+    assert python_versions.installed() == set()
+
+
+def test_an_r_without_irkernel_is_no_kernel_and_names_the_repository(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(r_versions, "rscript", lambda version, code: (1, "unable to access index"))
+    assert have_r(monkeypatch, "4.4.3") == 1
+    said = capsys.readouterr().err
+    assert "IRkernel for R 4.4.3 cannot be installed from https://packagemanager.posit.co/" in said
+    assert "(unable to access index): mirrors.cran names another repository" in said
+    assert not kernels.KERNELS.exists()
+    assert have_r(monkeypatch, "4.4.3", check=True) == 3
+
+
+def test_addresses_are_those_of_the_publisher_or_of_the_mirror() -> None:
+    service = R.model_validate({"versions": [{"version": "4.2.3"}, {"version": "4.4.3", "sha256": SHA256}]})
+    public = json.loads(r.further(service, Mirrors(), "x86_64"))["packages"]
+    assert public[0]["address"] == "https://cdn.posit.co/r/debian-13/pkgs/r-4.2.3_1_amd64.deb"
+    assert len(public[0]["sha256"]) == 64
+    mirrors = Mirrors.model_validate({"r": "http://mirror.example/r"})
+    assert json.loads(r.further(service, mirrors, "arm64"))["packages"][1]["address"] == (
+        "http://mirror.example/r/r-4.4.3_1_arm64.deb"
+    )
