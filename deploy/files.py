@@ -115,36 +115,35 @@ class FileState(FactBase[State | None]):
     """The State of a path on the host, None where nothing is. A link is not followed."""
 
     def command(self, path: str) -> str:
-        at = quote(path)
-        return (
-            f"if [ -e {at} ] || [ -L {at} ]; then LC_ALL=C stat -c '%F|%a|%U|%G' {at}; "
-            f"if [ -f {at} ]; then exec sha256sum < {at}; fi; fi"
-        )
+        return self.together([{"path": path}])
 
     def process(self, output: list[str]) -> State | None:
-        kind, mode, user, group = output[0].split("|")
-        return State(kind, mode, user, group, output[1].split()[0] if len(output) > 1 else "")
+        end = output.index("")
+        if end == 0:
+            return None
+        _, kind, mode, user, group = output[0].rsplit("|", 4)
+        sums = digests(output[end + 1 :])
+        return State(kind, mode, user, group, sums[0][0] if sums else "")
 
     @staticmethod
     def together(asked: Sequence[Mapping[str, Any]]) -> str:
         paths = join(one["path"] for one in asked)
         return (
             f"LC_ALL=C stat -c '%n|%F|%a|%U|%G' {paths} 2>/dev/null; echo; set --; "
-            f'for at in {paths}; do if [ -f "$at" ]; then set -- "$@" "$at"; fi; done; '
-            'sha256sum "$@" 2>/dev/null || true'
+            f'for at in {paths}; do if [ -f "$at" ] && [ ! -L "$at" ]; then set -- "$@" "$at"; fi; done; '
+            '[ $# -eq 0 ] || sha256sum "$@" 2>/dev/null || true'
         )
 
     @staticmethod
     def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
         end = output.index("")
+        states = {line.rsplit("|", 4)[0]: line for line in output[:end]}
+        sums = dict(zip((path for _, path in digests(output[end + 1 :])), output[end + 1 :], strict=True))
         paths = [one["path"] for one in asked]
-        stated = [line.rsplit("|", 4) for line in output[:end]]
-        states = {path: "|".join(state) for path, *state in stated}
-        sums = {path: digest for digest, path in digests(output[end + 1 :])}
-        regular = {path for path, state in states.items() if state.startswith("regular")}
-        if odd := states.keys() - set(paths) or regular - sums.keys():
-            raise ValueError(odd)
-        return [[lines[path] for lines in (states, sums) if path in lines] for path in paths]
+        return [
+            [*([states[path]] if path in states else []), "", *([sums[path]] if path in sums else [])]
+            for path in paths
+        ]
 
 
 @dataclass(frozen=True)

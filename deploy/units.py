@@ -21,13 +21,14 @@ from deploy.files import Content, Described, digests, replacing
 
 UNITS = "/etc/systemd/system"
 STARTED = "/run/workbench/started"
+DROP_IN = "50-workbench-started.conf"
 RECORDED_KIND = ".service"  # the only kind of unit that may have an ExecStartPre
 SHOWN = "LoadState,UnitFileState,ActiveState,ConditionResult,ConditionTimestampMonotonic,NeedDaemonReload"
 
 
 def drop_in(unit: str) -> str:
     """Where our drop-in of a unit stands."""
-    return f"{UNITS}/{unit}.d/50-workbench-started.conf"
+    return f"{UNITS}/{unit}.d/{DROP_IN}"
 
 
 def digest_script(paths: Sequence[str]) -> str:
@@ -102,14 +103,11 @@ class Unit(FactBase[UnitState]):
     """The UnitState of one unit."""
 
     def command(self, unit: str, paths: Sequence[str]) -> str:
-        return (
-            f"systemctl show -p {SHOWN} {join(started_with(unit))}; echo Now=$({digest_script(paths)}); "
-            f"{{ read -r recorded < {STARTED}/{quote(unit)}; }} 2>/dev/null; echo Recorded=$recorded; "
-            f"in=$(sha256sum {quote(drop_in(unit))} 2>/dev/null); echo DropIn=${{in%% *}}"
-        )
+        return self.together([{"unit": unit, "paths": paths}])
 
     def process(self, output: list[str]) -> UnitState:
         said = dict(line.split("=", 1) for line in reversed(output) if "=" in line)
+        read = digests(output[_recorded_at(output) + 1 :])
         return UnitState(
             loaded=said.get("LoadState") == "loaded",
             enabled=said.get("UnitFileState") in {"enabled", "static", "alias", "generated", "indirect"},
@@ -117,16 +115,16 @@ class Unit(FactBase[UnitState]):
             down=said.get("ActiveState") in {"inactive", "failed", None},
             unwanted=said.get("ConditionResult") == "no" and said.get("ConditionTimestampMonotonic") != "0",
             stale="NeedDaemonReload=yes" in output,
-            now=said.get("Now", ""),
-            recorded=said.get("Recorded", ""),
-            drop_in=said.get("DropIn", ""),
+            now=digest_of([(digest, path) for digest, path in read if not path.endswith(DROP_IN)]),
+            recorded=said["Recorded"],
+            drop_in=next((digest for digest, path in read if path.endswith(DROP_IN)), ""),
         )
 
     @staticmethod
     def together(asked: Sequence[Mapping[str, Any]]) -> str:
         units = [one["unit"] for one in asked]
         shown = join(name for unit in units for name in started_with(unit))
-        paths = join(dict.fromkeys(path for one in asked for path in [*one["paths"], drop_in(one["unit"])]))
+        paths = join(dict.fromkeys(path for one in asked for path in _looked_at(one)))
         return (
             f"systemctl show -p {SHOWN} {shown}; for unit in {join(units)}; do recorded=; "
             f'{{ read -r recorded < "{STARTED}/$unit"; }} 2>/dev/null; echo "Recorded=$recorded"; done; '
@@ -135,24 +133,33 @@ class Unit(FactBase[UnitState]):
 
     @staticmethod
     def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
-        first = [line.partition("=")[0] for line in output].index("Recorded")
+        first = _recorded_at(output)
         names = [name for one in asked for name in started_with(one["unit"])]
         shown = "\n".join(output[:first]).split("\n\n")
         blocks = iter([block for _, block in zip(names, shown, strict=True)])
-        recorded, sums = output[first : first + len(asked)], digests(output[first + len(asked) :])
-        by_path = {path: digest for digest, path in sums}
+        recorded, sums = output[first : first + len(asked)], output[first + len(asked) :]
+        by_path = dict(zip((path for _, path in digests(sums)), sums, strict=True))
         said = []
         for one, record in zip(asked, recorded, strict=True):
             block = "\n\n".join(next(blocks) for _ in started_with(one["unit"]))
-            now = digest_of([(by_path[path], path) for path in one["paths"] if path in by_path])
-            mine = by_path.get(drop_in(one["unit"]), "")
-            said.append([*block.split("\n"), f"Now={now}", record, f"DropIn={mine}"])
+            read = [by_path[path] for path in _looked_at(one) if path in by_path]
+            said.append([*block.split("\n"), record, *read])
         return said
 
 
+def _recorded_at(output: Sequence[str]) -> int:
+    """The line with the first recorded digest, which is after all that systemd says."""
+    return [line.partition("=")[0] for line in output].index("Recorded")
+
+
+def _looked_at(one: Mapping[str, Any]) -> list[str]:
+    """The files whose digests a reading of a unit needs: what it reads, in its order, and our drop-in."""
+    return [*one["paths"], drop_in(one["unit"])]
+
+
 def unit_paths(unit: str, reads: Sequence[str]) -> list[str]:
-    """All that a unit depends on: what it reads, and its own unit file where that is ours."""
-    return [f"{UNITS}/{unit}", *reads]
+    """All that a unit depends on, each file once: what it reads, and its own unit file where that is ours."""
+    return list(dict.fromkeys([f"{UNITS}/{unit}", *reads]))
 
 
 @operation()

@@ -6,6 +6,7 @@ stands in docs/host.md. `people` tells `workbench users` who there is.
 """
 
 import json
+from dataclasses import asdict
 
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
@@ -13,6 +14,7 @@ from pyinfra.operations import files as host_files
 from deploy import files, programs, units
 from workbench.settings import Settings
 from workbench.stack import Context
+from workbench_host.accounts.records import Wanted
 
 PACKAGES = (
     "acl",
@@ -43,17 +45,19 @@ def users(context: Context) -> None:
 
 def wanted(settings: Settings) -> str:
     """The declared users as the host's program reads them. With password hashes: for a file of mode 0600 only."""
-    entries = [
-        {
-            "name": user.name,
-            "admin": user.admin,
-            "groups": user.groups,
-            "ssh_keys": user.ssh_keys,
-            "password_hash": user.password_hash.get_secret_value() if user.password_hash else None,
-            "change_password": user.change_password,
-            "removed": user.removed,
-            "uid": user.uid,
-        }
+    users = [
+        asdict(
+            Wanted(
+                name=user.name,
+                admin=user.admin,
+                groups=tuple(user.groups),
+                ssh_keys=tuple(user.ssh_keys),
+                password_hash=user.password_hash.get_secret_value() if user.password_hash else None,
+                change_password=user.change_password,
+                removed=user.removed,
+                uid=user.uid,
+            )
+        )
         for user in settings.users
     ]
-    return json.dumps({"users": entries, "disk_gib": settings.limits.disk_gib}, indent=1) + "\n"
+    return json.dumps({"users": users, "disk_gib": settings.limits.disk_gib}, indent=1) + "\n"

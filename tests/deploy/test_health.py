@@ -14,7 +14,9 @@ pytestmark = pytest.mark.lab
 
 
 def ask(workbench: Workbench) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(workbench.ssh("/usr/local/lib/workbench/host/bin/health --json").stdout)
+    found: dict[str, Any] = json.loads(
+        workbench.ssh("/usr/local/lib/workbench/host/bin/health --json").stdout
+    )
     return found
 
 
@@ -52,6 +54,8 @@ def test_who_is_at_work_is_told_to_root_and_to_nobody_else(workbench: Workbench)
         assert set(public) == {"services", "checked"}
         assert "ada" not in json.dumps(public)
     assert workbench.ssh("stat -c %a /run/workbench/health.json").stdout.strip() == "600"
-    refused = workbench.ssh("runuser -u grace -- /usr/local/lib/workbench/host/bin/health --json", check=False)
+    refused = workbench.ssh(
+        "runuser -u grace -- /usr/local/lib/workbench/host/bin/health --json", check=False
+    )
     assert refused.returncode == 1
     assert "root" in refused.stderr

@@ -67,7 +67,9 @@ def session(workbench: Workbench, user: str) -> dict[str, Any]:
 def test_a_second_run_changes_nothing_and_the_service_is_up(workbench: Workbench, applied: Applied) -> None:
     assert applied.status == 0, applied.output
     assert workbench.apply().changed == []
-    told = json.loads(workbench.ssh("/usr/local/lib/workbench/host/bin/health --json").stdout)["services"]["rstudio"]
+    told = json.loads(workbench.ssh("/usr/local/lib/workbench/host/bin/health --json").stdout)["services"][
+        "rstudio"
+    ]
     assert (told["state"], told["path"]) == ("up", "/rstudio/")
     listening = workbench.ssh("ss -Hltn 'sport = 8787'").stdout.split()
     assert listening[3] == "127.0.0.1:8787"
@@ -126,7 +128,9 @@ def test_a_session_is_in_its_users_slice_and_outlives_the_server(
 def test_without_its_limits_no_session_begins(web: httpx.Client, workbench: Workbench) -> None:
     workbench.ssh("systemctl stop workbench-session-scope.socket")
     try:
-        said = workbench.ssh("runuser -u grace -- /usr/local/lib/workbench/host/bin/rsession -u grace", check=False)
+        said = workbench.ssh(
+            "runuser -u grace -- /usr/local/lib/workbench/host/bin/rsession -u grace", check=False
+        )
         assert (said.returncode, "its user's limits" in said.stderr) == (1, True)
     finally:
         workbench.ssh("systemctl start workbench-session-scope.socket")

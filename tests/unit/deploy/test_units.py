@@ -211,25 +211,26 @@ def test_what_systemd_says_is_understood() -> None:
         "LoadState=not-found",
         "ActiveState=inactive",
         "NeedDaemonReload=yes",
-        "Now=1",
         "Recorded=",
-        "DropIn=",
+        "abc  /etc/read",
+        "def  /etc/systemd/system/a.timer.d/50-workbench-started.conf",
     ]
     state = Unit().process(said)
     assert (state.loaded, state.enabled, state.active, state.unwanted) == (True, True, True, False)
     assert state.stale, "the service that a timer starts counts with it"
-    assert (state.now, state.recorded) == ("1", "")
+    assert (state.now, state.recorded) == (units.digest_of([("abc", "/etc/read")]), "")
+    assert state.drop_in == "def"
     assert not state.down
 
 
 @pytest.mark.parametrize("what", ["active", "activating", "reloading", "deactivating", "inactive", "failed"])
 def test_a_unit_is_down_where_it_neither_runs_nor_is_about_to(what: str) -> None:
-    assert Unit().process([f"ActiveState={what}"]).down == (what in {"inactive", "failed"})
+    assert Unit().process([f"ActiveState={what}", "Recorded="]).down == (what in {"inactive", "failed"})
 
 
 def test_a_condition_that_was_never_asked_does_not_count() -> None:
-    assert not Unit().process(["ConditionResult=no", "ConditionTimestampMonotonic=0"]).unwanted
-    assert Unit().process(["ConditionResult=no", "ConditionTimestampMonotonic=7"]).unwanted
+    assert not Unit().process(["ConditionResult=no", "ConditionTimestampMonotonic=0", "Recorded="]).unwanted
+    assert Unit().process(["ConditionResult=no", "ConditionTimestampMonotonic=7", "Recorded="]).unwanted
 
 
 @pytest.mark.parametrize(
