@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.workbench import Measured
+from connector import memory
 from workbench import stack as stacks
-from workbench.connector import memory
 from workbench.outputs import ADMIN
 from workbench.stack import ROOT
 

@@ -12,9 +12,9 @@ from ruamel.yaml import YAML
 from bench.delay import far
 from bench.results import keep, rounded, show, timed
 from bench.workbench import CHANGES, Measured
+from cli.local import hash_of
 from tests.workbench_in_lab import PASSWORDS, merged
 from workbench import stackfile
-from workbench.cli.local import hash_of
 
 Setting = tuple[str, Any]
 

@@ -2,8 +2,8 @@
 
 import os
 
+from connector import process
 from workbench import ROOT
-from workbench.connector import process
 
 
 def through(port: str) -> None:
@@ -23,8 +23,8 @@ def through(port: str) -> None:
 
 if __name__ == "__main__":
     process.begin_ahead(ROOT)  # as the command's own entry point does
-    from workbench import configure
-    from workbench.cli.main import run
+    from cli.main import run
+    from connector import configure
 
     configure.INVENTORY = "bench/inventory.py"
     if int(os.environ.get("WORKBENCH_BENCH_HOSTS", "1")) > 1:

@@ -6,9 +6,9 @@ many hosts on this machine would share its cores in the same way.
 
 from bench.results import keep, median, rounded, show
 from bench.workbench import Measured
+from cli.local import hash_of
 from tests.workbench_in_lab import PASSWORDS
 from workbench import stackfile
-from workbench.cli.local import hash_of
 
 USERS = (1, 10, 50, 200)
 HOSTS = (1, 4, 10)

@@ -7,7 +7,7 @@ import os as _os
 import runpy as _runpy
 from pathlib import Path as _Path
 
-from workbench.connector.remembering import Remembering as _Remembering
+from connector.remembering import Remembering as _Remembering
 
 _ROOT = _Path(__file__).resolve().parent.parent
 

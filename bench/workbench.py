@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bench.results import timed
+from connector import configure
 from tests import workbench_in_lab
 from tests.workbench_in_lab import STACK, Applied, Workbench, run
-from workbench import configure
 from workbench import stack as stacks
 from workbench.stack import ROOT
 

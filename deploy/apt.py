@@ -87,7 +87,7 @@ class CloudInit(FactBase[str]):
     Its last step writes result.json, which spares the seconds that the command takes to start.
     """
 
-    waits = True  # no other fact is worth reading before (workbench/connector/remembering.py)
+    waits = True  # no other fact is worth reading before (connector/remembering.py)
 
     def command(self) -> str:
         return (

@@ -7,10 +7,10 @@ _sys.dont_write_bytecode = (
     False  # pyinfra's choice; compiling deploy/ anew costs each run a sixth of a second
 )
 
+from connector import process as _process
 from deploy import knownhosts as _knownhosts
 from deploy import selected as _selected
 from workbench import stack as _stack
-from workbench.connector import process as _process
 from workbench.errors import WorkbenchError as _WorkbenchError
 from workbench.outputs import ADMIN as _ADMIN
 

@@ -1,7 +1,7 @@
 """What a run will do, does and did, for whoever started it; and `--data only=SERVICE`, which leaves out the rest.
 
 Where WORKBENCH_EVENTS is the number of an open file, each event is written to it as a line of JSON, which
-workbench/configure.py shows to a person:
+connector/configure.py shows to a person:
 
 - {"event": "operation", "host", "name", "number", "of"} as each begins;
 - {"event": "would", "host", "name", "what": [text, ...], "perhaps": bool} for each that a dry run finds to do;
@@ -20,7 +20,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State, StateStage
 from pyinfra.context import host, state
 
-from workbench.connector import process
+from connector import process
 
 VARIABLE = process.EVENTS
 ALWAYS = "apt"  # any service may have packages that are still missing

@@ -1,6 +1,6 @@
 """The last step of `pulumi up`: the host is configured by the deploy, as one resource.
 
-The provider's code is pickled and run by another process, so it is thin: it hands over to workbench.configure.
+The provider's code is pickled and run by another process, so it is thin: it hands over to connector.configure.
 """
 
 from dataclasses import dataclass
@@ -21,21 +21,23 @@ class ConfigurationArgs:
 
 class _Deploy(ResourceProvider):
     def create(self, props: dict[str, Any]) -> CreateResult:
-        from workbench import configure, lifeline
+        from connector import configure
+        from workbench import lifeline
 
         lifeline.hold_to_engine()
         configure.from_context(props["context"])
         return CreateResult(props["instanceId"], configure.remembered(props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        from workbench import configure, lifeline
+        from connector import configure
+        from workbench import lifeline
 
         lifeline.hold_to_engine()
         configure.from_context(_news["context"])
         return UpdateResult(configure.remembered(_news))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        from workbench import configure
+        from connector import configure
 
         now = configure.remembered(_news)
         return DiffResult(changes=any(value != _olds.get(key) for key, value in now.items()))

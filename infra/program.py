@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi.runtime import config as runtime_config
 
+from connector import configure
 from infra import dns, existing, naming, records
 from infra import state as states
 from infra.access import Access, AccessArgs
@@ -20,7 +21,7 @@ from infra.machine_type import MachineType, choose
 from infra.network import Network, NetworkArgs
 from infra.server import Server, ServerArgs
 from infra.storage import Storage, StorageArgs
-from workbench import config, configure
+from workbench import config
 from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
 

@@ -117,7 +117,7 @@ class Stack:
 
     def begin(self, program: str, *arguments: str) -> Run:
         """Starts `workbench ARGUMENTS` or `pulumi ARGUMENTS` on this stack."""
-        command = [sys.executable, "-m", "workbench"] if program == "workbench" else [program]
+        command = [sys.executable, "-m", "cli"] if program == "workbench" else [program]
         return Run([*command, *arguments, "--stack", self.name], self.environment)
 
     def workbench(self, *arguments: str, check: bool = True) -> str:

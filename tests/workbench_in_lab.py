@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from cli.local import hash_of
 from lab import control
 from workbench import stack as stacks
 from workbench import stackfile
-from workbench.cli.local import hash_of
 from workbench.outputs import Outputs
 from workbench.settings import Settings
 from workbench.stack import ROOT
@@ -77,7 +77,7 @@ class Workbench:
         """`workbench ARGUMENTS --stack test`, its output kept."""
         if arguments[0] in {"up", "destroy"}:
             self._outputs = None
-        return run([sys.executable, "-m", "workbench", *arguments, "--stack", self.stack], check=check)
+        return run([sys.executable, "-m", "cli", *arguments, "--stack", self.stack], check=check)
 
     def ssh(self, command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs a shell command on the host as root."""

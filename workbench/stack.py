@@ -1,7 +1,7 @@
 """A stack's settings and facts, as the deploy and the command need them: asked of `pulumi`, or handed over in a file.
 
 During `pulumi up` the outputs are not final yet, and `workbench deploy` knows them before pyinfra has started: both
-hand them over in a file that WORKBENCH_CONTEXT names, which is a pipe (workbench/configure.py). Everybody else asks
+hand them over in a file that WORKBENCH_CONTEXT names, which is a pipe (connector/configure.py). Everybody else asks
 the `pulumi` command, which decrypts what is secret.
 """
 
@@ -179,7 +179,7 @@ def host_key_checking(facts: Outputs) -> str:
 
 
 def facts_memory(name: str) -> Path:
-    """Where this machine remembers what the last deploy of a stack asked its server (workbench/connector)."""
+    """Where this machine remembers what the last deploy of a stack asked its server (connector)."""
     return state_folder(name) / "facts.json"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from connector import memory, session
 from deploy.apt import Packages
 from deploy.files import FileState
 from deploy.programs import Says
@@ -20,7 +21,6 @@ from tests.deploy.test_jupyterhub import eventually, visit
 from tests.workbench_in_lab import Applied, Workbench
 from workbench import config
 from workbench import stack as stacks
-from workbench.connector import memory, session
 
 pytestmark = pytest.mark.lab
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from cli.local import hash_of
 from lab.visitor import Visitor
 from tests.deploy.test_jupyterhub import eventually, hashed
 from tests.workbench_in_lab import Workbench
-from workbench.cli.local import hash_of
 from workbench.errors import WorkbenchError
 
 pytestmark = pytest.mark.lab

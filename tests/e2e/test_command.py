@@ -43,7 +43,7 @@ def test_status_is_there_for_people(workbench: Workbench) -> None:
 
 
 def test_the_exit_status_of_a_remote_command_is_the_commands(workbench: Workbench) -> None:
-    command = [sys.executable, "-m", "workbench", "ssh", "--stack", STACK, "--"]
+    command = [sys.executable, "-m", "cli", "ssh", "--stack", STACK, "--"]
     assert run([*command, "echo", "a  b", "$HOME"]).stdout == "a  b $HOME\n"
     assert run([*command, "sh", "-c", "exit 7"], check=False).returncode == 7
 

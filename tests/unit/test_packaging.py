@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"workbench", "infra", "deploy", "lab", "tests"}
+OURS = {"workbench", "connector", "infra", "deploy", "workbench_host", "lab", "cli", "tests"}
 # Google's namespace: what we import from it is protobuf's.
 SEVERAL = {"google": "protobuf"}
 
@@ -36,8 +36,9 @@ def declared(group: str | None = None) -> set[str]:
 
 
 def test_what_works_on_aws_imports_only_what_is_installed_with_it() -> None:
-    for folder in ("workbench", "infra", "deploy"):
+    for folder in ("workbench", "connector", "infra", "deploy", "cli"):
         assert imported(folder) <= declared(), folder
+    assert imported("host") == set(), "the standard library alone"
 
 
 def test_the_lab_imports_only_what_its_group_adds() -> None:

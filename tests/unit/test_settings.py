@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from cli.local import hash_of
 from workbench import checks, reference
 from workbench import config as configs
-from workbench.cli.local import hash_of
 from workbench.config import SettingsError, dump, parse
 
 _KIND = b"ecdsa-sha2-nistp256"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_configure import FACTS
+from cli import cloud
+from tests.unit.connector.test_configure import FACTS
 from workbench import stack, stackfile
-from workbench.cli import cloud
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 

@@ -26,8 +26,8 @@ from pyinfra.connectors.local import LocalConnector
 from pyinfra.connectors.util import CommandOutput
 from pyinfra.context import ctx_host, ctx_state, host
 
-from workbench.connector.remembering import MEMORY, Remembering
-from workbench.connector.session import Stream
+from connector.remembering import MEMORY, Remembering
+from connector.session import Stream
 
 Distort = Callable[[Iterator[bytes]], Iterator[bytes]]
 

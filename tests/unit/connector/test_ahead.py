@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 
 import pytest
 
+from connector import memory, session
+from connector.ahead import Agent, AgentStream
+from connector.remembering import AHEAD
+from connector.session import LockedError, Session, Stream
 from tests.unit.connector import loopback
 from tests.unit.connector.comparing import compared, state
 from tests.unit.connector.loopback import Ours, PipeStream, note, remembering, shell
-from workbench.connector import memory, session
-from workbench.connector.ahead import Agent, AgentStream
-from workbench.connector.remembering import AHEAD
-from workbench.connector.session import LockedError, Session, Stream
 
 RUNS = 'for line; do :; done; exec sh -c "$line"'
 SUDO = {"_sudo": True}

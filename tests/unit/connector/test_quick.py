@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import ArgumentTypeError
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
-from workbench.connector import quick
+from connector import quick
 
 own_order: Any = util.get_operation_order_from_stack
 own_arguments: Any = arguments.all_global_arguments
@@ -90,7 +90,7 @@ def test_an_argument_of_a_wrong_type_is_refused_as_pyinfra_does() -> None:
 def test_invoke_is_not_imported_and_pyinfra_judges_a_match_exec_all_the_same() -> None:
     program = """
 import sys
-from workbench.connector.__main__ import import_pyinfra
+from connector.__main__ import import_pyinfra
 assert callable(import_pyinfra())
 assert "invoke" not in sys.modules
 import paramiko.config

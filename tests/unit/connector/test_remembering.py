@@ -9,11 +9,11 @@ from pyinfra.api.hiddenvalue import HiddenValue
 from pyinfra.api.operation import operation
 from pyinfra.context import host as target
 
+from connector import memory
+from connector.session import Question, Session
 from tests.unit.connector import loopback
 from tests.unit.connector.comparing import compared, state
 from tests.unit.connector.loopback import Ours, Says, note, python, remembering, shell
-from workbench.connector import memory
-from workbench.connector.session import Question, Session
 
 
 def test_a_second_run_asks_nothing_in_the_ordinary_way(host: Path) -> None:

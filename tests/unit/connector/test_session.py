@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from connector import session
+from connector.session import AgentError, Answer, LockedError, Question, Session
 from tests.unit.connector.loopback import PipeStream
-from workbench.connector import session
-from workbench.connector.session import AgentError, Answer, LockedError, Question, Session
 
 
 class Agents:

@@ -11,12 +11,12 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import operation
 from pyinfra.context import host as target
 
+from connector import memory
+from connector.remembering import ONLY
+from connector.session import Question
 from tests.unit.connector import loopback
 from tests.unit.connector.comparing import compared, reset, state
 from tests.unit.connector.loopback import Ours, Stock, note, remembering, shell
-from workbench.connector import memory
-from workbench.connector.remembering import ONLY
-from workbench.connector.session import Question
 
 Damage = Callable[[Question], Question]
 

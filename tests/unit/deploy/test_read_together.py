@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from connector.session import Answer, Part, Question
+from connector.together import Together, parted
 from deploy import units
 from deploy.apt import Packages
 from deploy.files import FileState
 from deploy.programs import Says
 from deploy.units import Unit
-from workbench.connector.session import Answer, Part, Question
-from workbench.connector.together import Together, parted
 
 SYSTEMCTL = """#!/bin/sh
 shift 3

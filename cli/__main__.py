@@ -1,0 +1,5 @@
+"""`python -m cli` is the `workbench` command."""
+
+from cli import run
+
+run()

@@ -1,0 +1,226 @@
+"""What AWS has of a stack, by the tags that all of it carries, beside what the stack's state knows of.
+
+Through boto3, where infra asks through the provider: here there is no run of the engine.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import cloud
+from workbench import leftovers
+from workbench import stack as stacks
+from workbench.errors import WorkbenchError
+from workbench.leftovers import Leftover
+
+Tags = dict[str, str]
+Client = Any
+Listing = Callable[[Client], Iterator[tuple[dict[str, Any], Tags]]]
+_LIVING = {"pending", "running", "stopping", "stopped"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing in AWS: what the engine calls its type, its role in the stack, and what people are told."""
+
+    type: str
+    role: str
+    what: Leftover
+
+
+def of(stack: str, stack_id: str | None = None) -> list[Found]:
+    """All that carries the stack's name or its id, whoever made it. Raises WorkbenchError where AWS refuses."""
+    name = stacks.short_name(stack)
+    access = stacks.aws_config(stack)
+    try:
+        ec2, iam = cloud.client("ec2", access), cloud.client("iam", access)
+        return [
+            Found(kind.type, tags["Role"], kind.told(item, tags.get("StackId", "(no id)")))
+            for kind in KINDS
+            for item, tags in kind.list(iam if kind.type.startswith("aws:iam") else ec2)
+            if tags.get("Project") == "workbench" and "Role" in tags
+            if tags.get("Stack") == name or (stack_id and tags.get("StackId") == stack_id)
+        ]
+    except (BotoCoreError, ClientError) as error:
+        raise WorkbenchError(f"AWS did not say what it has of stack {name}: {error}") from None
+
+
+def unknown(found: Iterable[Found], exported: Mapping[str, Any]) -> list[Found]:
+    """Those that the state does not know."""
+    resources = stacks.resources_in(exported)
+    known = {resource.get("id") for resource in resources}
+    return [one for one in found if one.what.id not in known]
+
+
+def remove(stack: str, found: Iterable[Found]) -> Iterator[Found]:
+    """Removes things in an order in which AWS takes it, and names each once it is gone.
+
+    Raises WorkbenchError before anything where one holds data (a volume, a zone), and where AWS refuses one.
+    """
+    wanted = {one.what.id: one for one in found}
+    access = stacks.aws_config(stack)
+    for one in wanted.values():
+        if holds_data(one):
+            raise WorkbenchError(f"{one.what} holds what people made, and is never removed by this command.")
+    for kind in KINDS:
+        for one in [one for one in wanted.values() if one.type == kind.type]:
+            assert kind.remove
+            try:
+                kind.remove(
+                    cloud.client("iam" if kind.type.startswith("aws:iam") else "ec2", access), one.what.id
+                )
+            except (BotoCoreError, ClientError) as error:
+                raise WorkbenchError(f"{one.what} could not be removed: {error}") from None
+            yield one
+
+
+def holds_data(one: Found) -> bool:
+    """Whether people's work may be on it, so that it is never removed."""
+    return next(kind.remove is None for kind in KINDS if kind.type == one.type)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A type of the engine's: how AWS lists it, what is told of one, and how one is removed (None: never)."""
+
+    type: str
+    list: Listing
+    told: Callable[[dict[str, Any], str], Leftover]
+    remove: Callable[[Client, str], object] | None
+
+
+def _listed(operation: str, key: str) -> Listing:
+    """What an operation of EC2 describes, with its tags."""
+
+    def list_(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
+        filters = [{"Name": "tag:Project", "Values": ["workbench"]}]
+        for item in getattr(ec2, operation)(Filters=filters)[key]:
+            yield item, _tags(item)
+
+    return list_
+
+
+def _tags(item: Mapping[str, Any]) -> Tags:
+    return {tag["Key"]: tag["Value"] for tag in item.get("Tags") or ()}
+
+
+def _volumes(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
+    """Those that stay for themselves: a root disk goes with its server."""
+    for volume, tags in _listed("describe_volumes", "Volumes")(ec2):
+        if not (tags.get("Role") == "root" and volume["Attachments"]):
+            yield volume, tags
+
+
+def _servers(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
+    filters = [{"Name": "tag:Project", "Values": ["workbench"]}]
+    for reservation in ec2.describe_instances(Filters=filters)["Reservations"]:
+        for server in reservation["Instances"]:
+            if server["State"]["Name"] in _LIVING:
+                yield server, _tags(server)
+
+
+def _in_iam(listing: str, kind: str) -> Listing:
+    """What an operation of IAM lists by pages; the tags come with each one alone."""
+
+    def list_(iam: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
+        names = {"Role": "RoleName", "InstanceProfile": "InstanceProfileName"}[kind]
+        asked = {"Role": iam.get_role, "InstanceProfile": iam.get_instance_profile}[kind]
+        for page in iam.get_paginator(listing).paginate():
+            for item in page[f"{kind}s"]:
+                if item[names].startswith("workbench-"):
+                    yield item, _tags(asked(**{names: item[names]})[kind])
+
+    return list_
+
+
+def _plain(kind: str, key: str) -> Callable[[dict[str, Any], str], Leftover]:
+    """What costs nothing by itself."""
+    return lambda item, stack_id: Leftover(kind, item[key], stack_id)
+
+
+def _server(item: dict[str, Any], stack_id: str) -> Leftover:
+    # the size of its root disk is not among what it says of itself: the price is that of the type alone
+    return leftovers.server(item["InstanceId"], stack_id, item["InstanceType"], item["State"]["Name"], 0)
+
+
+def _terminate(ec2: Client, server: str) -> None:
+    ec2.terminate_instances(InstanceIds=[server])
+    ec2.get_waiter("instance_terminated").wait(
+        InstanceIds=[server], WaiterConfig={"Delay": cloud.POLL_SECONDS}
+    )
+
+
+def _release(ec2: Client, address: str) -> None:
+    for one in ec2.describe_addresses(AllocationIds=[address])["Addresses"]:
+        if "AssociationId" in one:
+            ec2.disassociate_address(AssociationId=one["AssociationId"])
+    ec2.release_address(AllocationId=address)
+
+
+def _remove_table(ec2: Client, table: str) -> None:
+    for one in ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]:
+        for association in one["Associations"]:
+            ec2.disassociate_route_table(AssociationId=association["RouteTableAssociationId"])
+    ec2.delete_route_table(RouteTableId=table)
+
+
+def _remove_gateway(ec2: Client, gateway: str) -> None:
+    for one in ec2.describe_internet_gateways(InternetGatewayIds=[gateway])["InternetGateways"]:
+        for attachment in one["Attachments"]:
+            ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=attachment["VpcId"])
+    ec2.delete_internet_gateway(InternetGatewayId=gateway)
+
+
+def _remove_profile(iam: Client, profile: str) -> None:
+    for role in iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]:
+        iam.remove_role_from_instance_profile(InstanceProfileName=profile, RoleName=role["RoleName"])
+    iam.delete_instance_profile(InstanceProfileName=profile)
+
+
+# In the order in which AWS lets them go. Rules, routes and associations go with what they are part of.
+KINDS = (
+    Kind("aws:ec2/instance:Instance", _servers, _server, _terminate),
+    Kind(
+        "aws:ec2/eip:Eip", _listed("describe_addresses", "Addresses"),
+        lambda item, stack_id: leftovers.address(item["AllocationId"], stack_id, item["PublicIp"]), _release,
+    ),
+    Kind(
+        "aws:ebs/volume:Volume", _volumes,
+        lambda item, stack_id: leftovers.volume(item["VolumeId"], stack_id, item["Size"]), None,
+    ),
+    Kind(
+        "aws:ec2/securityGroup:SecurityGroup", _listed("describe_security_groups", "SecurityGroups"),
+        _plain("security group", "GroupId"), lambda ec2, id_: ec2.delete_security_group(GroupId=id_),
+    ),
+    Kind(
+        "aws:ec2/routeTable:RouteTable", _listed("describe_route_tables", "RouteTables"),
+        _plain("route table", "RouteTableId"), _remove_table,
+    ),
+    Kind(
+        "aws:ec2/internetGateway:InternetGateway", _listed("describe_internet_gateways", "InternetGateways"),
+        _plain("gateway", "InternetGatewayId"), _remove_gateway,
+    ),
+    Kind(
+        "aws:ec2/subnet:Subnet", _listed("describe_subnets", "Subnets"),
+        _plain("subnet", "SubnetId"), lambda ec2, id_: ec2.delete_subnet(SubnetId=id_),
+    ),
+    Kind(
+        "aws:ec2/vpc:Vpc", _listed("describe_vpcs", "Vpcs"),
+        _plain("network", "VpcId"), lambda ec2, id_: ec2.delete_vpc(VpcId=id_),
+    ),
+    Kind(
+        "aws:ec2/keyPair:KeyPair", _listed("describe_key_pairs", "KeyPairs"),
+        _plain("key pair", "KeyName"), lambda ec2, id_: ec2.delete_key_pair(KeyName=id_),
+    ),
+    Kind(
+        "aws:iam/instanceProfile:InstanceProfile",
+        _in_iam("list_instance_profiles", "InstanceProfile"),
+        _plain("instance profile", "InstanceProfileName"), _remove_profile,
+    ),
+    Kind(
+        "aws:iam/role:Role", _in_iam("list_roles", "Role"),
+        _plain("role", "RoleName"), lambda iam, id_: iam.delete_role(RoleName=id_),
+    ),
+)  # fmt: skip

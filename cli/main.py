@@ -1,0 +1,58 @@
+"""The `workbench` command."""
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from cli import common, doctor, local, server, stack, users
+from workbench.errors import WorkbenchError
+
+app = typer.Typer(
+    name="workbench",
+    help="A data science workbench as code: made by pulumi, configured by pyinfra.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (
+    stack.up,
+    stack.preview,
+    stack.destroy,
+    doctor.doctor,
+    server.status,
+    server.ssh,
+    server.open_,
+    server.deploy,
+    users.users,
+):
+    app.command(name=command.__name__.rstrip("_"))(command)
+app.command()(local.check)
+app.command()(local.password)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False
+)
+def lab(context: typer.Context) -> None:
+    """An AWS look-alike on this machine, whose instances boot."""
+    try:
+        # only who works in the lab needs its packages, and pays for importing them
+        from cli import lab as commands
+    except ImportError as error:
+        raise common.no_lab(error) from None
+    commands.app(args=context.args, prog_name="workbench lab")
+
+
+def run() -> None:
+    """Entry point: what a person can put right is shown as one sentence, without a traceback."""
+    try:
+        app()
+    except WorkbenchError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            Text.assemble(("error:", "red"), " ", str(error))
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

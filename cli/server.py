@@ -1,0 +1,169 @@
+"""Commands about the server that runs: `status`, `ssh`, `open`, `deploy`."""
+
+import json
+import shlex
+import subprocess
+import sys
+import webbrowser
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cli import cloud, common, remote
+from cli.common import JsonOption, StackOption, console
+from connector import configure
+from workbench import config
+from workbench import stack as stacks
+from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+
+HEALTH = "/usr/local/lib/workbench/host/bin/health"
+_HEALTH_TIMEOUT = 60  # seconds; it asks every service and each may be slow
+_STATES = {"up": "green", "starting": "yellow", "down": "red"}
+
+
+def status(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """Show the server, its services, disk, memory and who is logged in; exit status 3 when something is down."""
+    name = common.enter(stack)
+    report = status_of(name)
+    if as_json:
+        typer.echo(json.dumps(report, indent=2))
+    else:
+        _show(report)
+    if not _all_up(report):
+        raise typer.Exit(3)
+
+
+def show_status(name: str, facts: Outputs) -> None:
+    """What `workbench status` shows, after an `up` that has just ended with these outputs."""
+    report = _report(name, facts, cloud.Instance(facts.instance_id, facts.instance_type, "running"))
+    # AWS is asked only where the server does not answer for itself.
+    _show(status_of(name) if "problem" in report else report)
+
+
+def status_of(name: str) -> dict[str, Any]:
+    """{stack, url, address, instance {id, type, state}, services {name: {state, detail}}, disk, memory, users}."""
+    facts = stacks.outputs(name)
+    return _report(name, facts, cloud.instance(facts))
+
+
+def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "stack": name,
+        "url": facts.url,
+        "address": facts.address,
+        "instance": {"id": facts.instance_id, "type": facts.instance_type, "state": "gone"},
+        "services": {},
+        "disk": {},
+        "memory": {},
+        "users": [],
+    }
+    if server is None:
+        return {**report, "url": None, "address": None}
+    report["instance"] = {"id": server.id, "type": server.type, "state": server.state}
+    if server.state == "running":
+        try:
+            health = remote.report_of(facts, f"{HEALTH} --json", _HEALTH_TIMEOUT, "its health")
+        except WorkbenchError as error:  # what AWS says is worth showing all the same
+            return {**report, "problem": str(error)}
+        report.update({key: health[key] for key in ("services", "disk", "memory", "users")})
+    return report
+
+
+def wake(facts: Outputs) -> bool:
+    """Starts the server of the stack where it was stopped, which Pulumi does nothing about; whether it was.
+
+    It need not answer yet: its address may be among what the run has still to make.
+    """
+    if configure.answers(facts.address):
+        return False
+    server = cloud.instance(facts)
+    if server is None or server.state not in {"stopping", "stopped"}:
+        return False
+    with common.stage(f"Start the server {server.id}, which was {server.state}"):
+        cloud.start(facts)
+    return True
+
+
+def ssh(
+    command: Annotated[
+        list[str] | None, typer.Argument(help="what to run there; a shell where nothing is named")
+    ] = None,
+    stack: StackOption = None,
+) -> None:
+    """Log in to the server as its administrator, or run a command there (its exit status is the command's)."""
+    facts = cloud.running(stacks.outputs(common.enter(stack)))
+    remote = [shlex.join(command)] if command else []
+    sys.exit(subprocess.run([*stacks.ssh_command(facts), *remote], check=False).returncode)
+
+
+def open_(stack: StackOption = None) -> None:
+    """Open the workbench in the browser."""
+    facts = cloud.running(stacks.outputs(common.enter(stack)))
+    console.print(facts.url)
+    webbrowser.open(facts.url)
+
+
+def deploy(
+    stack: StackOption = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="SERVICE", help="one service, and leave all others alone")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="show what would change, and change nothing")
+    ] = False,
+) -> None:
+    """Bring the host to what the settings say, without asking AWS for anything."""
+    name = common.enter(stack)
+    with configure.begun() as run:
+        run.reach(stacks.noted_outputs(name))  # at once; `pulumi` takes a moment to say the same
+        context = _context(name)
+        run.reach(context.outputs)
+        # AWS knows whose the address is, where no host key tells, and perhaps why nobody answers.
+        known = stacks.host_key_checking(context.outputs) == "yes"
+        if not (known and configure.answers(context.outputs.address)):
+            configure.wait_for_ssh(cloud.running(context.outputs).address)
+        extent = configure.Extent(only, dry_run)
+        run.hand_over(config.dump(context.settings), context.outputs, extent)
+        run.end()
+
+
+def _context(name: str) -> stacks.Context:
+    """The stack's settings and outputs; what is wrong with the settings is told with its line in the stack file."""
+    try:
+        return stacks.context(name)
+    except WorkbenchError:
+        common.require_stack_file(name)
+        raise
+
+
+def _all_up(report: dict[str, Any]) -> bool:
+    services = report["services"]
+    return bool(services) and all(service["state"] == "up" for service in services.values())
+
+
+def _show(report: dict[str, Any]) -> None:
+    server = report["instance"]
+    table = Table(title=f"Stack {report['stack']}", show_header=False, title_justify="left")
+    if report["url"]:
+        table.add_row("address", f"{report['url']} ({report['address']})")
+    table.add_row("server", f"{server['id']}, {server['type']}, {server['state']}")
+    for name, service in report["services"].items():
+        colour = _STATES.get(service["state"], "red")
+        table.add_row(name, f"[{colour}]{service['state']}[/{colour}] {service['detail']}")
+    for path, size in report["disk"].items():
+        table.add_row(f"disk {path}", _used(size["used_gib"], size["total_gib"]) if size else "not mounted")
+    if report["memory"]:
+        used, total = (report["memory"][key] / 1024 for key in ("used_mib", "total_mib"))
+        table.add_row("memory", _used(used, total))
+    if "problem" in report:
+        table.add_row("host", f"[red]{escape(report['problem'])}[/red]")
+    if report["users"]:
+        table.add_row("logged in", ", ".join(report["users"]))
+    console.print(table)
+
+
+def _used(used_gib: float, total_gib: float) -> str:
+    return f"{used_gib:.1f} GiB used of {total_gib:.1f} GiB"

@@ -1,0 +1,204 @@
+"""Runs the deploy: pyinfra as a process of its own, begun early, let loose when the server answers, and logged."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connector import memory, process
+from workbench import stack
+from workbench.errors import WorkbenchError
+from workbench.events import Display, ended
+from workbench.host import SSH_PORT
+from workbench.outputs import Outputs
+
+INVENTORY = "deploy/inventory.py"
+BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
+_LAST_LINES = 15
+TIMING = "configure.json"
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of the deploy is to be done: of one service `only`, and nothing at all where it is `dry`."""
+
+    only: str | None = None
+    dry: bool = False
+
+    @property
+    def arguments(self) -> list[str]:
+        """pyinfra's command line for it."""
+        chosen = ["--data", f"only={self.only}"] if self.only else []
+        return ["--dry" if self.dry else "-y", INVENTORY, "deploy/main.py", *chosen]
+
+
+WHOLE = Extent()
+
+# What of the project decides what the deploy does. What an editor or Python leaves there does not count;
+# tests/unit/connector/test_configure.py sees that none is missing.
+_DECIDING = (
+    ("deploy", "**/*.py"),
+    ("deploy/locks", "**/*.txt"),
+    ("deploy/locks", "**/*.json"),
+    ("host", "**/*.py"),
+    ("templates", "**/[!.#]*[!~]"),
+    ("workbench", "*.py"),
+    ("connector", "*.py"),
+    ("workbench/settings", "*.py"),
+)
+
+
+def from_context(context: str) -> None:
+    """Configures the host that `context` describes (JSON, as Configuration passes it). Raises WorkbenchError."""
+    data = json.loads(context)
+    facts = Outputs.model_validate(data["outputs"])
+    with begun() as deploy:
+        wait_for_ssh(facts.address)
+        deploy.reach(facts)
+        deploy.hand_over(data["config"], facts)
+        deploy.end()
+
+
+class Deploy:
+    """A run of pyinfra, begun before it is known what it is to do."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._process = process.take(stack.ROOT)
+        self._extent = WHOLE
+        self._reached: Outputs | None = None
+        self._folder = Path()
+
+    def reach(self, facts: Outputs | None) -> None:
+        """Has the host read what the last deploy asked, while pyinfra still starts; once, and where all is known."""
+        if facts is None or self._reached is not None or stack.host_key_checking(facts) != "yes":
+            return
+        questions = memory.load(stack.facts_memory(facts.stack))
+        if questions:
+            self._process.reach(stack.ssh_command(facts), questions)
+            self._reached = facts
+
+    def hand_over(self, raw_config: Mapping[str, object], facts: Outputs, extent: Extent = WHOLE) -> None:
+        """Tells it what to configure, and how to reach it. Its output goes to configure.log."""
+        if self._reached not in {None, facts}:
+            self._process.leave()  # it was another host's address
+        self._extent, self._folder = extent, stack.state_folder(facts.stack)
+        stack.note_outputs(facts)
+        _make_private(self._log)
+        # No file in between: password hashes are in what is handed over.
+        variables = {stack.CONTEXT_VARIABLE: self._process.further, "PYINFRA_PROGRESS": "off"}
+        order = process.Order(extent.arguments, {**os.environ, **variables}, str(self._log))
+        self._process.order(order, stack.context_text(raw_config, facts))
+
+    def end(self) -> None:
+        """Shows how it goes until it is through.
+
+        Raises WorkbenchError with what failed, the log's name and its last lines.
+        """
+        display = Display(self._extent.dry, self._began)
+        for line in self._process.events():
+            display.take(json.loads(line))
+        status = self._process.wait()
+        ended(display, status, str(self._log.relative_to(stack.ROOT)), _reason(self._log))
+        if not self._extent.dry:
+            noted = {
+                "ended": time.time(),
+                "seconds": time.monotonic() - self._began,
+                "services": display.seconds_of_services(),
+            }
+            (self._folder / TIMING).write_text(json.dumps(noted))
+
+    def stop(self) -> None:
+        """Ends it where it was not handed anything, or where it is no longer wanted."""
+        self._process.stop()
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "configure.log"
+
+
+@contextlib.contextmanager
+def begun() -> Iterator[Deploy]:
+    """A deploy that has begun, for as long as it is wanted."""
+    deploy = Deploy()
+    try:
+        yield deploy
+    finally:
+        deploy.stop()
+
+
+def _reason(log: Path) -> str:
+    """What a log of pyinfra ends with, without a terminal's colours: its own complaint, or the last lines."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace"))
+    complaint = re.search(r"^--> (?:pyinfra error|An unexpected exception).*?: (.+)", text, re.MULTILINE)
+    if complaint and complaint[1] != "No hosts remaining!":  # of which the lines above say why
+        return complaint[1]
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "The last that it said:\n" + "\n".join(lines[-_LAST_LINES:]) if lines else ""
+
+
+def seconds_of_last_run(name: str, since: float) -> float | None:
+    """How long the last deploy of a stack took, waiting for the server included; None if it ended before `since`."""
+    path = stack.state_folder(name) / TIMING
+    if not path.exists():
+        return None
+    noted = json.loads(path.read_text())
+    return float(noted["seconds"]) if noted["ended"] >= since else None
+
+
+def wait_for_ssh(address: str, port: int = SSH_PORT, timeout: float = BOOT_TIMEOUT) -> None:
+    """Returns once an SSH server greets at address:port. Raises WorkbenchError after `timeout` seconds."""
+    start = time.monotonic()
+    told = 0.0
+    while not answers(address, port):
+        waited = time.monotonic() - start
+        if waited > timeout:
+            raise WorkbenchError(
+                f"{address} did not answer by SSH within {timeout:.0f} s; is this machine's address in "
+                "workbench:sshFrom, and did the server boot (its system log is in the EC2 console)?"
+            )
+        if waited - told > 15:
+            told = waited
+            print(f"waiting for {address} to answer by SSH ({waited:.0f} s)", flush=True)
+        time.sleep(0.5)
+
+
+def deploy_digest() -> str:
+    """sha256 of everything that decides what the deploy does, save settings and facts: its code and templates."""
+    digest = hashlib.sha256()
+    for folder, pattern in _DECIDING:
+        for path in sorted(path for path in (stack.ROOT / folder).glob(pattern) if path.is_file()):
+            digest.update(f"{path.relative_to(stack.ROOT)}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def remembered(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The outputs of a configuration: digests of its inputs, by which the next `up` sees whether they changed.
+
+    The inputs are in the state as well, settings and password hashes among them, but encrypted: `context` is a secret.
+    """
+    context = hashlib.sha256(str(inputs["context"]).encode()).hexdigest()
+    return {"digest": inputs["digest"], "instanceId": inputs["instanceId"], "contextDigest": context}
+
+
+def answers(address: str, port: int = SSH_PORT) -> bool:
+    """Whether an SSH server greets there within some seconds."""
+    try:
+        with socket.create_connection((address, port), timeout=5) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
+
+
+def _make_private(path: Path) -> None:
+    """An empty file that only its owner can read."""
+    path.unlink(missing_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
