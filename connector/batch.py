@@ -1,12 +1,12 @@
 """The facts that are remembered, asked of the host all at once, and their answers as they come."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyinfra import logger
 
 from connector.session import BATCH_SECONDS, AgentError, Answer, Question, Session
-from connector.together import parted
+from connector.together import Reading, parted, remaining
 
 FRESH = 30.0  # seconds
 MOST = 3  # in a run: where a host takes so long, or a person, the rest may as well be read one by one
@@ -19,6 +19,7 @@ class Batch:
     def __init__(self, questions: Sequence[Question], about: str) -> None:
         """`about` names the host in messages."""
         self.questions = questions
+        self._left = questions  # those of them that this run has not come to yet
         self._about = about
         self._session: Session | None = None
         self._shell = ""
@@ -28,7 +29,7 @@ class Batch:
         self._running = False  # the host is still at it
         self._answers: dict[str, Answer] = {}
         self._kinds: dict[str, object] = {}  # the fact class, of answers that came together with others
-        self._whole = {part.command: question for question in questions for part in question.parts}
+        self._whole: dict[str, Question] = {}
         self._awaited: set[str] = set()  # what was asked for and is not answered yet
         self._first: set[str] = set()  # and of that, what comes before all others
 
@@ -39,21 +40,28 @@ class Batch:
         """
         self._session, self._shell = session, shell
         self.ignore()
-        if asked is None and (not self.questions or self._times == MOST):
+        if asked is None and (not self._left or self._times == MOST):
             return
         self._times += 1
         self._sent, self._stale = time.monotonic() if asked is None else asked, False
         try:
             if asked is None:
-                session.ask(self.questions, shell)
+                session.ask(self._left, shell)
             else:
-                session.expect(self.questions)
+                session.expect(self._left)
         except AgentError as error:
             self._give_up(error)
             return
         self._running = True
-        self._awaited = {question.command for question in self.questions}
-        self._first = {question.command for question in self.questions if question.first}
+        self._whole = {part.command: question for question in self._left for part in question.parts}
+        self._awaited = {question.command for question in self._left}
+        self._first = {question.command for question in self._left if question.first}
+
+    def again(self, session: Session, shell: str, asked: Mapping[str, Reading]) -> None:
+        """Asks anew for all but what this run has `asked`: the host has changed since."""
+        if self._times != MOST:
+            self._left, self._times = remaining(self.questions, asked), 0
+            self.ask(session, shell)
 
     def answer(self, command: str, fact: object) -> Answer | None:
         """What the host said, once it has; None where the command of `fact` has to be run in the ordinary way."""

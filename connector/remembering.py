@@ -5,7 +5,8 @@ facts from a host that stays as it is, so they may as well be read side by side:
 asked last time as well brings all others with it. An answer is used only
 
 - for exactly the command that was run, under exactly the arguments (sudo, user, environment) of the whole batch;
-- as long as this run has changed nothing on the host: whatever is not known to read a fact counts as a change;
+- as long as this run has changed nothing on the host since it was given: whatever is not known to read a fact counts as
+  a change, after which what is still to come is asked anew, all at once, when the first of it is needed;
 - for half a minute, since others may change the host too.
 
 Everything else, and every command without a whole answer, is run in the ordinary way.
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 20.0  # until the host has taken the lock
 BEAT_SECONDS = 15.0
+WORTH = 5  # facts that a batch has to answer to be worth its time
 # The host's data: the memory's file, the part of the deploy that this run is about, the agent that was started ahead.
 MEMORY, ONLY, AHEAD = "workbench_memory", "only", "workbench_agent"
 
@@ -77,6 +79,8 @@ class Remembering(BaseConnector):
         self._asked: dict[str, Reading] = {}
         self._readings: list[Reading] = []  # a fact may read another one
         self._changed = False
+        self._quiet = 0  # facts that were read since the last change
+        self._patience = 1  # of how many it takes for a new batch: after a change there often comes the next
         self._met_ahead = False
         self._operation: str | None = None
         # Operations read facts by `host.get_fact`: what is run meanwhile reads, all else may change something.
@@ -90,7 +94,7 @@ class Remembering(BaseConnector):
         raise NotImplementedError
 
     def connect(self) -> None:
-        self._changed = False
+        self._changed, self._quiet, self._patience = False, 0, 1
         self._own = self._arguments()
         self._batch = Batch(self._load(), self.host.print_prefix)
         try:
@@ -151,13 +155,22 @@ class Remembering(BaseConnector):
         text = _plain(command)
         if text is None or _told(arguments) != self._own:
             return None
-        now = self._asked[text] = self._readings[-1]
-        if self._changed:
+        now = self._readings[-1]
+        counts = not self._changed or self._asked_again()
+        self._asked[text] = now
+        if not counts:
             return None
         answer = self._batch.answer(text, now.fact)
         if now.waits and (answer is None or not self._batch.came_first(text)):
             self._batch.too_early()
         return answer
+
+    def _asked_again(self) -> bool:
+        """Whether the batch was asked since the last change; with the first fact that is worth it, it is."""
+        self._quiet += 1
+        if self._quiet == self._patience and self._session is not None:
+            self._batch.again(self._session, str(self._own.get("_shell_executable")), self._asked)
+        return self._quiet >= self._patience
 
     # Changing
 
@@ -166,7 +179,9 @@ class Remembering(BaseConnector):
 
         Raises OSError, which pyinfra takes for a failed command, where it has become somebody else's meanwhile.
         """
-        self._changed = True
+        if self._changed and self._patience <= self._quiet < self._patience + WORTH:
+            self._patience *= 2
+        self._changed, self._quiet = True, 0
         self._batch.ignore()
         self._batch.finish()
         if self._session is not None and not self._session.alive():

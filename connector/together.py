@@ -70,6 +70,19 @@ def gathered(asked: Mapping[str, Reading]) -> list[Question]:
     return questions
 
 
+def remaining(questions: Sequence[Question], asked: Mapping[str, Reading]) -> list[Question]:
+    """The questions without what was `asked` already."""
+    left = []
+    for question in questions:
+        parts = tuple(part for part in question.parts if part.command not in asked)
+        done = [asked[part.command].fact for part in question.parts if part.command in asked]
+        if (not question.parts and question.command not in asked) or (parts and not done):
+            left.append(question)
+        elif parts and isinstance(done[0], Together):
+            left.append(Question(done[0].together([part.arguments for part in parts]), parts=parts))
+    return left
+
+
 def alone(fact: Any, arguments: Mapping[str, Any]) -> str:
     """The command that pyinfra would run to read the fact with these arguments."""
     return str(fact().command(**arguments))

@@ -47,7 +47,51 @@ def test_a_host_changed_by_hand_between_two_runs_is_repaired(host: Path) -> None
     assert [command for command in second.commands if "echo 1" in command] == [], (
         "before the change: answered"
     )
-    assert [command for command in second.commands if "echo 3" in command] != [], "after it: asked"
+    assert [command for command in second.commands if "echo 3" in command] == [], (
+        "after it: asked anew at once"
+    )
+
+
+def test_after_a_change_what_is_left_is_asked_once_more_and_seldom_in_vain(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a change follows upon a change, a batch would be asked for nothing each time."""
+    asked: list[int] = []
+    ask = Session.ask
+
+    def count(self: Session, questions: list[Question], *more: object) -> None:
+        asked.append(len(questions))
+        ask(self, questions, *more)
+
+    monkeypatch.setattr(Session, "ask", count)
+
+    def deploy() -> None:
+        for number in range(40):
+            note(line=f"echo {number}", dest=f"{host}/{number}")
+
+    loopback.run(deploy, Ours, **remembering(host.parent))
+    (host / "7").write_text("by hand")
+    asked.clear()
+    second = loopback.run(deploy, Ours, **remembering(host.parent))
+    assert (second.changes, asked) == (1, [80, 64])
+    assert second.commands == [f"cat > {host}/7"]
+    for path in host.iterdir():
+        path.write_text("by hand")
+    asked.clear()
+    assert loopback.run(deploy, Ours, **remembering(host.parent)).changes == 40
+    assert len(asked) < 6
+
+
+def test_an_operation_is_judged_by_the_host_as_the_one_before_it_left_it(host: Path) -> None:
+    """Each changes what the next reads, and the batch that is asked in between knows of the first change only."""
+
+    def deploy() -> None:
+        for number in range(12):
+            note(line=f"cat {host}/{number}", dest=f"{host}/{number + 1}")
+
+    (host / "0").write_text("one\n")
+    second = compared(host, deploy, lambda: (host / "0").write_text("two\n"))
+    assert second.changes == 12
 
 
 def test_what_a_function_of_this_machine_did_is_seen_by_later_operations(host: Path) -> None:
