@@ -14,6 +14,7 @@ from deploy import files, programs, python, units, uv
 from workbench import versions
 from workbench.settings import JupyterHub, Services
 from workbench.stack import Context
+from workbench_host.accounts.records import ADMINS, EVERYBODY
 
 PACKAGES = ("git",)
 
@@ -21,7 +22,8 @@ ENVIRONMENT = uv.Environment("jupyterhub")
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
 LAB_SETTINGS = "/etc/workbench/jupyterlab"
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
-MESSAGE = "/etc/profile.d/workbench-message.sh"
+MESSAGE = "/etc/workbench/jupyterhub/message"
+TERMINAL_MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
 STATE_PROGRAM = "/usr/local/lib/workbench/jupyterhub-state"
 PAM = "/etc/pam.d/jupyterhub"
@@ -51,19 +53,19 @@ def _stop() -> None:
     server.shell(
         commands=[f"systemctl stop '{USER_UNITS}'"], name="Stop the users' servers", _if=stopped.did_change
     )
-    host_files.file(path=MESSAGE, present=False, name=f"No {MESSAGE}")
+    host_files.file(path=TERMINAL_MESSAGE, present=False, name=f"No {TERMINAL_MESSAGE}")
 
 
 def _configure(context: Context) -> None:
-    users = context.settings.people()
     service = context.settings.services.jupyterhub
     files.copy("jupyterhub/pam", PAM)
     files.template(
         "jupyterhub/workbench-message.sh.j2",
-        MESSAGE,
+        TERMINAL_MESSAGE,
         variables={"message": quote(service.message) if service.message else ""},
         validate="sh -n {}",
     )
+    files.put(content=files.Content(service.message.encode()), dest=MESSAGE, name=MESSAGE)
     _configure_servers(service)
     files.template(
         "jupyterhub/jupyterhub_config.py.j2",
@@ -71,8 +73,9 @@ def _configure(context: Context) -> None:
         variables={
             "service": service,
             "host_name": context.outputs.host_name,
-            "users": sorted(user.name for user in users),
-            "admins": sorted(user.name for user in users if user.admin),
+            "everybody": EVERYBODY,
+            "admins": ADMINS,
+            "message": MESSAGE,
             "environment": uv.folder(ENVIRONMENT.name),
             "state": STATE,
             "lab_settings": LAB_SETTINGS,

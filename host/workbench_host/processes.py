@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 PROCESSES = Path("/proc")
@@ -16,6 +16,29 @@ def owners() -> Iterator[tuple[int, int]]:
             yield int(process.name), process.stat().st_uid
         except OSError:
             continue
+
+
+def of(uid: int) -> list[int]:
+    """The pids of all that a user runs: theirs, and what runs in their slice as somebody else (by sudo)."""
+    within = f"/user-{uid}.slice/"
+    return [pid for pid, owner in owners() if owner == uid or within in _read(pid, "cgroup")]
+
+
+def members(gids: Collection[int]) -> set[int]:
+    """The uids that have a process with one of these groups. It keeps them, whatever became of its user's."""
+    found = set()
+    for pid, uid in owners():
+        line = next((line for line in _read(pid, "status").splitlines() if line.startswith("Groups:")), "")
+        if not {int(gid) for gid in line.split()[1:]}.isdisjoint(gids):
+            found.add(uid)
+    return found
+
+
+def _read(pid: int, name: str) -> str:
+    try:
+        return (PROCESSES / str(pid) / name).read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def counts() -> Counter[int]:

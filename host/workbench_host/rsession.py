@@ -6,6 +6,7 @@ into ~/.config/workbench/r-version, and R's own surroundings are set as the serv
 rsession takes this process over.
 """
 
+import grp
 import os
 import pwd
 import re
@@ -15,6 +16,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
+
+from workbench_host.accounts.records import EVERYBODY
 
 SCOPES = "/run/workbench-session-scope.sock"
 RSESSION = "/usr/lib/rstudio-server/bin/rsession"
@@ -81,7 +84,15 @@ def start(arguments: Sequence[str]) -> NoReturn:
     os.execve(RSESSION, [RSESSION, *arguments], environment)
 
 
+def is_user(name: str) -> bool:
+    """Whether the account is still one of the workbench: RStudio's cookie outlives it."""
+    return name in grp.getgrnam(EVERYBODY).gr_mem
+
+
 def main(arguments: Sequence[str]) -> int:
+    if not is_user(pwd.getpwuid(os.getuid()).pw_name):
+        print("This account is not a user of the workbench any more.", file=sys.stderr)
+        return 1
     try:
         enter_slice()
     except OSError as error:

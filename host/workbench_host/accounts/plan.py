@@ -211,6 +211,8 @@ def activate(user: Wanted, entry: Entry, system: System) -> tuple[Entry, list[St
         steps.append(Step("set_password", name, new))
     if account:
         steps += memberships(name, account, user.memberships)
+    if account and account.elevated and not user.admin:
+        steps.append(Step("end_sessions", name, uid))  # what runs keeps the groups it was started with
     if account and (account.expired or account.shell == NO_SHELL):
         steps.append(Step("unlock", name))
     shadow = new if new is not None else account.shadow if account else NO_PASSWORD

@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workbench_host import processes
 from workbench_host.accounts import quota, shared
 from workbench_host.accounts.homes import archive_home, drop_archived, make_home, return_home
 from workbench_host.accounts.plan import plan, seen
 from workbench_host.accounts.records import NO_SHELL, SHELL, SYSTEM_GROUPS, ConflictError, Plan, Registry
 from workbench_host.accounts.registry import is_kept, read_registry, read_wanted, write_registry
 from workbench_host.accounts.system import HOMES, KEYS, fields, read_accounts, read_system
-from workbench_host.processes import counts, owners
 from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, run, write
 from workbench_host.tools import DATA_VOLUME as VOLUME
 
@@ -84,22 +84,21 @@ def lock(name: str, _: object) -> None:
 
 
 def end_sessions(name: str, uid: int) -> None:
-    """Ends all that runs as the user: asked first, then killed."""
-    for verb in ("disable-linger", "terminate-user"):
-        subprocess.run(["loginctl", verb, name], capture_output=True, check=False)
+    """Ends all that the user runs, notebook servers and what they run by sudo too: asked first, then killed."""
+    subprocess.run(["loginctl", "disable-linger", name], capture_output=True, check=False)
+    subprocess.run(["systemctl", "stop", "--no-block", f"user-{uid}.slice"], capture_output=True, check=False)
     deadline = time.monotonic() + GRACE_SECONDS
-    while uid in counts():
-        kill(uid, signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
+    while running := processes.of(uid):
+        kill(running, signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
         time.sleep(0.2)
         if time.monotonic() > deadline + GRACE_SECONDS:
             raise FailureError(f"processes of {name} do not end, even when killed")
 
 
-def kill(uid: int, number: signal.Signals) -> None:
-    for pid, owner in owners():
-        if owner == uid:
-            with contextlib.suppress(OSError):
-                os.kill(pid, number)
+def kill(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)
 
 
 VERBS: dict[str, Callable[[str, Any], None]] = {

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 FIRST_UID = 2000
 FIRST_GID = 20000  # of declared groups; a user's own group has the number of the user
-ADMIN_GROUPS = frozenset({"sudo", "workbench-admins"})
+ADMINS = "workbench-admins"
+ADMIN_GROUPS = frozenset({"sudo", ADMINS})
 EVERYBODY = "workbench-users"
 SYSTEM_GROUPS = ADMIN_GROUPS | {EVERYBODY}
 SHELL = "/bin/bash"
@@ -67,6 +68,7 @@ class Account:
     expired: bool = False
     groups: frozenset[str] = frozenset()  # of those that are ours: SYSTEM_GROUPS and declared ones
     running: bool = False  # has processes
+    elevated: bool = False  # has processes with an administrator's groups
     must_change: bool = False  # the password is to be changed at the next login (shadow(5): last change is 0)
 
 

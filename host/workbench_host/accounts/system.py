@@ -4,8 +4,8 @@ import os
 import time
 from collections.abc import Collection, Iterator
 
-from workbench_host.accounts.records import Account, System
-from workbench_host.processes import counts
+from workbench_host import processes
+from workbench_host.accounts.records import ADMIN_GROUPS, Account, System
 from workbench_host.tools import DATA_VOLUME
 
 HOMES = "/home"  # the volume's folder `home`, mounted once more
@@ -25,7 +25,8 @@ def read_accounts(groups: Collection[str]) -> dict[str, Account]:
     """All accounts, with their memberships as far as `groups` go."""
     shadows = {line[0]: line for line in fields("shadow")}
     members = {line[0]: set(line[3].split(",")) for line in fields("group") if line[0] in groups}
-    busy, today = counts(), time.time() / 86400
+    busy, today = processes.counts(), time.time() / 86400
+    admins = processes.members({int(line[2]) for line in fields("group") if line[0] in ADMIN_GROUPS})
     accounts = {}
     for name, _, uid, gid, _, _, shell in fields("passwd"):
         shadow = shadows.get(name, [name, "", *[""] * 7])
@@ -37,6 +38,7 @@ def read_accounts(groups: Collection[str]) -> dict[str, Account]:
             expired=bool(shadow[7]) and int(shadow[7]) <= today,
             groups=frozenset(group for group, names in members.items() if name in names),
             running=int(uid) in busy,
+            elevated=int(uid) in admins,
             must_change=shadow[2] == "0",
         )
     return accounts

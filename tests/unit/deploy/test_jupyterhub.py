@@ -19,9 +19,7 @@ from tests.needs import needs
 from workbench import versions
 from workbench.settings import JupyterHub
 
-SERVICE = JupyterHub.model_validate(
-    {"port": 9000, "hubPort": 9001, "apiPort": 9002, "message": "Down <Sunday>", "namedServers": 3}
-)
+SERVICE = JupyterHub.model_validate({"port": 9000, "hubPort": 9001, "apiPort": 9002, "namedServers": 3})
 ENVIRONMENT = "/opt/workbench/jupyterhub-0123456789ab"
 
 
@@ -42,6 +40,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for module in (ModuleType("jupyterhub"), auth, ModuleType("tornado"), web, pam, spawner):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr("pwd.getpwnam", lambda name: SimpleNamespace(pw_uid=2001))
+    groups = {"everybody": ["ada", "grace"], "admins": ["ada"]}
+    monkeypatch.setattr("grp.getgrnam", lambda name: SimpleNamespace(gr_mem=groups[name]))
     left: dict[str, Any] = {"get_config": lambda: defaultdict_config}
     defaultdict_config = Sections()
     exec(compile(configuration(SERVICE), "jupyterhub_config.py", "exec"), left)
@@ -54,8 +54,9 @@ def configuration(service: JupyterHub) -> str:
         "jupyterhub/jupyterhub_config.py.j2",
         service=service,
         host_name="bench.example",
-        users=["ada", "grace"],
-        admins=["ada"],
+        everybody="everybody",
+        admins="admins",
+        message="/nowhere/message",
         environment=ENVIRONMENT,
         state="/srv/workbench/jupyterhub",
         lab_settings="/etc/workbench/jupyterlab",
@@ -85,17 +86,25 @@ def spawner(name: str) -> SimpleNamespace:
 
 def test_only_declared_users_may_log_in_whoever_the_database_remembers(hub: dict[str, Any]) -> None:
     c = hub["c"]
-    assert c.Authenticator.allowed_users == {"ada", "grace"}
+    assert c.PAMAuthenticator.allowed_groups == {"everybody"}
+    assert c.PAMAuthenticator.admin_groups == {"admins"}
     assert c.Authenticator.allow_existing_users is False
-    authenticator = hub["DeclaredUsers"]()
+    authenticator = hub["HostUsers"]()
     still = [asyncio.run(authenticator.refresh_user(spawner(name).user)) for name in ("ada", "grace", "alan")]
-    assert still == [True, True, False]
+    assert still == [{"name": "ada", "admin": True}, {"name": "grace", "admin": False}, False]
 
 
-def test_admins_are_those_declared_and_others_are_said_not_to_be(hub: dict[str, Any]) -> None:
-    authenticator = hub["DeclaredUsers"]()
-    assert [authenticator.is_admin(None, {"name": name}) for name in ("ada", "grace")] == [True, False]
-    assert hub["c"].JupyterHub.load_roles == [{"name": "admin", "users": ["ada"]}]
+def test_a_host_without_our_groups_has_no_users(hub: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise KeyError(name)
+
+    monkeypatch.setattr("grp.getgrnam", missing)
+    assert asyncio.run(hub["HostUsers"]().refresh_user(spawner("ada").user)) is False
+
+
+def test_another_user_or_another_message_is_no_other_configuration() -> None:
+    """Which would restart the hub."""
+    assert configuration(SERVICE) == configuration(SERVICE.model_copy(update={"message": "Another"}))
 
 
 def test_nobody_spawns_who_is_not_declared_and_only_admins_may_use_sudo(hub: dict[str, Any]) -> None:
@@ -149,8 +158,14 @@ def test_a_new_password_is_set_once_and_is_no_option_of_the_server(hub: dict[str
     assert hub["Server"].options_from_query(None, form) == {}
 
 
-def test_the_message_of_the_day_is_text_and_not_markup(hub: dict[str, Any]) -> None:
-    assert hub["c"].JupyterHub.template_vars == {"announcement": "Down &lt;Sunday&gt;"}
+def test_the_message_of_the_day_is_what_its_file_says_now_as_text(
+    hub: dict[str, Any], tmp_path: Path
+) -> None:
+    announcement = hub["c"].JupyterHub.template_vars["announcement"]
+    assert announcement(None) == ""
+    hub["MESSAGE"] = str(tmp_path / "message")
+    (tmp_path / "message").write_text("Down <Sunday>")
+    assert announcement(None) == "Down &lt;Sunday&gt;"
 
 
 def test_named_servers_have_units_that_are_nobody_elses(hub: dict[str, Any]) -> None:

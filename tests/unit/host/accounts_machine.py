@@ -92,7 +92,7 @@ class Machine:
                 "shell": records.NO_SHELL,
                 "shadow": account.shadow if account.shadow.startswith("!") else f"!{account.shadow}",
             },
-            "end_sessions": {"running": False},
+            "end_sessions": {"running": False, "elevated": False},
         }
         self.change(step.name, **changes[step.verb])
 
