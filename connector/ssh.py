@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gevent
-from paramiko import Channel, SSHException, Transport
+from paramiko import AuthenticationException, Channel, SSHException, Transport
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient
@@ -39,6 +39,15 @@ class PromptTransport(Transport):
         channel = spare if spare is not None and not spare.closed else super().open_session(*args, **kwargs)
         self._next = gevent.spawn(self._open_spare)
         return channel
+
+    def auth_publickey(self, *args: Any, **kwargs: Any) -> list[str]:
+        """A server that goes away in the midst has refused nobody, which paramiko says of it: one that boots does."""
+        try:
+            return super().auth_publickey(*args, **kwargs)
+        except AuthenticationException as error:
+            if self.is_active():
+                raise
+            raise SSHException("the server ended the connection before it let anybody in") from error
 
     def _open_spare(self) -> Channel | None:
         try:

@@ -215,12 +215,13 @@ def resources() -> dict[str, Any]:
     """What the stack's state holds, by URN's last two parts.
 
     Left out is what another run may write otherwise though nothing changed: from which line of a program each came, the
-    engine's entries of its providers, and how a secret was encrypted.
+    engine's entries of its providers, how a secret was encrypted, and in which order each names what it needs.
     """
     exported = run(["pulumi", "stack", "export", "--stack", STACK]).stdout
     told = json.loads(re.sub(r'("ciphertext": )"[^"]*"', r'\1""', exported))
     held = {item["urn"].split("::", 2)[2]: item for item in told["deployment"]["resources"]}
     for item in held.values():
+        item["dependencies"] = sorted(item.get("dependencies", ()))
         for traced in ("sourcePosition", "stackTrace", "provider"):
             item.pop(traced, None)
     return {urn: item for urn, item in held.items() if not item["type"].startswith("pulumi:providers:")}

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from connector import memory, session
 from deploy.apt import Packages
@@ -19,7 +20,7 @@ from deploy.programs import Says
 from deploy.units import Unit
 from tests.deploy.test_jupyterhub import eventually, visit
 from tests.workbench_in_lab import Applied, Workbench
-from workbench import config
+from workbench import config, stackfile
 from workbench import stack as stacks
 
 pytestmark = pytest.mark.lab
@@ -162,16 +163,12 @@ def test_a_server_that_shows_another_host_key_is_refused(workbench: Workbench) -
 def test_a_dry_run_tells_what_would_change_without_a_secret_and_changes_nothing(
     workbench: Workbench,
 ) -> None:
-    path = stacks.ROOT / f"Pulumi.{workbench.stack}.yaml"
+    path = stackfile.path_of(workbench.stack)
     before = path.read_text()
     secret = "$2b$12$" + "abcdefghijklmnopqrstuu" + "ABCDEFGHIJKLMNOPQRSTUVWXYZabcde"
+    users = YAML(typ="safe").load(before)["config"]["workbench:users"]
     try:
-        path.write_text(
-            before.replace(
-                "  workbench:users:\n", f"  workbench:users:\n  - name: mary\n    passwordHash: {secret}\n"
-            )
-        )
-        assert path.read_text() != before
+        stackfile.set_value(path, "users", [*users, {"name": "mary", "passwordHash": secret}])
         said = workbench.command("deploy", "--dry-run").stdout
     finally:
         path.write_text(before)

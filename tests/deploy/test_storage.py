@@ -73,7 +73,7 @@ def test_up_grows_it_and_where_the_kernel_does_not_in_use_interrupts_nobody_befo
         "--uid=ada --working-directory=/home/ada sleep 3600"
     )
     path = stackfile.path_of(STACK)
-    bigger = int(workbench.context.settings.data_volume_gib) + 1
+    bigger = int(workbench.settings_now.data_volume_gib) + 1
     stackfile.set_value(path, "dataVolumeGib", bigger)
     grown = workbench.command("up", "--yes", check=False)
     units = "systemctl is-active at-work jupyterhub jupyterhub-proxy caddy"
@@ -104,7 +104,7 @@ def test_up_grows_it_and_where_the_kernel_does_not_in_use_interrupts_nobody_befo
 def free_volume(workbench: Workbench, command: str) -> None:
     """Does what the refusal says, and waits until the volume is in nobody's use."""
     workbench.ssh(command, check=False)  # which may end the session that it came by
-    device, deadline = workbench.context.outputs.volume_device(), time.monotonic() + 120
+    device, deadline = workbench.outputs.volume_device(), time.monotonic() + 120
     while True:
         checked = workbench.ssh(f"e2fsck -p {device}", check=False)
         if checked.returncode == 0:

@@ -70,7 +70,8 @@ def test_the_landing_page_lists_the_services_with_their_state(page: Page, workbe
     said = console_of(page)
     page.goto(workbench.url)
     expect(page.get_by_text("JupyterHub").first).to_be_visible()
-    expect(page.get_by_text(re.compile(r"\bup\b", re.IGNORECASE)).first).to_be_visible()
+    # An earlier test may have restarted it just now; what the page says is up to 15 s old.
+    expect(page.get_by_text(re.compile(r"\bup\b", re.IGNORECASE)).first).to_be_visible(timeout=60_000)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "landing.png")
     assert errors_in(said) == []
