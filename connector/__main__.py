@@ -27,9 +27,8 @@ def main() -> None:
     """Imports pyinfra, waits for an order where one is to come, and lets pyinfra work."""
     waits = process.ORDER in os.environ
     if waits:
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # as long as there is no order, there is nothing to interrupt
+        # As long as there is no order, there is nothing to interrupt.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     command = import_pyinfra()
     if waits:
         process.obey()

@@ -40,9 +40,8 @@ OURS = "PYTHONCOERCECLOCALE"
 def lock(path: str, who: str, wait: float = LOCK_WAIT) -> str | None:
     """Takes the lock; gives back None, or who has it."""
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    descriptor = os.open(
-        path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-    )  # stays open as long as this lives
+    # It stays open as long as this lives.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + wait
     while True:
         try:

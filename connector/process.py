@@ -19,10 +19,8 @@ from connector.session import Question
 from workbench import lifeline
 
 CLOSED = -1  # in place of a descriptor
-ORDER, EVENTS = (
-    "WORKBENCH_ORDER",
-    "WORKBENCH_EVENTS",
-)  # numbers of open files: a pipe to the process, one from it
+# Numbers of open files: a pipe to the process, one from it.
+ORDER, EVENTS = "WORKBENCH_ORDER", "WORKBENCH_EVENTS"
 AGENT = "WORKBENCH_AGENT"  # how the agent is taken over that was started ahead
 TIDY_SECONDS = 5
 SIZE = 12  # digits of the length that an order begins with

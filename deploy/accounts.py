@@ -13,10 +13,8 @@ from pyinfra.context import host
 
 from deploy.files import Described
 
-HOME, SHELL = (
-    "/nonexistent",
-    "/usr/sbin/nologin",
-)  # as Debian's policy for accounts of services, 9.2.3, has them
+# As Debian's policy for accounts of services, 9.2.3, has them.
+HOME, SHELL = "/nonexistent", "/usr/sbin/nologin"
 
 
 class Account(FactBase[list[str]]):

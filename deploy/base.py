@@ -13,6 +13,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from deploy import files, programs, units
+from deploy.service import Service
 from workbench.host import SSH_PORT, host_name
 from workbench.settings import Base
 from workbench.stack import Context
@@ -184,3 +185,6 @@ def firewall(context: Context) -> None:
         variables={"rules": rules},
     )
     units.service(unit="workbench-firewall.service", reads=[rules], reload=True, name="Raise the firewall")
+
+
+SERVICE = Service(base, lambda _: PACKAGES, system=True)

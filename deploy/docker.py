@@ -11,13 +11,13 @@ from pyinfra.operations import apt
 from pyinfra.operations import files as host_files
 
 from deploy import files, programs
+from deploy.service import Service
 from workbench.settings import Settings
 from workbench.stack import Context
 
 REGISTRIES = "/etc/containers/registries.conf.d/50-workbench.conf"
-QUIET = (
-    "/etc/containers/nodocker"  # podman-docker says at each call that it is not Docker, unless this is there
-)
+# podman-docker says at each call that it is not Docker, unless this is there.
+QUIET = "/etc/containers/nodocker"
 
 
 def packages(settings: Settings) -> tuple[str, ...]:
@@ -43,3 +43,6 @@ def docker(context: Context) -> None:
         variables={"mirror": f"{mirror.netloc}{mirror.path}", "plain": mirror.scheme == "http"},
     )
     host_files.file(path=QUIET, name=QUIET)
+
+
+SERVICE = Service(docker, packages)

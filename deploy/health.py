@@ -13,7 +13,8 @@ from typing import Any
 from pyinfra.api.deploy import deploy
 
 from deploy import files, programs, units
-from workbench.settings import Proxy, Service
+from deploy.service import Service
+from workbench import settings
 from workbench.stack import Context
 from workbench_host.tools import DATA_VOLUME
 
@@ -42,16 +43,16 @@ def questions(context: Context) -> dict[str, Any]:
     services = context.settings.services
     asked = {name: question(service) for name, service in services.enabled() if service.units}
     proxy = {
-        "title": Proxy.title,
+        "title": settings.Proxy.title,
         "path": None,
-        "units": list(Proxy.units),
-        "url": f"https://127.0.0.1:{Proxy.https_port}{Proxy.health}",
+        "units": list(settings.Proxy.units),
+        "url": f"https://127.0.0.1:{settings.Proxy.https_port}{settings.Proxy.health}",
         "host": context.outputs.host_name,
     }
     return {"services": {**asked, "proxy": proxy}, "disks": list(DISKS)}
 
 
-def question(service: Service) -> dict[str, Any]:
+def question(service: settings.Service) -> dict[str, Any]:
     """What to ask about one service: its units, and the address on loopback that has to answer with success."""
     return {
         "title": service.title,
@@ -60,3 +61,6 @@ def question(service: Service) -> dict[str, Any]:
         "url": service.address if service.health else None,
         "host": None,
     }
+
+
+SERVICE = Service(health)

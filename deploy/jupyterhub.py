@@ -11,8 +11,9 @@ from pyinfra.operations import files as host_files
 from pyinfra.operations import server
 
 from deploy import files, programs, python, units, uv
+from deploy.service import Service
 from workbench import versions
-from workbench.settings import JupyterHub, Services
+from workbench.settings import JupyterHub, Settings
 from workbench.stack import Context
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 
@@ -31,9 +32,9 @@ PROXY_UNIT, HUB_UNIT = "jupyterhub-proxy.service", "jupyterhub.service"
 USER_UNITS = "jupyter-*-singleuser.service"
 
 
-def environments(services: Services) -> tuple[uv.Environment, ...]:
+def environments(settings: Settings) -> tuple[uv.Environment, ...]:
     """What a workbench without the hub is spared."""
-    return (ENVIRONMENT,) if services.jupyterhub.enabled else ()
+    return (ENVIRONMENT,) if settings.services.jupyterhub.enabled else ()
 
 
 @deploy("jupyterhub")
@@ -142,3 +143,6 @@ def _run(context: Context) -> None:
         )
     units.service(unit=PROXY_UNIT, name=f"Run {PROXY_UNIT}")
     units.service(unit=HUB_UNIT, reads=[CONFIG, PAM], name=f"Run {HUB_UNIT}")
+
+
+SERVICE = Service(jupyterhub, lambda _: PACKAGES, environments)

@@ -8,13 +8,11 @@ the data volume (deploy/users.py).
 from pyinfra.api.deploy import deploy
 
 from deploy import base, files, units
+from deploy.service import Service
 from workbench.stack import Context
 
-EVERYBODY, ONE, ADMIN = (
-    "user.slice",
-    "user-.slice",
-    "user-1000.slice",
-)  # 1000: the image's first user, `admin`
+# 1000 is the image's first user, `admin`.
+EVERYBODY, ONE, ADMIN = "user.slice", "user-.slice", "user-1000.slice"
 DROP_IN = "50-workbench.conf"
 
 
@@ -46,3 +44,6 @@ def path(unit: str) -> str:
 def users_memory_mib(total_mib: int) -> int:
     """Memory that all users together may take: all but a tenth, and at least half a GiB stays with the system."""
     return total_mib - max(512, total_mib // 10)
+
+
+SERVICE = Service(limits)

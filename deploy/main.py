@@ -1,7 +1,4 @@
-"""Everything that the host runs, in order: `pyinfra deploy/inventory.py deploy/main.py`.
-
-One line a service. pyinfra orders operations by the lines that they come from: no loop here.
-"""
+"""Everything that the host runs, in order: `pyinfra deploy/inventory.py deploy/main.py`."""
 
 from deploy import (
     apt,
@@ -25,45 +22,31 @@ from deploy import (
     uv,
 )
 
+HOST = (
+    *(base.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, mirrors.SERVICE),
+    *(uv.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
+)
+# Their packages are large: all the others are configured meanwhile.
+LARGE = (r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
+
 context = selected.context()
 settings = context.settings
 
 apt.sources(mirrors=settings.mirrors)
 apt.packages(mirrors=settings.mirrors, names=uv.PACKAGES)
 programs.install(name="The host's programs")
-environments = (
-    *python.environments(settings.services),
-    *jupyterhub.environments(settings.services),
-    proxy.ENVIRONMENT,
-)
+environments = [one for service in (*HOST, *LARGE) for one in service.environments(settings)]
 uv.ahead(mirrors=settings.mirrors, environments=environments)
-system = (*base.PACKAGES, *storage.PACKAGES, *ssh.PACKAGES, *users.PACKAGES)
+system = [name for service in HOST if service.system for name in service.packages(settings)]
 apt.packages(mirrors=settings.mirrors, names=system)
-services = (
-    *jupyterhub.PACKAGES,
-    *r.packages(settings.services),
-    *shiny.packages(settings),
-    *docker.packages(settings),
-)
-apt.ahead(mirrors=settings.mirrors, names=services)
+others = [name for service in (*HOST, *LARGE) if not service.system for name in service.packages(settings)]
+apt.ahead(mirrors=settings.mirrors, names=others)
 
-base.base(context=context)
-storage.storage(context=context)
-ssh.ssh(context=context)
-limits.limits(context=context)
-users.users(context=context)
-mirrors.mirrors(context=context)
-uv.uv(context=context)
-python.python(context=context)
-jupyterhub.jupyterhub(context=context)
-health.health(context=context)
-proxy.proxy(context=context)
-
-apt.packages(mirrors=settings.mirrors, names=services)
-r.r(context=context)
-rstudio.rstudio(context=context)
-shiny.shiny(context=context)
-docker.docker(context=context)
+for service in HOST:
+    service.configure(context=context)
+apt.packages(mirrors=settings.mirrors, names=others)
+for service in LARGE:
+    service.configure(context=context)
 proxy.certificate(context=context)
 
 progress.prepared()

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pyinfra.api.deploy import deploy
 
 from deploy import files
+from deploy.service import Service
 from workbench.stack import Context
 
 PIP, UV, NPM = "/etc/pip.conf", "/etc/uv/uv.toml", "/etc/npmrc"
@@ -30,3 +31,6 @@ def mirrors(context: Context) -> None:
     )
     files.template("mirrors/npmrc.j2", NPM, variables={"url": urls.npm})
     files.template("mirrors/workbench-npm.sh.j2", PROFILE, variables={"npmrc": NPM}, validate="sh -n {}")
+
+
+SERVICE = Service(mirrors)

@@ -17,8 +17,8 @@ from typing import Any
 from pyinfra.api.deploy import deploy
 
 from deploy import accounts, files, programs, units, uv
-from workbench import checks
-from workbench.settings import Service, Services
+from deploy.service import Service
+from workbench import checks, settings
 from workbench.stack import Context
 
 ENVIRONMENT = uv.Environment("caddy")
@@ -54,12 +54,12 @@ class Entry:
     path_header: str | None = None
 
 
-def entries(services: Services) -> list[Entry]:
+def entries(services: settings.Services) -> list[Entry]:
     """The enabled services that have a page, in the order of the settings."""
     return [entry(name, service, service.path) for name, service in services.enabled() if service.path]
 
 
-def entry(name: str, service: Service, path: str) -> Entry:
+def entry(name: str, service: settings.Service, path: str) -> Entry:
     """The entry of one service."""
     return Entry(
         name=name,
@@ -180,3 +180,6 @@ def validation() -> str:
         f"(home=$(mktemp -d) && trap 'rm -rf \"$home\"' EXIT && "
         f"{own} {caddy} validate --adapter caddyfile --config {{}} 2>$home/said || {{ cat $home/said >&2; exit 1; }})"
     )
+
+
+SERVICE = Service(proxy, environments=lambda _: (ENVIRONMENT,))

@@ -11,7 +11,8 @@ from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
 from deploy import files, locks, programs, uv
-from workbench.settings import Mirrors, Python, Services
+from deploy.service import Service
+from workbench.settings import Mirrors, Python, Settings
 from workbench.stack import Context
 from workbench_host.kernels import KERNELS
 
@@ -23,9 +24,9 @@ VERSIONS = f"{programs.CONFIG}/python/versions.json"
 LOCK = "kernel"  # the lock of what a further version's kernel needs
 
 
-def environments(services: Services) -> tuple[uv.Environment, ...]:
+def environments(settings: Settings) -> tuple[uv.Environment, ...]:
     """What a workbench without Python is spared."""
-    return (ENVIRONMENT,) if services.python.enabled else ()
+    return (ENVIRONMENT,) if settings.services.python.enabled else ()
 
 
 @deploy("python")
@@ -60,3 +61,6 @@ def further(service: Python, mirrors: Mirrors) -> str:
         "lock": locks.digest(LOCK),
     }
     return json.dumps(wanted, indent=1) + "\n"
+
+
+SERVICE = Service(python, environments=environments)

@@ -11,8 +11,9 @@ from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
 from deploy import files, programs
+from deploy.service import Service
 from workbench import versions
-from workbench.settings import Mirrors, R, Services
+from workbench.settings import Mirrors, R, Settings
 from workbench.stack import Context
 from workbench_host.kernels import KERNELS
 from workbench_host.packages import Package
@@ -34,9 +35,9 @@ _PACKAGES = (
 )
 
 
-def packages(services: Services) -> tuple[str, ...]:
+def packages(settings: Settings) -> tuple[str, ...]:
     """Debian's packages: 185 MB to download, which a workbench without R is spared."""
-    return _PACKAGES if services.r.enabled else ()
+    return _PACKAGES if settings.services.r.enabled else ()
 
 
 @deploy("r")
@@ -79,3 +80,6 @@ def further(service: R, mirrors: Mirrors, architecture: str) -> str:
     ]
     listed = [asdict(package) for package in wanted] if service.enabled else []
     return json.dumps({"cran": repository(mirrors), "packages": listed}, indent=1) + "\n"
+
+
+SERVICE = Service(r, packages)

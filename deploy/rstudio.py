@@ -9,6 +9,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.operations import server
 
 from deploy import files, packages, programs, r, units
+from deploy.service import Service
 from workbench import versions
 from workbench.settings import Mirrors, RStudio
 from workbench.stack import Context
@@ -89,3 +90,6 @@ def _configure(context: Context) -> None:
         f"{units.UNITS}/{SCOPE_UNIT}",
         variables={"program": programs.path("session-scope")},
     )
+
+
+SERVICE = Service(rstudio)

@@ -10,6 +10,7 @@ from typing import Any
 from pyinfra.api.deploy import deploy
 
 from deploy import files, programs, units
+from deploy.service import Service
 from workbench.settings import Settings
 from workbench.stack import Context
 
@@ -54,3 +55,6 @@ def shiny(context: Context) -> None:
         },
     )
     units.service(unit=UNIT, reads=[CONFIG], name=f"Run {UNIT}")
+
+
+SERVICE = Service(shiny, packages)

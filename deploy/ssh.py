@@ -18,6 +18,7 @@ from pyinfra.context import host
 from pyinfra.operations import files as pyinfra_files
 
 from deploy import files, knownhosts, programs, units
+from deploy.service import Service
 from workbench import stack
 from workbench.host import ADMIN_HOME
 from workbench.outputs import ADMIN
@@ -139,3 +140,6 @@ def know(path: Path, address: str, exchange: bool) -> Generator[FunctionCommand,
         host.noop(f"the host keys of {address} are known")
         return
     yield FunctionCommand(knownhosts.write, (path, entries), {})
+
+
+SERVICE = Service(ssh, lambda _: PACKAGES, system=True)

@@ -8,6 +8,7 @@ taken on the host (workbench_host/volume), when the device is there.
 from pyinfra.api.deploy import deploy
 
 from deploy import programs
+from deploy.service import Service
 from workbench.stack import Context
 
 PACKAGES = ("e2fsprogs",)
@@ -20,3 +21,6 @@ def storage(context: Context) -> None:
     programs.run(
         program="volume", arguments=[facts.volume_id, facts.volume_device()], name="Mount the data volume"
     )
+
+
+SERVICE = Service(storage, lambda _: PACKAGES, system=True)

@@ -12,6 +12,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
 from deploy import files, programs, units
+from deploy.service import Service
 from workbench.settings import Settings
 from workbench.stack import Context
 from workbench_host.accounts.records import Wanted
@@ -61,3 +62,6 @@ def wanted(settings: Settings) -> str:
         for user in settings.users
     ]
     return json.dumps({"users": users, "disk_gib": settings.limits.disk_gib}, indent=1) + "\n"
+
+
+SERVICE = Service(users, lambda _: PACKAGES, system=True)

@@ -19,6 +19,7 @@ from pyinfra.context import host
 from pyinfra.operations import files as host_files
 
 from deploy import files, locks, programs
+from deploy.service import Service
 from workbench.settings import Mirrors
 from workbench.stack import Context
 from workbench_host.environments import MARKER, ROOT
@@ -71,8 +72,8 @@ def is_current(wanted: Environment) -> bool:
 
 @deploy("uv")
 def ahead(mirrors: Mirrors, environments: Sequence[Environment]) -> None:
-    """Begins with uv and all `environments`, and does not wait for them: each service waits for its own."""
-    begin(environments=[UV, *environments], mirrors=mirrors, name="Begin with the locked environments")
+    """Begins with `environments`, uv first of them, and does not wait for them: each service waits for its own."""
+    begin(environments=environments, mirrors=mirrors, name="Begin with the locked environments")
 
 
 @operation()
@@ -143,3 +144,6 @@ def environment(wanted: Environment, mirrors: Mirrors) -> None:
     """The lock on the host, and the environment that it asks for."""
     put_lock(wanted.name)
     install(wanted=wanted, mirrors=mirrors, name=f"Install the locked environment {wanted.name}")
+
+
+SERVICE = Service(uv, environments=lambda _: (UV,))

@@ -106,9 +106,8 @@ def remove(version: str) -> None:
     kernels.remove(f"{PREFIX}{version}")
     if not run_from(ROOT / version):
         packages.remove(f"{PREFIX}{version}")
-        shutil.rmtree(
-            ROOT / version, ignore_errors=True
-        )  # what was added to the package: IRkernel, the profile
+        # What was added to the package: IRkernel, the profile.
+        shutil.rmtree(ROOT / version, ignore_errors=True)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -86,7 +86,10 @@ def start(arguments: Sequence[str]) -> NoReturn:
 
 def is_user(name: str) -> bool:
     """Whether the account is still one of the workbench: RStudio's cookie outlives it."""
-    return name in grp.getgrnam(EVERYBODY).gr_mem
+    try:
+        return name in grp.getgrnam(EVERYBODY).gr_mem
+    except KeyError:
+        return False
 
 
 def main(arguments: Sequence[str]) -> int:

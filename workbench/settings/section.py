@@ -30,13 +30,10 @@ class Service(Section):
     units: ClassVar[tuple[str, ...]] = ()  # systemd units that have to be active while it is enabled
     health: ClassVar[str | None] = None  # path on its `port` that answers with success while it is well
     strip_path: ClassVar[bool] = False  # whether the proxy takes `path` away from what it passes on
-    path_header: ClassVar[str | None] = (
-        None  # request header that tells the service the `path` it is found under
-    )
-
-    sandboxed: ClassVar[bool] = (
-        False  # its pages are users' own: the browser is to keep them apart from all others
-    )
+    # The request header that tells the service the `path` it is found under.
+    path_header: ClassVar[str | None] = None
+    # Whether its pages are users' own, which the browser is to keep apart from all others.
+    sandboxed: ClassVar[bool] = False
 
     enabled: bool = Field(True, description="whether the service runs")
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import paramiko
 import pytest
 from paramiko import AuthenticationException, SSHException
-
 from workbench.connector.ssh import PromptTransport
 
 KEY = paramiko.ECDSAKey.generate()

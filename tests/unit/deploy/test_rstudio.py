@@ -5,6 +5,7 @@ import pwd
 import socket
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -137,9 +138,19 @@ def test_a_choice_is_a_version_that_is_there_and_nothing_else(
     assert rsession.chosen(str(tmp_path / "home")) == (program if is_taken else None)
 
 
+def test_a_closed_account_has_no_session_whatever_cookie_its_browser_keeps(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rsession, "enter_slice", lambda: pytest.fail("a session was started"))
+    monkeypatch.setattr("grp.getgrnam", lambda _: SimpleNamespace(gr_mem=["somebody else"]))
+    assert rsession.main([]) == 1
+    assert "not a user of the workbench any more" in capsys.readouterr().err
+
+
 def test_without_the_scope_there_is_no_session(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(rsession, "is_user", lambda name: True)
     monkeypatch.setattr(rsession, "SCOPES", "/nowhere.sock")
     monkeypatch.setattr(os, "execve", lambda *arguments: pytest.fail("a session was started"))
     assert rsession.main([]) == 1
