@@ -1,23 +1,50 @@
-"""What pyinfra does the long way around, done in a shorter one; tests hold each to what pyinfra's own code gives.
+"""All that replaces something inside pyinfra or paramiko, by something that comes to the same in less time.
 
-What each is worth stands in docs/connector.md.
+It was made for the versions in MADE_FOR, whose own code the tests compare each with. With others nothing is replaced:
+a deploy then takes as long as by pyinfra's own connector, and comes to the same. What each is worth stands in
+docs/connector.md.
 """
 
 import importlib
 import sys
+from collections.abc import Callable
 from copy import copy
 from functools import cache
+from importlib.metadata import version
 from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pyinfra
+from pyinfra import logger
 from pyinfra.api.arguments import pop_global_arguments
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+MADE_FOR = {"pyinfra": "3.10.0", "paramiko": "4.0.0"}
+
+
+@cache
+def fits() -> bool:
+    """Whether these are the versions that all of this was made for; says so once where they are not."""
+    found = {name: version(name) for name in MADE_FOR}
+    if found != MADE_FOR:
+        names = " and ".join(f"{name} {number}" for name, number in found.items())
+        logger.warning("This deploy takes longer: the connector was made for other versions than %s.", names)
+    return found == MADE_FOR
+
+
+def watch_facts(host: Host, read: Callable[..., Any]) -> Callable[..., Any]:
+    """Has `read` called in the place of `host.get_fact`, and gives that back."""
+    own: Callable[..., Any] = host.get_fact
+    if fits():
+        host.__dict__["get_fact"] = read
+    return own
+
 
 def shorten() -> None:
     """From here on pyinfra finds the order of operations, their arguments and its connectors in a shorter way."""
+    if not fits():
+        return
     arguments: Any = importlib.import_module("pyinfra.api.arguments")
     operation = sys.modules["pyinfra.api.operation"]  # a function hides the module of that name
     if operation.__dict__["get_operation_order_from_stack"] is order_of_caller:

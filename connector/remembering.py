@@ -13,7 +13,7 @@ Everything else, and every command without a whole answer, is run in the ordinar
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ from pyinfra.connectors.util import (
     make_unix_command_for_host,
 )
 
-from connector import ahead, memory
+from connector import ahead, memory, quick
 from connector.batch import Batch
 from connector.session import (
     LOCK,
@@ -84,8 +84,7 @@ class Remembering(BaseConnector):
         self._met_ahead = False
         self._operation: str | None = None
         # Operations read facts by `host.get_fact`: what is run meanwhile reads, all else may change something.
-        self._get_fact: Callable[..., Any] = host.get_fact
-        host.__dict__["get_fact"] = self._read
+        self._get_fact = quick.watch_facts(host, self._read)
         if not any(isinstance(handler, _AfterOperations) for handler in state.callback_handlers):
             state.add_callback_handler(_AfterOperations())  # type: ignore[no-untyped-call]
 

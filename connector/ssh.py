@@ -118,16 +118,11 @@ class WorkbenchConnector(Remembering, SSHConnector):
         self._client = client
 
     @staticmethod
-    def make_names_data(name: str) -> Iterator[tuple[str, dict[str, str], list[str]]]:
+    def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
         """The host is called as in the inventory, without the name of the connector."""
         quick.shorten()  # this is the first that pyinfra asks of the connector, before any operation
-        yield name, {"ssh_hostname": name}, []
-
-    def make_paramiko_kwargs(self) -> dict[str, Any]:
-        kwargs = super().make_paramiko_kwargs()
-        own = kwargs["_pyinfra_ssh_paramiko_connect_kwargs"] or {}
-        kwargs["_pyinfra_ssh_paramiko_connect_kwargs"] = {"transport_factory": PromptTransport, **own}
-        return kwargs
+        transport = {"transport_factory": PromptTransport}
+        yield name, {"ssh_hostname": name, "ssh_paramiko_connect_kwargs": transport}, []
 
     def disconnect(self) -> None:
         super().disconnect()

@@ -73,25 +73,49 @@ def test_the_end_of_a_session_elsewhere_leaves_the_notebooks_running(workbench: 
 
 
 def test_who_is_no_user_or_no_admin_any_more_is_neither_at_once(workbench: Workbench) -> None:
+    """Cookies, tokens, servers, and what was begun in them by sudo; and the hub goes on for all others."""
     users = [{"name": "ada", "passwordHash": hashed(workbench, "ada")}]
+    hub = "systemctl show -p InvocationID jupyterhub jupyterhub-proxy"
     with visit(workbench, "ada") as ada, visit(workbench, "grace") as grace:
         everybody = f"{workbench.url}jupyter/hub/api/users"
         same_site = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"}
         assert ada.client.get(everybody, headers=same_site).status_code == 200
+        tokens = {name: token_of(workbench, name) for name in ("ada", "grace")}
+        assert asked(workbench, "users", tokens["ada"]) == asked(workbench, "user", tokens["grace"]) == 200
+        before = workbench.ssh(hub).stdout
         with workbench.settings(users=users) as applied:
             assert applied.status == 0, applied.output
-            eventually(lambda: ada.spawn() or "")
+            time.sleep(3)  # of the five seconds that it may take
+            said = asked(workbench, "users", tokens["ada"]), asked(workbench, "user", tokens["grace"])
+            assert said == (403, 403)
             assert ada.client.get(everybody, headers=same_site).status_code == 403
+            for name in ("ada", "grace"):
+                unit = f"systemctl is-active jupyter-{name}-singleuser"
+                assert workbench.ssh(unit, check=False).stdout.strip() != "active"
             with pytest.raises(WorkbenchError):
                 grace.spawn(timeout=20)
-            gone = workbench.ssh("systemctl is-active jupyter-grace-singleuser", check=False).stdout.strip()
-            assert gone != "active"
+            eventually(lambda: ada.spawn() or "")
             with (
                 Visitor(workbench.url, workbench.ca) as again,
                 pytest.raises(WorkbenchError, match="refused"),
             ):
                 again.login("grace", workbench.password("grace"))
+        assert workbench.ssh(hub).stdout == before, "the hub was not restarted"
         grace.user = ""  # that session is over
+
+
+def token_of(workbench: Workbench, name: str) -> str:
+    """A token of the user's own for the hub's API, as they make one on its page for tokens."""
+    code = f"jupyterhub token {name} 2>/dev/null"
+    config = "/etc/workbench/jupyterhub/jupyterhub_config.py"
+    found = workbench.ssh(f"cd /tmp && /opt/workbench/jupyterhub/bin/{code} -f {config}").stdout
+    return found.split()[-1]
+
+
+def asked(workbench: Workbench, what: str, token: str) -> int:
+    """The status that the hub's API answers a token with."""
+    line = f"curl -so /dev/null -w '%{{http_code}}' -H 'Authorization: token {token}'"
+    return int(workbench.ssh(f"{line} http://127.0.0.1:8081/jupyter/hub/api/{what}").stdout)
 
 
 def hashed(workbench: Workbench, name: str) -> str:

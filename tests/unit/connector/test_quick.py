@@ -97,3 +97,21 @@ import paramiko.config
 assert paramiko.config.invoke.__module__ == "pyinfra.connectors.sshuserclient.config"
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_with_another_version_of_pyinfra_nothing_is_replaced_and_one_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Then every command counts as a change (connector/remembering.py), and each fact is asked for alone."""
+    quick.fits.cache_clear()
+    monkeypatch.setattr(quick, "version", lambda name: "9.9.9")
+    host: Any = SimpleNamespace(get_fact=len)
+    for _ in range(2):
+        assert quick.watch_facts(host, max) is len
+    assert host.get_fact is len
+    assert caplog.messages == [
+        "This deploy takes longer: the connector was made for other versions than pyinfra 9.9.9 and paramiko 9.9.9."
+    ]
+    monkeypatch.undo()
+    quick.fits.cache_clear()
+    assert quick.fits(), "what is installed is what was tested"

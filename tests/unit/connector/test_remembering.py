@@ -9,7 +9,7 @@ from pyinfra.api.hiddenvalue import HiddenValue
 from pyinfra.api.operation import operation
 from pyinfra.context import host as target
 
-from connector import memory
+from connector import memory, quick
 from connector.session import Question, Session
 from tests.unit.connector import loopback
 from tests.unit.connector.comparing import compared, state
@@ -344,3 +344,11 @@ def test_a_run_that_fails_keeps_what_was_remembered(host: Path) -> None:
     assert loopback.run(deploy, Ours, **remembering(host.parent)).failed
     fail.unlink()
     assert loopback.run(deploy, Ours, **remembering(host.parent)).commands == []
+
+
+def test_with_another_version_of_pyinfra_all_is_asked_in_the_ordinary_way(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quick, "fits", lambda: False)
+    second = compared(host, lambda: note(line="echo a", dest=f"{host}/a"))
+    assert "echo a" in second.commands

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import paramiko
 import pytest
 from paramiko import AuthenticationException, SSHException
-from workbench.connector.ssh import PromptTransport
+
+from connector.ssh import PromptTransport
 
 KEY = paramiko.ECDSAKey.generate()
 
