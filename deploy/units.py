@@ -195,6 +195,35 @@ def off(unit: str) -> Generator[StringCommand, None, None]:
         yield StringCommand(f"systemctl disable {quote(unit)}")
 
 
+class Running(FactBase[list[str]]):
+    """The units that match `pattern`, and run or are about to."""
+
+    def command(self, pattern: str) -> str:
+        states = "active,activating,reloading,deactivating"
+        return f"systemctl list-units --plain --no-legend --full --state={states} {quote(pattern)}"
+
+    def process(self, output: list[str]) -> list[str]:
+        return [line.split()[0] for line in output if line.strip()]
+
+    @staticmethod
+    def default() -> list[str]:
+        return []
+
+
+@operation()
+def end(pattern: str, before: str = "true") -> Generator[StringCommand, None, None]:
+    """Stops all units that match `pattern`, which a service that is off has started; `before` is shell that runs first.
+
+    It goes by what runs, and not by what this run has stopped: the run that did may have died after it.
+    """
+    running = host.get_fact(Running, pattern=pattern)
+    if not running:
+        host.noop(f"no {pattern} runs")
+        return
+    # By the pattern, since some may have ended meanwhile, and one that is not there is an error.
+    yield Described(f"{before}; systemctl stop {quote(pattern)}", f"stop {', '.join(running)}")
+
+
 @operation()
 def reread(units: Sequence[str]) -> Generator[StringCommand, None, None]:
     """Has systemd read its files again where those of `units` changed."""

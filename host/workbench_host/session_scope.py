@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 PEOPLE = range(1000, 60000)  # uids of people, as Debian's adduser deals them out
+SCOPE = "workbench-session-{}-{}.scope"  # the uid, and the process that began it
 WAIT_SECONDS = 10
 CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 MANAGER = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
@@ -34,7 +35,7 @@ def is_in(pid: int, scope: str) -> bool:
 
 def move(pid: int, uid: int) -> None:
     """Raises OSError or CalledProcessError where it cannot be done."""
-    scope = f"workbench-session-{uid}-{pid}.scope"
+    scope = SCOPE.format(uid, pid)
     properties = [
         *("Description", "s", f"Session of the user {uid}"),
         *("Slice", "s", f"user-{uid}.slice"),
