@@ -5,7 +5,7 @@ import time
 from collections.abc import Collection, Iterator
 
 from workbench_host.accounts.records import Account, System
-from workbench_host.processes import counts
+from workbench_host.processes import LINGERING, counts
 from workbench_host.tools import DATA_VOLUME
 
 HOMES = "/home"  # the volume's folder `home`, mounted once more
@@ -36,7 +36,7 @@ def read_accounts(groups: Collection[str]) -> dict[str, Account]:
             shell=shell,
             expired=bool(shadow[7]) and int(shadow[7]) <= today,
             groups=frozenset(group for group, names in members.items() if name in names),
-            running=int(uid) in busy,
+            running=int(uid) in busy or (LINGERING / name).exists(),
             must_change=shadow[2] == "0",
         )
     return accounts
