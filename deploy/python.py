@@ -48,7 +48,7 @@ def python(context: Context) -> None:
         uv.put_lock(LOCK)
     content = files.Content(further(service, mirrors).encode())
     files.put(content=content, dest=VERSIONS, name=VERSIONS)
-    programs.run(program="python-versions", name="Further versions of Python")
+    programs.run(program="python-versions", reads=VERSIONS, name="Further versions of Python")
 
 
 def further(service: Python, mirrors: Mirrors) -> str:

@@ -55,7 +55,7 @@ def r(context: Context) -> None:
         host_files.directory(path=KERNEL, present=False, name=f"No {KERNEL}")
     content = files.Content(further(service, mirrors, context.outputs.architecture).encode())
     files.put(content=content, dest=VERSIONS, name=VERSIONS)
-    programs.run(program="r-versions", name="Further versions of R")
+    programs.run(program="r-versions", reads=VERSIONS, name="Further versions of R")
 
 
 def repository(mirrors: Mirrors) -> str:
