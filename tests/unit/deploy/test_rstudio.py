@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deploy import r, rstudio, units
+from deploy import python, r, rstudio, units
 from deploy.files import render
 from tests.needs import needs
 from workbench import versions
@@ -174,6 +174,23 @@ def test_without_the_scope_there_is_no_session(
     monkeypatch.setattr(os, "execve", lambda *arguments: pytest.fail("a session was started"))
     assert rsession.main([]) == 1
     assert "No session without its user's limits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_session_finds_the_python_of_terminals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_on: bool
+) -> None:
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr(rsession, "enter_slice", lambda: None)
+    monkeypatch.setattr(rsession, "chosen", lambda home: None)
+    monkeypatch.setattr(os, "execve", lambda path, arguments, environment: started.append(environment))
+    monkeypatch.setattr(rsession, "PROFILE", tmp_path / "profile")
+    monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin")
+    if is_on:
+        rsession.PROFILE.touch()
+    rsession.main([])
+    assert started[0]["PATH"] == (f"{python.BIN}:/usr/sbin:/usr/bin" if is_on else "/usr/sbin:/usr/bin")
+    assert os.environ["PATH"] == "/usr/sbin:/usr/bin"
 
 
 def test_who_calls_is_what_the_kernel_says() -> None:
