@@ -182,7 +182,7 @@ def begin(
 ) -> Generator[StringCommand, None, None]:
     """Has the host install what is missing of `packages` by itself, in a transient unit.
 
-    That is a matter of time alone: what failed there, `install` does again where its error is seen.
+    This only saves time: what failed there, `install` does again, and shows its error.
     """
     state = host.get_fact(Packages, packages=packages)
     missing = [package for package in packages if package not in state.installed]

@@ -29,7 +29,7 @@ USER_UNITS = "jupyter-*-singleuser.service"
 
 
 def environments(services: Services) -> tuple[uv.Environment, ...]:
-    """What a workbench without the hub is spared."""
+    """The environments of this service; none where it is off."""
     return (ENVIRONMENT,) if services.jupyterhub.enabled else ()
 
 

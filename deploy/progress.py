@@ -92,7 +92,7 @@ def tell(**event: object) -> None:
     """Writes an event, if somebody listens."""
     number = os.environ.get(VARIABLE)
     if number:
-        with suppress(OSError):  # who listened has gone; the run goes on all the same
+        with suppress(OSError):  # the reader has ended; the run goes on
             os.write(int(number), json.dumps(event).encode() + b"\n")
 
 

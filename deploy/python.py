@@ -27,7 +27,7 @@ LOCK = "kernel"  # the lock of what a further version's kernel needs
 
 
 def environments(services: Services) -> tuple[uv.Environment, ...]:
-    """What a workbench without Python is spared."""
+    """The environments of this service; none where it is off."""
     return (ENVIRONMENT,) if services.python.enabled else ()
 
 

@@ -35,7 +35,7 @@ _PACKAGES = (
 
 
 def packages(services: Services) -> tuple[str, ...]:
-    """Debian's packages: 185 MB to download, which a workbench without R is spared."""
+    """Debian's packages, 185 MB to download; none where the service is off."""
     return _PACKAGES if services.r.enabled else ()
 
 

@@ -51,8 +51,8 @@ def _stop() -> None:
 def suspend_script() -> str:
     """Shell with which each session writes what is in its memory into its user's home, and ends.
 
-    What is left of the sessions after that (a job that somebody put into the background, an R that does not listen) is
-    stopped as all that a service started is.
+    What is left of the sessions after that (a job that somebody put into the background, an R that does not react to
+    the signal) is stopped, as is all that a service started.
     """
     waiting = f"while systemctl --quiet is-active {quote(SESSIONS)}; do sleep 0.5; done"
     return f"rstudio-server force-suspend-all; timeout {SUSPEND_SECONDS} sh -c {quote(waiting)}"

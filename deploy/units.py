@@ -63,7 +63,7 @@ def shell_line(script: str) -> str:
 def answering(url: str) -> str:
     """An ExecStartPost with which a unit counts as started once `url` answers with success.
 
-    Without it one of Type=simple does as soon as its process exists, and who comes at once finds nobody there. It fails
+    Without it one of Type=simple does as soon as its process exists, and requests that come at once fail. It fails
     when the unit's main process is gone; for how long it may last, systemd's TimeoutStartSec says. It belongs into a
     file that is written before any unit is started: a restart can bring others along (PartOf=).
     """

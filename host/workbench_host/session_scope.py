@@ -3,8 +3,8 @@
 The open-source RStudio Server opens no PAM session, so systemd knows nothing of its users' sessions: they would all
 share the server's limits instead of having their users'. systemd moves processes for root only. This is the root's
 part: it is started for each connection to a socket, takes no input, and goes by what the kernel says of the caller
-(SO_PEERCRED): nobody can move anybody but himself, nor anywhere but into his own slice. Accounts that belong to no
-person stay where they are.
+(SO_PEERCRED): a caller can move its own process only, and only into the slice of its own user. Processes of accounts
+that belong to no person are not moved.
 """
 
 import socket
@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-PEOPLE = range(1000, 60000)  # uids of people, as Debian's adduser deals them out
+PEOPLE = range(1000, 60000)  # uids of people, as Debian's adduser assigns them
 SCOPE = "workbench-session-{}-{}.scope"  # the uid, and the process that began it
 WAIT_SECONDS = 10
 CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid

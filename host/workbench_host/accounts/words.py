@@ -28,7 +28,7 @@ def words(steps: Sequence[Step], running: Running) -> list[str]:
     done: dict[str, list[str]] = {}
     for step in steps:
         if step.verb == "add_group" and step.name in accounts:
-            continue  # a user's own, which goes without saying
+            continue  # a user's own group, which is part of the account
         done.setdefault(step.name, []).append(phrase(step, running))
     return [f"{name}: {', '.join(phrases)}" for name, phrases in done.items()]
 

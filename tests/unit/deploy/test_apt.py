@@ -196,7 +196,7 @@ def test_a_new_release_beside_old_lists_does_not_outlive_the_update_that_was_kil
     before = known()
     publish(root, 2)
     host.updated.unlink()
-    # It dies with the Release file in place and the lists not: the worst moment that there is.
+    # It is killed with the new Release file in place, and the lists still the old ones.
     host.program("apt-get", f'{real} "$@"; kill -9 0')
     host.update()
     (path,) = host.lists.glob("*_Packages")
