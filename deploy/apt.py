@@ -6,6 +6,7 @@ not waited for (`ahead`): on a new host it takes most of the time, in which all 
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from shlex import join, quote
 from typing import Any
 
@@ -26,7 +27,16 @@ DEBIAN_SECURITY = "http://deb.debian.org/debian-security"
 
 LISTS_HOURS = 12  # how old the archive's lists may be when something is installed
 
-APT_GET = join(["env", *(f"{key}={value}" for key, value in APT_ENVIRONMENT.items()), *COMMAND])
+_ENVIRONMENT = ["env", *(f"{key}={value}" for key, value in APT_ENVIRONMENT.items())]
+APT_GET = join([*_ENVIRONMENT, *COMMAND])
+# In English, since it is told by its words that it waits for a lock.
+_CONFIGURE = join(
+    [*_ENVIRONMENT, "LC_ALL=C.UTF-8", "dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]
+)
+
+LISTS = "/var/lib/apt/lists"
+UPDATED = "/var/lib/workbench/apt-updated"  # its time is that of the last update that was whole
+PAUSE_SECONDS = 5  # between two tries
 
 UNIT = "workbench-packages.service"  # a transient one
 AT_WORK = f"/run/systemd/transient/{UNIT}"  # is there as long as that unit; to look there costs nothing
@@ -158,7 +168,7 @@ def install(
     """Installs what is missing of `packages` in one call, after taking up a dpkg that was interrupted."""
     state = host.get_fact(Packages, packages=packages)
     if state.broken:
-        yield StringCommand(f"{wait_for_dpkg()} && dpkg --configure -a --force-confdef --force-confold")
+        yield files.Described(configure_script(), "take up an installation that was interrupted")
         yield StringCommand(f"{APT_GET} --fix-broken install")
     missing = [package for package in packages if package not in state.installed]
     if missing:
@@ -172,7 +182,7 @@ def begin(
 ) -> Generator[StringCommand, None, None]:
     """Has the host install what is missing of `packages` by itself, in a transient unit.
 
-    That is a matter of time alone: what failed there, `install` does again where its error is seen.
+    This only saves time: what failed there, `install` does again, and shows its error.
     """
     state = host.get_fact(Packages, packages=packages)
     missing = [package for package in packages if package not in state.installed]
@@ -186,29 +196,65 @@ def begin(
     )
 
 
-def wait_for_dpkg() -> str:
-    """Shell that waits while another dpkg or apt is at work; `dpkg --configure` itself does not wait."""
-    return f"timeout {LOCK_SECONDS} sh -c 'while pgrep -x \"apt-get|dpkg\" > /dev/null; do sleep 1; done'"
+@operation()
+def remove(packages: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Removes those of `packages` that are installed; `install` has taken up before what was interrupted."""
+    state = host.get_fact(Packages, packages=packages)
+    there = [package for package in packages if package in state.installed]
+    if not there:
+        host.noop("none of them is installed")
+        return
+    yield files.Described(f"{APT_GET} remove {join(there)}", f"remove {join(there)}")
+
+
+def patiently(command: str, lock: str, tries: int, failed: str) -> str:
+    """Shell that runs `command`, again while what it says shows that another one has the lock.
+
+    `lock` is what it says then. Else it is tried `tries` times; after the last, `failed` is run, which finds its words
+    in $said and its exit status in $status, and the shell ends with status 1.
+    """
+    return (
+        f"tried=1; until said=$({{ {command}; }} 2>&1); do status=$?; "
+        f'case "$said" in *{quote(lock)}*) most={LOCK_SECONDS // PAUSE_SECONDS};; *) most={tries};; esac; '
+        f"if [ $tried -ge $most ]; then {failed}; exit 1; fi; "
+        f"tried=$((tried+1)); sleep {PAUSE_SECONDS}; done"
+    )
+
+
+def configure_script() -> str:
+    """Shell that has dpkg end what was interrupted; dpkg itself does not wait for another one."""
+    return patiently(_CONFIGURE, "was locked by another process", tries=1, failed='echo "$said" >&2')
 
 
 def update_script(mirrors: Mapping[str, str]) -> str:
     """Shell that fetches the archive's lists where they are old or older than the file that says where they are.
 
-    `apt-get update` does not wait for another one that holds the lists, so it is tried again while that lasts. Where
-    it fails because of one of `mirrors` (addresses by keys), the key is named.
+    `apt-get update` does not wait for another one that holds the lists. Where it fails because of one of `mirrors`
+    (addresses by keys), the key is named.
+
+    Only an update that was whole counts, when its files are on the disk. One that was killed while it put its files in
+    place may leave a new Release file beside old lists, which apt then takes for those of that Release. Without the
+    Release files it fetches both, so they go wherever an update was cut short: by its exit status, or by the mark
+    that the shell itself leaves where it is killed.
     """
     blame = " ".join(
         f"*{quote(url)}*) echo {quote(f'{key} is {url}, which apt cannot use as a Debian archive.')} >&2;;"
         for key, url in mirrors.items()
     )
-    blame = f'case "$said" in {blame} esac; ' if blame else ""
-    stamp = "/var/lib/workbench/apt-updated"
-    hours = LISTS_HOURS * 60
+    blame = f'; case "$said" in {blame} esac' if blame else ""
+    begun, forget = f"{UPDATED}.begun", f"rm -f {LISTS}/*Release"
+    killed = f"{{ status=$?; [ $status -lt 128 ] || {forget}; exit $status; }}"
+    update = patiently(
+        f"{APT_GET} -o APT::Update::Error-Mode=any update || {killed}",
+        f"{LISTS}/lock",
+        tries=3,
+        failed=(
+            f'rm -f {begun}; echo "$said" | grep "^[EW]: " >&2 || '
+            f'echo "apt-get update ended with status $status before it was through." >&2{blame}'
+        ),
+    )
     return (
-        f'if [ -z "$(find {stamp} -mmin -{hours} -newer {SOURCES} 2>/dev/null)" ]; then '
-        f"mkdir -p /var/lib/workbench && tries=0; "
-        f"until said=$({APT_GET} -o APT::Update::Error-Mode=any update 2>&1); do "
-        f'case "$said" in *"/var/lib/apt/lists/lock"*) [ $tries -lt {LOCK_SECONDS // 5} ] || break;; '
-        f"*) [ $tries -lt 2 ] || break;; esac; tries=$((tries+1)); sleep 5; done; "
-        f'case "$said" in *"E: "*) echo "$said" | grep "^[EW]: " >&2; {blame}exit 1;; esac; touch {stamp}; fi'
+        f'if [ -z "$(find {UPDATED} -mmin -{LISTS_HOURS * 60} -newer {SOURCES} 2>/dev/null)" ]; then '
+        f"mkdir -p {PurePosixPath(UPDATED).parent}; [ ! -e {begun} ] || {forget}; touch {begun}; {update}; "
+        f"find {LISTS} -type f -exec sync {{}} + && mv -f {begun} {UPDATED}; fi"
     )

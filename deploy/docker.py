@@ -7,10 +7,9 @@ that amounts to root, as Debian's `docker` is.
 from urllib.parse import urlsplit
 
 from pyinfra.api.deploy import deploy
-from pyinfra.operations import apt
 from pyinfra.operations import files as host_files
 
-from deploy import files, programs
+from deploy import apt, files, programs
 from deploy.service import Service
 from workbench.settings import Settings
 from workbench.stack import Context
@@ -33,7 +32,10 @@ def docker(context: Context) -> None:
     Images and containers are in their owners' homes, and stay.
     """
     if not context.settings.services.docker.enabled:
-        apt.packages(packages=["podman", "podman-docker"], present=False, name="No Podman")
+        programs.run(
+            program="container-users", arguments=["--off"], name="Users without lasting user managers"
+        )
+        apt.remove(packages=["podman", "podman-docker"], name="No Podman")
         return
     programs.run(program="container-users", name="Give users what containers need")
     mirror = urlsplit(context.settings.mirrors.docker or "")

@@ -21,7 +21,7 @@ from jinja2.bccache import Bucket
 from pyinfra.api.command import StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import OperationMeta, operation
-from pyinfra.context import host
+from pyinfra.context import host, state
 
 from workbench import ROOT
 from workbench_host.tools import DATA_VOLUME
@@ -86,11 +86,18 @@ class Content:
 
 
 class Described(StringCommand):
-    """A command that says what it does in a few words, which may be shown: the script itself is hard to read."""
+    """A command that says what it does in a few words, which may be shown: the script itself is hard to read.
+
+    Of several things, each is in a line of its own.
+    """
 
     def __init__(self, script: str, what: str, **arguments: Any) -> None:
         super().__init__(script, **arguments)
         self.what = what
+
+
+class Refused(Described):
+    """One that will fail, which is known before anything is done; `what` is the sentence that says why."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +167,22 @@ class Placement:
     validate: str | None = None
 
 
+_coming: dict[tuple[str, str], Content] = {}  # by host and path
+
+
+def expect(path: str, content: Content) -> None:
+    """Notes what this run is going to put at a path of the present host."""
+    _coming[str(host), path] = content
+
+
+def coming(path: str) -> Content | None:
+    """What is expected at a path of the present host; None where nothing is, or once operations run.
+
+    A dry run puts nothing there. What reads the file has to know it all the same, to tell what it would do.
+    """
+    return None if state.is_executing else _coming.get((str(host), path))
+
+
 def template(source: str, dest: str, variables: Mapping[str, Any] | None = None, **how: Any) -> OperationMeta:
     """An operation that puts the rendered templates/`source` at `dest` where content, mode or owner differ.
 
@@ -197,6 +220,7 @@ def put(
                 f"{dest} is {there.user}:{there.group} {there.mode}, to be {user}:{group} {how.mode}",
             )
         return
+    expect(dest, content)
     yield replacing(content, dest, how, new=there is None)
 
 

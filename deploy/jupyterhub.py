@@ -8,7 +8,6 @@ from shlex import quote
 
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
-from pyinfra.operations import server
 
 from deploy import files, programs, python, units, uv
 from deploy.service import Service
@@ -33,7 +32,7 @@ USER_UNITS = "jupyter-*-singleuser.service"
 
 
 def environments(settings: Settings) -> tuple[uv.Environment, ...]:
-    """What a workbench without the hub is spared."""
+    """The environments of this service; none where it is off."""
     return (ENVIRONMENT,) if settings.services.jupyterhub.enabled else ()
 
 
@@ -49,11 +48,9 @@ def jupyterhub(context: Context) -> None:
 
 
 def _stop() -> None:
-    stopped = units.off(unit=HUB_UNIT, name=f"Stop {HUB_UNIT}")
+    units.off(unit=HUB_UNIT, name=f"Stop {HUB_UNIT}")
     units.off(unit=PROXY_UNIT, name=f"Stop {PROXY_UNIT}")
-    server.shell(
-        commands=[f"systemctl stop '{USER_UNITS}'"], name="Stop the users' servers", _if=stopped.did_change
-    )
+    units.end(pattern=USER_UNITS, name="Stop the users' servers")
     host_files.file(path=TERMINAL_MESSAGE, present=False, name=f"No {TERMINAL_MESSAGE}")
 
 

@@ -27,4 +27,4 @@ def group(name: str, wanted: Sequence[Package]) -> None:
     """Installs what is missing of `wanted`, the list of the service `name`."""
     at = f"{FOLDER}/{name}.json"
     files.put(content=files.Content(text(wanted).encode()), dest=at, name=at)
-    programs.run(program="packages", arguments=[name], name=f"Install the packages of {name}")
+    programs.run(program="packages", arguments=[name], reads=at, name=f"Install the packages of {name}")

@@ -23,7 +23,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 import workbench_host
-from deploy.files import Content, Described
+from deploy.files import Content, Described, Refused, coming, expect
 from workbench_host import tools
 
 CONFIG = tools.CONFIG
@@ -135,6 +135,8 @@ def install() -> Generator[StringCommand, None, None]:
     if host.get_fact(Installed) == digest():
         host.noop("the programs are there")
         return
+    for file, data in contents().items():
+        expect(f"{LINK}/{file}", Content(data))
     content, name = archive(), PurePosixPath(folder()).name
     script = (
         f"umask 022 && mkdir -p {FOLDER} && cd {FOLDER} && rm -rf new && mkdir new && base64 -d | tar -xz -C new && "
@@ -180,11 +182,36 @@ class Says(FactBase[Reply]):
         return [[line] for _, line in zip(asked, output, strict=True)]
 
 
+class SaysOf(Says):
+    """What a program says of a file that is to come: its content is on the standard input, in base64."""
+
+    def command(self, line: str) -> str:
+        return f"base64 -d | {self.together([{'line': line}])}"
+
+
 @operation()
-def run(program: str, arguments: Sequence[str] = ()) -> Generator[StringCommand, None, None]:
-    """Runs a program where its `--check` says that something would change, or cannot say."""
-    line = join([program, *arguments])
-    if host.get_fact(Says, line=f"{line} --check").status == tools.CLEAN:
+def run(
+    program: str, arguments: Sequence[str] = (), reads: str | None = None
+) -> Generator[StringCommand, None, None]:
+    """Runs a program where its `--check` says that something would change, or cannot say.
+
+    `reads` is the file that says what is wanted. Where this run is going to replace it, the check is about the new one,
+    so that a dry run tells what follows from it. What the check says is shown: it names no secret.
+    """
+    line = join([program, *arguments, "--check"])
+    new = coming(reads) if reads else None
+    reply = (
+        host.get_fact(SaysOf, line=f"{line} {tools.GIVEN}", _stdin=new.lines())
+        if new
+        else host.get_fact(Says, line=line)
+    )
+    if reply.status == tools.CLEAN:
         host.noop(f"{quote(program)} finds nothing to do")
         return
-    yield StringCommand(join([path(program), *arguments]))
+    command, what = join([path(program), *arguments]), "\n".join(reply.lines)
+    if not what:
+        yield Described(command, f"run {command}, which cannot say before what it would change")
+    elif reply.status == tools.WOULD_CHANGE:
+        yield Described(command, what)
+    else:
+        yield Refused(command, what)

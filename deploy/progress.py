@@ -4,7 +4,7 @@ Where WORKBENCH_EVENTS is the number of an open file, each event is written to i
 connector/configure.py shows to a person:
 
 - {"event": "operation", "host", "name", "number", "of"} as each begins;
-- {"event": "would", "host", "name", "what": [text, ...], "perhaps": bool} for each that a dry run finds to do;
+- {"event": "would", "host", "name", "what": [text, ...]} for each that a dry run finds to do;
 - {"event": "end", "host", "changed": [name, ...], "units": [[verb, unit], ...], "operations": number,
   "failed": name or null, "lines": [the last that it said]}, also where the run was cut short.
 """
@@ -21,6 +21,7 @@ from pyinfra.api.state import BaseStateCallback, State, StateStage
 from pyinfra.context import host, state
 
 from connector import process
+from deploy import files
 
 VARIABLE = process.EVENTS
 ALWAYS = "apt"  # any service may have packages that are still missing
@@ -63,28 +64,35 @@ def leave_out_all_but(service: str) -> None:
 
 
 def plan() -> None:
-    """Tells what each operation would do to the host as it is now. No secret is in it: none is in a command."""
+    """Tells what each operation would do to the host as it is now. No secret is in it: none is in a command.
+
+    Raises DeployError with why, where one of them would be refused.
+    """
+    refused = []
     for op_hash in host.op_hash_order:
         operation = state.get_op_data_for_host(host, op_hash)
         if not operation.operation_meta.will_change:
             continue
-        what = [described(command) for command in operation.command_generator()]
-        perhaps = bool(operation.global_arguments.get("_if"))  # it depends on what happens to others
-        tell(event="would", host=host.name, name=name_of(op_hash), what=what, perhaps=perhaps)
-        host.log(f"{'Might' if perhaps else 'Would'} change: {name_of(op_hash)}: {'; '.join(what)}")
+        commands = list(operation.command_generator())
+        what = [text for command in commands for text in described(command)]
+        refused += [command.what for command in commands if isinstance(command, files.Refused)]
+        tell(event="would", host=host.name, name=name_of(op_hash), what=what)
+        host.log(f"Would change: {name_of(op_hash)}: {'; '.join(what)}")
+    if refused:
+        raise DeployError(" ".join(refused))
 
 
-def described(command: Any) -> str:
-    """What a command does, in its own words where it has some (deploy/files.py)."""
-    text = getattr(command, "what", None) or " ".join(str(command).split())
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+def described(command: Any) -> list[str]:
+    """What a command does, in its own words where it has some (deploy/files.py); each of them in a line."""
+    lines = getattr(command, "what", "").splitlines() or [" ".join(str(command).split())]
+    return [line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..." for line in lines]
 
 
 def tell(**event: object) -> None:
     """Writes an event, if somebody listens."""
     number = os.environ.get(VARIABLE)
     if number:
-        with suppress(OSError):  # who listened has gone; the run goes on all the same
+        with suppress(OSError):  # the reader has ended; the run goes on
             os.write(int(number), json.dumps(event).encode() + b"\n")
 
 

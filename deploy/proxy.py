@@ -25,6 +25,7 @@ ENVIRONMENT = uv.Environment("caddy")
 USER = "caddy"
 FOLDER = f"{programs.CONFIG}/caddy"
 CONFIG = f"{FOLDER}/Caddyfile"
+WANTED = f"{programs.CONFIG}/certificate.json"
 CERTIFICATE = f"{FOLDER}/certificate.caddy"  # the program `certificate` chooses what it says
 ACME_ROOT = f"{FOLDER}/acme-root.crt"
 CA = f"{programs.CONFIG}/ca.crt"
@@ -103,7 +104,12 @@ def proxy(context: Context) -> None:
 def certificate(context: Context) -> None:
     """The certificate of `domain`, last of all: where a CA gives none, the deploy ends with why."""
     if _directory(context) is not None:
-        programs.run(program="certificate", arguments=["obtain"], name="Obtain the certificate of domain")
+        programs.run(
+            program="certificate",
+            arguments=["obtain"],
+            reads=WANTED,
+            name="Obtain the certificate of domain",
+        )
 
 
 def _certificate(context: Context) -> None:
@@ -134,9 +140,14 @@ def _certificate(context: Context) -> None:
         "root": root,
         "open": checks.whole_internet(context.settings.web_from),
     }
-    at = f"{programs.CONFIG}/certificate.json"
-    files.put(content=files.Content(f"{json.dumps(wanted, indent=2)}\n".encode()), dest=at, name=at)
-    programs.run(program="certificate", arguments=["choose"], name="Choose the certificate to start with")
+    content = files.Content(f"{json.dumps(wanted, indent=2)}\n".encode())
+    files.put(content=content, dest=WANTED, name=WANTED)
+    programs.run(
+        program="certificate",
+        arguments=["choose"],
+        reads=WANTED,
+        name="Choose the certificate to start with",
+    )
 
 
 def _directory(context: Context) -> str | None:

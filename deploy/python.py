@@ -19,13 +19,16 @@ from workbench_host.kernels import KERNELS
 ENVIRONMENT = uv.Environment("python", ("--system-site-packages",))  # so that users can add their own
 KERNEL = f"{KERNELS}/python3"
 PROFILE = "/etc/profile.d/workbench-python.sh"
-BIN = f"{uv.link(ENVIRONMENT.name)}/bin"  # first on the PATH of terminals
+BIN = f"{uv.link(ENVIRONMENT.name)}/bin"  # first on the PATH of people
+# What people's commands have where no shell reads a profile: as Debian's /etc/profile, and ours after it, make it.
+PATH = f"{BIN}:/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
+GENERATOR = "/etc/systemd/user-environment-generators/50-workbench-python"
 VERSIONS = f"{programs.CONFIG}/python/versions.json"
 LOCK = "kernel"  # the lock of what a further version's kernel needs
 
 
 def environments(settings: Settings) -> tuple[uv.Environment, ...]:
-    """What a workbench without Python is spared."""
+    """The environments of this service; none where it is off."""
     return (ENVIRONMENT,) if settings.services.python.enabled else ()
 
 
@@ -42,14 +45,22 @@ def python(context: Context) -> None:
             validate="python3 -m json.tool {} > /dev/null",
         )
         files.template("python/workbench-python.sh.j2", PROFILE, variables={"bin": BIN}, validate="sh -n {}")
+        files.template(
+            "python/environment-generator.j2",
+            GENERATOR,
+            variables={"bin": BIN},
+            mode="755",
+            validate="sh -n {}",
+        )
     else:
         host_files.directory(path=KERNEL, present=False, name=f"No {KERNEL}")
         host_files.file(path=PROFILE, present=False, name=f"No {PROFILE}")
+        host_files.file(path=GENERATOR, present=False, name=f"No {GENERATOR}")
     if service.enabled and service.versions:
         uv.put_lock(LOCK)
     content = files.Content(further(service, mirrors).encode())
     files.put(content=content, dest=VERSIONS, name=VERSIONS)
-    programs.run(program="python-versions", name="Further versions of Python")
+    programs.run(program="python-versions", reads=VERSIONS, name="Further versions of Python")
 
 
 def further(service: Python, mirrors: Mirrors) -> str:

@@ -36,7 +36,7 @@ _PACKAGES = (
 
 
 def packages(settings: Settings) -> tuple[str, ...]:
-    """Debian's packages: 185 MB to download, which a workbench without R is spared."""
+    """Debian's packages, 185 MB to download; none where the service is off."""
     return _PACKAGES if settings.services.r.enabled else ()
 
 
@@ -56,7 +56,7 @@ def r(context: Context) -> None:
         host_files.directory(path=KERNEL, present=False, name=f"No {KERNEL}")
     content = files.Content(further(service, mirrors, context.outputs.architecture).encode())
     files.put(content=content, dest=VERSIONS, name=VERSIONS)
-    programs.run(program="r-versions", name="Further versions of R")
+    programs.run(program="r-versions", reads=VERSIONS, name="Further versions of R")
 
 
 def repository(mirrors: Mirrors) -> str:

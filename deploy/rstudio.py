@@ -5,20 +5,23 @@ Sessions are started by a program of ours that puts each into its user's slice (
 why), where it outlives a restart of the server. Their state is in the users' homes.
 """
 
+from shlex import quote
+
 from pyinfra.api.deploy import deploy
-from pyinfra.operations import server
 
 from deploy import files, packages, programs, r, units
 from deploy.service import Service
 from workbench import versions
 from workbench.settings import Mirrors, RStudio
 from workbench.stack import Context
-from workbench_host import rsession
+from workbench_host import rsession, session_scope
 from workbench_host.packages import Package
 
 UNIT = "rstudio-server.service"
 SCOPE_SOCKET = "workbench-session-scope.socket"
 SCOPE_UNIT = "workbench-session-scope@.service"
+SESSIONS = session_scope.SCOPE.format("*", "*")
+SUSPEND_SECONDS = 60
 SERVER_CONFIG = "/etc/rstudio/rserver.conf"
 SESSION_CONFIG = "/etc/rstudio/rsession.conf"
 PAM = "/etc/pam.d/rstudio"
@@ -41,14 +44,19 @@ def rstudio(context: Context) -> None:
 
 
 def _stop() -> None:
-    stopped = units.off(unit=UNIT, name=f"Stop {UNIT}")
+    units.off(unit=UNIT, name=f"Stop {UNIT}")
     units.off(unit=SCOPE_SOCKET, name=f"Stop {SCOPE_SOCKET}")
-    # Nothing is lost: each session writes what is in its memory into its user's home, and ends.
-    server.shell(
-        commands=["rstudio-server force-suspend-all"],
-        name="Suspend the users' sessions",
-        _if=stopped.did_change,
-    )
+    units.end(pattern=SESSIONS, before=suspend_script(), name="Suspend the users' sessions")
+
+
+def suspend_script() -> str:
+    """Shell with which each session writes what is in its memory into its user's home, and ends.
+
+    What is left of the sessions after that (a job that somebody put into the background, an R that does not react to
+    the signal) is stopped, as is all that a service started.
+    """
+    waiting = f"while systemctl --quiet is-active {quote(SESSIONS)}; do sleep 0.5; done"
+    return f"rstudio-server force-suspend-all; timeout {SUSPEND_SECONDS} sh -c {quote(waiting)}"
 
 
 def package(service: RStudio, mirrors: Mirrors) -> Package:

@@ -17,7 +17,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 from pyinfra.operations import files as pyinfra_files
 
-from deploy import files, knownhosts, programs, units
+from deploy import files, knownhosts, programs, python, units
 from deploy.service import Service
 from workbench import stack
 from workbench.host import ADMIN_HOME
@@ -38,12 +38,13 @@ def ssh(context: Context) -> None:
     content = files.Content("".join(f"{key}\n" for key in keys).encode())
     guard(keys, content)
     administrator(content)
-    files.copy("ssh/sshd.conf", SSHD, validate="sshd -t -f {}")
-    path, address = stack.known_hosts(context.outputs), context.outputs.address
-    know(path=path, address=address, exchange=True, name="Expect the host keys to come")
+    path = python.PATH if context.settings.services.python.enabled else None
+    files.template("ssh/sshd.conf.j2", SSHD, variables={"path": path}, validate="sshd -t -f {}")
+    known, address = stack.known_hosts(context.outputs), context.outputs.address
+    know(path=known, address=address, exchange=True, name="Expect the host keys to come")
     show_kept(name="Show the data volume's host keys")
     units.service(unit="ssh.service", reads=[SSHD, *HOST_KEYS], reload=True, name="sshd with these settings")
-    know(path=path, address=address, exchange=False, name="Know the host keys")
+    know(path=known, address=address, exchange=False, name="Know the host keys")
 
 
 def administrator(keys: files.Content) -> None:

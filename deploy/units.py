@@ -7,7 +7,7 @@ this module compares that with the files as they are now.
 
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from shlex import join, quote
 from typing import Any
@@ -17,7 +17,7 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploy.files import Content, Described, digests, replacing
+from deploy.files import Content, Described, coming, digests, replacing
 
 UNITS = "/etc/systemd/system"
 STARTED = "/run/workbench/started"
@@ -63,7 +63,7 @@ def shell_line(script: str) -> str:
 def answering(url: str) -> str:
     """An ExecStartPost with which a unit counts as started once `url` answers with success.
 
-    Without it one of Type=simple does as soon as its process exists, and who comes at once finds nobody there. It fails
+    Without it one of Type=simple does as soon as its process exists, and requests that come at once fail. It fails
     when the unit's main process is gone; for how long it may last, systemd's TimeoutStartSec says. It belongs into a
     file that is written before any unit is started: a restart can bring others along (PartOf=).
     """
@@ -97,6 +97,7 @@ class UnitState:
     now: str = ""
     recorded: str = ""
     drop_in: str = ""  # digest of our drop-in
+    sums: tuple[tuple[str, str], ...] = ()  # digest and path of each file that `now` is about
 
 
 class Unit(FactBase[UnitState]):
@@ -108,6 +109,7 @@ class Unit(FactBase[UnitState]):
     def process(self, output: list[str]) -> UnitState:
         said = dict(line.split("=", 1) for line in reversed(output) if "=" in line)
         read = digests(output[_recorded_at(output) + 1 :])
+        sums = tuple((digest, path) for digest, path in read if not path.endswith(DROP_IN))
         return UnitState(
             loaded=said.get("LoadState") == "loaded",
             enabled=said.get("UnitFileState") in {"enabled", "static", "alias", "generated", "indirect"},
@@ -115,9 +117,10 @@ class Unit(FactBase[UnitState]):
             down=said.get("ActiveState") in {"inactive", "failed", None},
             unwanted=said.get("ConditionResult") == "no" and said.get("ConditionTimestampMonotonic") != "0",
             stale="NeedDaemonReload=yes" in output,
-            now=digest_of([(digest, path) for digest, path in read if not path.endswith(DROP_IN)]),
+            now=digest_of(sums),
             recorded=said["Recorded"],
             drop_in=next((digest for digest, path in read if path.endswith(DROP_IN)), ""),
+            sums=sums,
         )
 
     @staticmethod
@@ -162,6 +165,17 @@ def unit_paths(unit: str, reads: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([f"{UNITS}/{unit}", *reads]))
 
 
+def soon(state: UnitState, unit: str, paths: Sequence[str]) -> UnitState:
+    """The state once this run has put the files that it is going to put (files.coming)."""
+    looked_at = [*paths, *(f"{UNITS}/{name}" for name in started_with(unit))]
+    new = {path: content.sha256 for path in looked_at if (content := coming(path))}
+    if not new:
+        return state
+    sums = {**{path: digest for digest, path in state.sums}, **new}
+    now = digest_of([(sums[path], path) for path in paths if path in sums])
+    return replace(state, now=now, stale=state.stale or any(path.startswith(UNITS) for path in new))
+
+
 @operation()
 def service(
     unit: str, reads: Sequence[str] = (), reload: bool = False
@@ -173,7 +187,7 @@ def service(
     systemd reads their file again, so that one which runs is never an old one.
     """
     paths = unit_paths(unit, reads)
-    state = host.get_fact(Unit, unit=unit, paths=paths)
+    state = soon(host.get_fact(Unit, unit=unit, paths=paths), unit, paths)
     if PurePosixPath(unit).suffix == RECORDED_KIND:
         yield from _service(unit, paths, state, reload)
         return
@@ -193,6 +207,35 @@ def off(unit: str) -> Generator[StringCommand, None, None]:
         yield StringCommand(f"systemctl stop {quote(unit)}")
     if state.enabled:
         yield StringCommand(f"systemctl disable {quote(unit)}")
+
+
+class Running(FactBase[list[str]]):
+    """The units that match `pattern`, and run or are about to."""
+
+    def command(self, pattern: str) -> str:
+        states = "active,activating,reloading,deactivating"
+        return f"systemctl list-units --plain --no-legend --full --state={states} {quote(pattern)}"
+
+    def process(self, output: list[str]) -> list[str]:
+        return [line.split()[0] for line in output if line.strip()]
+
+    @staticmethod
+    def default() -> list[str]:
+        return []
+
+
+@operation()
+def end(pattern: str, before: str = "true") -> Generator[StringCommand, None, None]:
+    """Stops all units that match `pattern`, which a service that is off has started; `before` is shell that runs first.
+
+    It goes by what runs, and not by what this run has stopped: the run that did may have died after it.
+    """
+    running = host.get_fact(Running, pattern=pattern)
+    if not running:
+        host.noop(f"no {pattern} runs")
+        return
+    # By the pattern, since some may have ended meanwhile, and one that is not there is an error.
+    yield Described(f"{before}; systemctl stop {quote(pattern)}", f"stop {', '.join(running)}")
 
 
 @operation()

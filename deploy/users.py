@@ -38,7 +38,7 @@ def users(context: Context) -> None:
     content = files.Content(wanted(context.settings).encode())
     files.put(content=content, dest=WANTED, mode="600", name=WANTED)
     host_files.directory(path=LOGINS, mode="755", user="root", group="root", name=LOGINS)
-    programs.run(program="accounts", name="Accounts as declared")
+    programs.run(program="accounts", reads=WANTED, name="Accounts as declared")
     for suffix in ("service", "path"):
         files.copy(f"users/{SAVER}.{suffix}", f"{units.UNITS}/{SAVER}.{suffix}")
     units.service(unit=f"{SAVER}.path", name="Remember changed passwords")

@@ -38,7 +38,7 @@ class Display:
         elif kind == "would":
             self._would += 1
             what = "".join(f"\n    {text}" for text in event["what"])
-            self._line(f"{'might' if event['perhaps'] else 'would'} change: {event['name']}{what}")
+            self._line(f"would change: {event['name']}{what}")
         elif kind == "end":
             self.ends.append(event)
 

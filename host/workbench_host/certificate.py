@@ -1,4 +1,4 @@
-"""certificate choose | obtain [--check]
+"""certificate choose | obtain [--check [--given]]
 
 Which certificate the proxy shows for the workbench's name. /etc/workbench/certificate.json says what is wanted:
 {"domain", "address", "server", "root", "open"}; "server" is null where the workbench's own CA is to vouch, "root" a PEM
@@ -86,6 +86,7 @@ def choose(config: Config, check: bool) -> int:
     if is_chosen(name):
         return 0
     if check:
+        print("show a certificate of " + (config["server"] if name == ACME else "the workbench's own CA"))
         return WOULD_CHANGE
     put(name)
     return 0
@@ -184,6 +185,7 @@ def obtain(config: Config, check: bool) -> int:
     if not config["server"] or (is_chosen(ACME) and stored(config)):
         return 0
     if check:
+        print(f"ask {config['server']} for a certificate of {config['domain']}")
         return WOULD_CHANGE
     try:
         preflight(config)
@@ -218,5 +220,5 @@ def ask(config: Config) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     what, *flags = arguments
-    config = json.loads(CONFIG.read_text())
+    config = json.loads(tools.wanted(CONFIG, flags))
     return {"choose": choose, "obtain": obtain}[what](config, "--check" in flags)

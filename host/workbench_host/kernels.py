@@ -46,6 +46,14 @@ def versions(prefix: str) -> set[str]:
     return {path.parent.name.removeprefix(prefix) for path in KERNELS.glob(f"{prefix}*/kernel.json")}
 
 
+def tell(language: str, missing: Iterable[str], old: Iterable[str]) -> None:
+    """Prints what a run would do, for `--check`."""
+    for version in missing:
+        print(f"install {language} {version}, and its kernel")
+    for version in old:
+        print(f"remove {language} {version}, and its kernel")
+
+
 def leftovers(installed: Iterable[str], wanted: Iterable[str], prefix: str, root: Path) -> list[str]:
     """Versions no longer wanted that still have a kernel, or files below `root` that nothing runs from."""
     present = versions(prefix)

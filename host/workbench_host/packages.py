@@ -1,4 +1,4 @@
-"""packages GROUP [--check]
+"""packages GROUP [--check [--given]]
 
 Installs the packages (.deb) of /etc/workbench/packages/GROUP.json, which no archive has: a list of the fields
 of Package. Each is downloaded, compared with its sha256, and only then handed to apt, which adds
@@ -196,10 +196,11 @@ def remove(name: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     group, *flags = arguments
-    missing = [
-        one for one in listed(json.loads((CONFIG / f"{group}.json").read_text())) if not is_current(one)
-    ]
+    told = json.loads(tools.wanted(CONFIG / f"{group}.json", flags))
+    missing = [one for one in listed(told) if not is_current(one)]
     if "--check" in flags:
+        for package in missing:
+            print(f"install {package.title} from {package.address}")
         return WOULD_CHANGE if missing else CLEAN
     try:
         for package in missing:

@@ -1,5 +1,6 @@
 """Who runs what on the host, as /proc says. What ends while it is looked at is passed over."""
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -7,6 +8,8 @@ from pathlib import Path
 
 PROCESSES = Path("/proc")
 PEOPLE = range(1001, 60000)  # uids of declared users; the administrator has 1000
+# Has a file named after each user whose manager runs from boot on.
+LINGERING = Path("/var/lib/systemd/linger")
 
 
 def owners() -> Iterator[tuple[int, int]]:
@@ -44,6 +47,16 @@ def _read(pid: int, name: str) -> str:
 def counts() -> Counter[int]:
     """How many processes each uid has."""
     return Counter(uid for _, uid in owners())
+
+
+def control_groups() -> set[str]:
+    """The paths of all control groups that have processes, as systemd names them."""
+    found = set()
+    for process in PROCESSES.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            for line in (process / "cgroup").read_text(errors="replace").splitlines():
+                found.add(line.split(":", 2)[2])
+    return found
 
 
 def run_from(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""python-versions [--check]
+"""python-versions [--check [--given]]
 
 Has the versions of Python in /etc/workbench/python/versions.json on this host, and no others of ours: each is an
 environment /opt/python/VERSION with what the lock `kernel` lists (ipykernel, pip), on one of uv's builds, and a kernel
@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench_host import kernels
+from workbench_host import kernels, tools
 from workbench_host.processes import run_from
 from workbench_host.tools import CLEAN, CONFIG, WOULD_CHANGE, FailureError, write
 
@@ -169,11 +169,12 @@ def sweep() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    config = json.loads(VERSIONS.read_text())
+    config = json.loads(tools.wanted(VERSIONS, arguments))
     wanted, lock = config["versions"], config["lock"]
     missing = [one for one in wanted if not is_current(one, lock)]
     old = kernels.leftovers(installed(), wanted, PREFIX, ROOT)
     if "--check" in arguments:
+        kernels.tell("Python", missing, old)
         return WOULD_CHANGE if missing or old else CLEAN
     os.umask(0o022)
     try:

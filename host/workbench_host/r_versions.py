@@ -1,4 +1,4 @@
-"""r-versions [--check]
+"""r-versions [--check [--given]]
 
 Has the versions of R in /etc/workbench/r/versions.json on this host, beside Debian's, and no others of ours: each is a
 package that installs into /opt/R/VERSION (packages), reads the same Rprofile.site as Debian's R, has IRkernel, and
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench_host import kernels, packages
+from workbench_host import kernels, packages, tools
 from workbench_host.packages import Package
 from workbench_host.processes import run_from
 from workbench_host.tools import CLEAN, CONFIG, WOULD_CHANGE, FailureError
@@ -111,11 +111,12 @@ def remove(version: str) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    config = json.loads(VERSIONS.read_text())
+    config = json.loads(tools.wanted(VERSIONS, arguments))
     wanted = packages.listed(config["packages"])
     missing = [package for package in wanted if not is_current(package)]
     old = leftovers({version_of(package.name) for package in wanted})
     if "--check" in arguments:
+        kernels.tell("R", [version_of(package.name) for package in missing], old)
         return WOULD_CHANGE if missing or old else CLEAN
     try:
         for package in missing:

@@ -2,8 +2,9 @@
 
 First into the user's slice (session-scope), so that its limits hold; without that no session is started. Then the
 version of R: the open-source server knows one only, so a user who wants another of those in /opt/R writes its number
-into ~/.config/workbench/r-version, and R's own surroundings are set as the server sets them for its one. Then RStudio's
-rsession takes this process over.
+into ~/.config/workbench/r-version, and R's own surroundings are set as the server sets them for its one. Then the PATH,
+which is the server's, root's: the session is to find the `python` that terminals find. Then RStudio's rsession takes
+this process over.
 """
 
 import grp
@@ -22,6 +23,10 @@ from workbench_host.accounts.records import EVERYBODY
 SCOPES = "/run/workbench-session-scope.sock"
 RSESSION = "/usr/lib/rstudio-server/bin/rsession"
 VERSIONS = Path("/opt/R")
+PROFILE = Path(
+    "/etc/profile.d/workbench-python.sh"
+)  # is there as long as terminals have the environment below
+PYTHON = "/opt/workbench/python/bin"
 CHOICE = ".config/workbench/r-version"  # in a home: the version of R that its owner wants in RStudio
 VERSION = re.compile(r"\d+\.\d+\.\d+")
 DECLARED = ("R_SHARE_DIR", "R_INCLUDE_DIR", "R_DOC_DIR")  # by the program R itself, a shell script
@@ -81,6 +86,8 @@ def start(arguments: Sequence[str]) -> NoReturn:
             environment = surroundings(program)
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"{program} cannot be used ({error}); R is the host's own.", file=sys.stderr)
+    if PROFILE.exists():
+        environment["PATH"] = f"{PYTHON}:{environment.get('PATH', os.defpath)}"
     os.execve(RSESSION, [RSESSION, *arguments], environment)
 
 

@@ -3,8 +3,8 @@
 The open-source RStudio Server opens no PAM session, so systemd knows nothing of its users' sessions: they would all
 share the server's limits instead of having their users'. systemd moves processes for root only. This is the root's
 part: it is started for each connection to a socket, takes no input, and goes by what the kernel says of the caller
-(SO_PEERCRED): nobody can move anybody but himself, nor anywhere but into his own slice. Accounts that belong to no
-person stay where they are.
+(SO_PEERCRED): a caller can move its own process only, and only into the slice of its own user. Processes of accounts
+that belong to no person are not moved.
 """
 
 import socket
@@ -15,7 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-PEOPLE = range(1000, 60000)  # uids of people, as Debian's adduser deals them out
+PEOPLE = range(1000, 60000)  # uids of people, as Debian's adduser assigns them
+SCOPE = "workbench-session-{}-{}.scope"  # the uid, and the process that began it
 WAIT_SECONDS = 10
 CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 MANAGER = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
@@ -34,7 +35,7 @@ def is_in(pid: int, scope: str) -> bool:
 
 def move(pid: int, uid: int) -> None:
     """Raises OSError or CalledProcessError where it cannot be done."""
-    scope = f"workbench-session-{uid}-{pid}.scope"
+    scope = SCOPE.format(uid, pid)
     properties = [
         *("Description", "s", f"Session of the user {uid}"),
         *("Slice", "s", f"user-{uid}.slice"),

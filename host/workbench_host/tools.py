@@ -3,10 +3,18 @@
 import contextlib
 import os
 import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 DATA_VOLUME = "/srv/workbench"  # where the data volume is mounted, with all that outlives the server
 CONFIG = "/etc/workbench"  # what the deploy tells the programs
-CLEAN, WOULD_CHANGE = 0, 3  # exit status of `--check`
+# How a program is asked what it would do: `--check` changes nothing. It exits with CLEAN, or with WOULD_CHANGE and, as
+# far as it can say, a line for each thing on standard output. Any other status is that it cannot be done or said; the
+# reason is on standard output where the settings are to blame. With GIVEN it is about what is on standard input, in
+# place of the file that says what is wanted. No line has a secret in it.
+CLEAN, WOULD_CHANGE = 0, 3
+GIVEN = "--given"
 
 
 class FailureError(Exception):
@@ -23,6 +31,11 @@ def run(*command: str, okay: tuple[int, ...] = (0,), given: str | None = None) -
         said = (done.stderr or done.stdout).strip()
         raise FailureError(f"`{' '.join(command)}` failed with status {done.returncode}: {said}")
     return done.stdout
+
+
+def wanted(path: Path | str, arguments: Sequence[str]) -> str:
+    """The text of the file that says what is wanted, or of the one that is to come."""
+    return sys.stdin.read() if GIVEN in arguments else Path(path).read_text()
 
 
 def write(path: str | os.PathLike[str], content: str | bytes, mode: int = 0o644) -> None:

@@ -173,9 +173,33 @@ def test_a_dry_run_tells_what_would_change_without_a_secret_and_changes_nothing(
     finally:
         path.write_text(before)
     assert "would change: users | /etc/workbench/users.json" in said
+    assert "would change: users | Accounts as declared\n    mary: make the account (uid " in said
+    assert "\n    restart jupyterhub.service\n" in said, "what follows from a file that is to come"
+    assert "rstudio | " not in said, "it is off, and nothing of it runs"
     assert "nothing was changed" in said
     assert secret not in said + (stacks.ROOT / ".workbench" / workbench.stack / "configure.log").read_text()
     assert workbench.ssh("getent passwd mary", check=False).stdout == ""
+
+
+def test_a_dry_run_tells_whose_account_would_close_and_what_ends_and_fails_where_the_deploy_would(
+    workbench: Workbench,
+) -> None:
+    path = stacks.ROOT / f"Pulumi.{workbench.stack}.yaml"
+    before = path.read_text()
+    workbench.ssh("systemd-run --quiet --unit=at-work --uid=grace sleep 600")
+    try:
+        path.write_text(before.replace("name: grace\n", "name: grace\n    removed: true\n"))
+        said = workbench.command("deploy", "--dry-run").stdout
+        assert "grace: close the account, end all that runs (" in said
+        assert "move the home into an archive" in said
+        path.write_text(before.replace("name: grace\n", "name: grace\n    uid: 2999\n"))
+        refused = workbench.command("deploy", "--dry-run", check=False)
+        assert refused.returncode == 1
+        assert "user grace is to have uid 2999, but has" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    finally:
+        path.write_text(before)
+        workbench.ssh("systemctl stop at-work")
 
 
 def test_a_failed_deploy_says_what_failed_where_and_the_next_one_repairs(workbench: Workbench) -> None:

@@ -38,6 +38,9 @@ def test_users_get_podman_without_root_under_both_its_names_and_lose_it_when_it_
             "no daemon of root's"
         )
         workbench.ssh("runuser -l grace -c 'podman volume create keep'")
+        assert {"ada", "grace"} <= set(workbench.ssh("ls /var/lib/systemd/linger").stdout.split())
+        assert workbench.apply().changed == []
     assert workbench.ssh("command -v podman docker", check=False).stdout == ""
+    assert workbench.ssh("ls /var/lib/systemd/linger").stdout == ""
     kept = "/home/grace/.local/share/containers/storage/volumes/keep"
     assert workbench.ssh(f"test -d {kept} && rm -rf /home/grace/.local/share/containers").returncode == 0

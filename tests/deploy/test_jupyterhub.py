@@ -171,6 +171,11 @@ def test_other_ports_lose_nobody_and_a_hub_that_is_switched_off_comes_back(workb
             assert "/jupyter/" not in anybody.client.get(workbench.url).text
             assert anybody.client.get(f"{workbench.url}jupyter/").status_code == 404
             assert workbench.apply().changed == []
+            # As a run leaves it that is killed after it has stopped the hub.
+            workbench.ssh("systemd-run --quiet --unit=jupyter-ada-singleuser sleep 600")
+            assert workbench.apply().changed == ["jupyterhub | Stop the users' servers"]
+            assert workbench.ssh("systemctl is-active jupyter-ada-singleuser", check=False).returncode != 0
+            assert workbench.apply().changed == []
     with visit(workbench, "ada") as visitor:
         assert "/jupyter/" in visitor.client.get(workbench.url).text
         assert visitor.run_code("5 * 4").strip() == "20"

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from deploy import locks, uv
+from deploy import locks, python, uv
 from lab.visitor import Visitor
 from tests.standins.mirror import ADDRESS, FOLDER, mirror
-from tests.workbench_in_lab import Workbench
+from tests.workbench_in_lab import Workbench, run
+from workbench import stack as stacks
 from workbench import versions
 
 pytestmark = pytest.mark.lab
@@ -56,6 +57,24 @@ def test_a_login_shell_finds_the_data_science_python_but_root_the_systems(workbe
         == "/opt/workbench/python/bin/python"
     )
     assert workbench.ssh("bash -lc 'command -v python3'").stdout.strip() == "/usr/bin/python3"
+
+
+def test_without_a_login_shell_people_find_what_terminals_find_and_root_what_debian_has(
+    workbench: Workbench,
+) -> None:
+    find = "command -v python python3 pip R uv"
+    login = workbench.ssh(f"runuser -l grace -c '{find}'").stdout
+    assert login.split()[:2] == [f"{python.BIN}/python", f"{python.BIN}/python3"]
+    assert len(login.split()) == 5
+    ssh = [*stacks.ssh_command(workbench.outputs)[:-1], f"grace@{workbench.outputs.address}"]
+    for command in (find, f"sh -c '{find}'"):
+        assert run([*ssh, command]).stdout == login, command
+    units = run([*ssh, "systemctl --user show-environment"]).stdout.splitlines()
+    assert [line.split(":")[0] for line in units if line.startswith("PATH=")] == [f"PATH={python.BIN}"]
+    # The deploy's own commands, and all that sudo runs: apt and Debian's programs are Debian's Python's.
+    assert workbench.ssh("command -v python3").stdout.strip() == "/usr/bin/python3"
+    assert workbench.ssh("command -v python", check=False).stdout == ""
+    assert workbench.ssh("systemctl show-environment | grep ^PATH=").stdout.count(python.BIN) == 0
 
 
 def test_users_add_packages_of_their_own_which_never_hide_the_locked_ones(workbench: Workbench) -> None:

@@ -1,7 +1,8 @@
-"""accounts [--check | --save]: the host's accounts are those declared in /etc/workbench/users.json.
+"""accounts [--check [--given] | --save]: the host's accounts are those declared in /etc/workbench/users.json.
 
 Without an argument it does what plan.py decides; with --check nothing is changed, 0 says that all is as it
-should be and 3 that something would change; --save only notes in the registry the passwords that have been changed,
+should be and 3 that something would change, and the output what; with --given it is about the file on its standard
+input. --save only notes in the registry the passwords that have been changed,
 as workbench-accounts.path asks for whenever /etc/shadow changes. The registry is on the data volume.
 """
 
@@ -23,6 +24,7 @@ from workbench_host.accounts.plan import plan, seen
 from workbench_host.accounts.records import NO_SHELL, SHELL, SYSTEM_GROUPS, ConflictError, Plan, Registry
 from workbench_host.accounts.registry import is_kept, read_registry, read_wanted, write_registry
 from workbench_host.accounts.system import HOMES, KEYS, fields, read_accounts, read_system
+from workbench_host.accounts.words import counted, words
 from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, run, write
 from workbench_host.tools import DATA_VOLUME as VOLUME
 
@@ -132,18 +134,35 @@ class Due:
     folders: dict[str, int]
     quotas: dict[int, int]
 
-    def is_nothing(self) -> bool:
-        return (
-            not (self.plan.steps or self.quotas)
-            and self.plan.last == read_registry()
-            and is_kept()
-            and os.path.islink(shared.LINK)
-            and all(shared.is_right(path, gid) for path, gid in self.folders.items())
-        )
+    def words(self) -> list[str]:
+        """All of it in plain words; none where nothing is to be done."""
+        said = words(self.plan.steps, running)
+        if self.quotas:
+            said.append(f"set the disk quota of uids {', '.join(map(str, sorted(self.quotas)))}")
+        if not os.path.islink(shared.LINK):
+            said.append(f"make the link {shared.LINK}")
+        wrong = [path for path, gid in self.folders.items() if not shared.is_right(path, gid)]
+        said += [f"make the shared folder {path}, or put it right" for path in wrong]
+        if not said and (self.plan.last != read_registry() or not is_kept()):
+            said.append("note users, groups and passwords in the registry")
+        return said
 
 
-def decide() -> Due:
-    declared, registry = read_wanted(), read_registry()
+def running(name: str, uid: int) -> str:
+    """What a user runs at present."""
+    from workbench_host.accounts import people
+
+    return counted(
+        {
+            ("Jupyter server", "Jupyter servers"): people.servers()[name],
+            ("login", "logins"): people.logins()[name],
+            ("process", "processes"): processes.counts()[uid],
+        }
+    )
+
+
+def decide(arguments: Sequence[str] = ()) -> Due:
+    declared, registry = read_wanted(arguments), read_registry()
     groups = {*SYSTEM_GROUPS, *registry.gids, *(group for user in declared.users for group in user.groups)}
     system = read_system(groups)
     decided = plan(declared.users, registry, system)
@@ -172,6 +191,18 @@ def save() -> None:
     write_registry(Registry(users, registry.gids))
 
 
+def check(arguments: Sequence[str]) -> int:
+    """Says what would be done. What stands against the declared users is part of the answer."""
+    try:
+        said = decide(arguments).words()
+    except (ConflictError, FailureError) as error:
+        print(f"Users: {error}.")
+        return 1
+    for line in said:
+        print(line)
+    return WOULD_CHANGE if said else CLEAN
+
+
 def main(arguments: Sequence[str]) -> int:
     try:
         need_volume()
@@ -179,10 +210,9 @@ def main(arguments: Sequence[str]) -> int:
             if "--save" in arguments:
                 save()
                 return 0
-            due = decide()
             if "--check" in arguments:
-                return CLEAN if due.is_nothing() else WOULD_CHANGE
-            apply(due)
+                return check(arguments)
+            apply(decide())
     except (ConflictError, FailureError) as error:
         print(f"Users: {error}.", file=sys.stderr)
         return 1

@@ -67,7 +67,7 @@ class Account:
     shell: str
     expired: bool = False
     groups: frozenset[str] = frozenset()  # of those that are ours: SYSTEM_GROUPS and declared ones
-    running: bool = False  # has processes
+    running: bool = False  # has processes, or will have a user manager from the next boot on (lingering)
     elevated: bool = False  # has processes with an administrator's groups
     must_change: bool = False  # the password is to be changed at the next login (shadow(5): last change is 0)
 

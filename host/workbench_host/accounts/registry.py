@@ -2,10 +2,11 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from workbench_host.accounts.records import Entry, Registry, Wanted
-from workbench_host.tools import CONFIG, DATA_VOLUME, FailureError, write
+from workbench_host.tools import CONFIG, DATA_VOLUME, FailureError, wanted, write
 
 WANTED = f"{CONFIG}/users.json"
 REGISTRY = f"{DATA_VOLUME}/users/registry.json"
@@ -19,9 +20,9 @@ class Declared:
     disk_gib: int | None
 
 
-def read_wanted() -> Declared:
-    with open(WANTED) as file:
-        told = json.load(file)
+def read_wanted(arguments: Sequence[str] = ()) -> Declared:
+    """What is declared, or with `--given` what is to be."""
+    told = json.loads(wanted(WANTED, arguments))
     lists = ("ssh_keys", "groups")
     users = [Wanted(**{**user, **{key: tuple(user[key]) for key in lists}}) for user in told["users"]]
     return Declared(users, told["disk_gib"])

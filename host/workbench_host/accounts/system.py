@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from workbench_host import processes
 from workbench_host.accounts.records import ADMIN_GROUPS, Account, System
+from workbench_host.processes import LINGERING
 from workbench_host.tools import DATA_VOLUME
 
 HOMES = "/home"  # the volume's folder `home`, mounted once more
@@ -37,7 +38,7 @@ def read_accounts(groups: Collection[str]) -> dict[str, Account]:
             shell=shell,
             expired=bool(shadow[7]) and int(shadow[7]) <= today,
             groups=frozenset(group for group, names in members.items() if name in names),
-            running=int(uid) in busy,
+            running=int(uid) in busy or (LINGERING / name).exists(),
             elevated=int(uid) in admins,
             must_change=shadow[2] == "0",
         )

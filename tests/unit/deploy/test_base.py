@@ -148,14 +148,3 @@ def test_packages_are_looked_at_once_what_was_begun_with_is_through(
     at_work.unlink()
     said, _ = looking.communicate(timeout=30)
     assert "installed dpkg" in said.splitlines()
-
-
-def test_the_shell_around_apt_is_sound() -> None:
-    mirrors = {"workbench:mirrors.debian": "https://x.example/it's"}
-    for script in (
-        apt.update_script({}),
-        apt.update_script(mirrors),
-        apt.wait_for_dpkg(),
-        apt.Packages().command(["curl"]),
-    ):
-        subprocess.run(["sh", "-n", "-c", script], check=True)

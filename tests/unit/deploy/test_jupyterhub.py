@@ -247,3 +247,16 @@ def test_the_token_is_made_once_for_root_only_also_after_a_kill(tmp_path: Path) 
     assert state.stat().st_mode & 0o777 == 0o700
     assert (state / "proxy.env").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in state.iterdir()] == ["proxy.env"]
+
+
+def test_a_hub_that_is_off_is_no_reason_to_leave_its_users_servers_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that was killed after it had stopped the hub left them; what this run has stopped says nothing of them."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(units, "off", lambda **how: asked.append(("off", how)))
+    monkeypatch.setattr(units, "end", lambda **how: asked.append(("end", how)))
+    monkeypatch.setattr(jupyterhub.host_files, "file", lambda **_: None)
+    jupyterhub._stop()
+    assert [verb for verb, _ in asked] == ["off", "off", "end"]
+    assert asked[-1][1] == {"pattern": jupyterhub.USER_UNITS, "name": "Stop the users' servers"}

@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import pytest
 
 import workbench_host
-from deploy import programs
+from deploy import packages, programs
+from deploy.files import Content
+from workbench_host import tools
+from workbench_host.packages import Package
 
 
 @pytest.fixture
@@ -95,6 +98,41 @@ def test_each_command_starts_its_program(place: Path, monkeypatch: pytest.Monkey
         [place / "host" / "bin" / "health", "--help"], capture_output=True, text=True, check=True
     )
     assert said.stdout.startswith("usage: health")
+
+
+def test_a_program_is_asked_about_a_file_that_is_to_come(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the commands that a host would run: the file is on the standard input of the program itself."""
+    assert install(monkeypatch) == 0
+    package = Package("no-such-package", "Tool 1.0", "https://x.example/tool.deb", "0" * 64, "m", "s")
+    given = "\n".join(Content(packages.text([package]).encode()).lines())
+    fact = programs.SaysOf()
+    for line, status, said in (
+        (
+            "packages tools --check --given",
+            tools.WOULD_CHANGE,
+            "install Tool 1.0 from https://x.example/tool.deb",
+        ),
+        ("no-such-program --check --given", 1, None),
+    ):
+        done = subprocess.run(
+            ["sh", "-c", fact.command(line)], input=given, capture_output=True, text=True, check=True
+        )
+        reply = fact.process(done.stdout.splitlines())
+        assert reply == programs.Reply(status, (said,) if said else ())
+
+
+def test_a_host_without_the_programs_says_nothing(place: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", programs.SaysOf().command("packages tools --check --given")],
+        input="",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ""
+    assert programs.SaysOf.default() == programs.Reply(127, ())
 
 
 def test_a_unit_reads_what_its_program_imports_and_nothing_else() -> None:

@@ -30,3 +30,25 @@ def test_the_profile_puts_the_environment_first_for_people_and_not_for_root(
     script = f'PATH="/usr/bin:$PATH"; id() {{ {tmp_path}/id; }}; . {profile}; echo "$PATH"'
     said = subprocess.run(["dash", "-euc", script], capture_output=True, text=True, check=True).stdout
     assert said.split(":")[0] == first
+
+
+def path_of(folder: Path, uid: str, *, given: str | None) -> str:
+    """What a user's systemd makes of the generator's output; with this PATH of its own, or with none."""
+    (folder / "generator").write_text(render("python/environment-generator.j2", bin=python.BIN))
+    (folder / "id").write_text(f"#!/bin/sh\necho {uid}\n")
+    (folder / "id").chmod(0o755)
+    script = f"id() {{ {folder}/id; }}; {f'PATH={given}' if given else 'unset PATH'}; . {folder}/generator"
+    return subprocess.run(["/bin/dash", "-euc", script], capture_output=True, text=True, check=True).stdout
+
+
+@needs("dash")
+def test_units_of_users_own_have_the_environment_first_and_roots_have_not(tmp_path: Path) -> None:
+    assert path_of(tmp_path, "2000", given="/usr/bin") == f"PATH={python.BIN}:/usr/bin\n"
+    assert path_of(tmp_path, "2000", given=None) == f"PATH={python.BIN}:/usr/local/bin:/usr/bin:/bin\n"
+    assert path_of(tmp_path, "0", given="/usr/bin") == ""
+
+
+def test_the_path_without_a_login_shell_is_the_one_of_debians_profile_after_the_environment() -> None:
+    first, *others = python.PATH.split(":")
+    assert first == python.BIN
+    assert others == ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/games", "/usr/games"]

@@ -1,15 +1,17 @@
 """RStudio's configuration, its package, and the two programs that begin a session, as far as no host is needed."""
 
+import fnmatch
 import os
 import pwd
 import socket
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from deploy import r, rstudio, units
+from deploy import python, r, rstudio, units
 from deploy.files import render
 from tests.needs import needs
 from workbench import versions
@@ -56,6 +58,34 @@ def test_the_package_is_posits_or_that_of_the_settings() -> None:
         "http://mirror.example/deb/rstudio-server-2025.09.2-418-amd64.deb",
         "a" * 64,
     )
+
+
+def test_a_server_that_is_off_is_no_reason_to_leave_its_users_sessions_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A run that was killed after it had stopped the server left them; they are suspended before they are stopped."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(units, "off", lambda **how: asked.append(("off", how)))
+    monkeypatch.setattr(units, "end", lambda **how: asked.append(("end", how)))
+    rstudio._stop()
+    assert [verb for verb, _ in asked] == ["off", "off", "end"]
+    assert fnmatch.fnmatch(session_scope.SCOPE.format(2000, 4321), asked[-1][1]["pattern"])
+    assert asked[-1][1]["before"] == rstudio.suspend_script()
+
+
+def test_sessions_are_waited_for_once_they_are_told_to_suspend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = tmp_path / "saved"
+    programs = {
+        "rstudio-server": f'[ "$1" = force-suspend-all ] && {{ sleep 1; touch {saved}; }} &',
+        "systemctl": f"[ ! -e {saved} ]",
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    subprocess.run(["sh", "-c", f"{rstudio.suspend_script()}; [ -e {saved} ]"], check=True)
 
 
 @needs("systemd-analyze")
@@ -155,6 +185,24 @@ def test_without_the_scope_there_is_no_session(
     monkeypatch.setattr(os, "execve", lambda *arguments: pytest.fail("a session was started"))
     assert rsession.main([]) == 1
     assert "No session without its user's limits" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_session_finds_the_python_of_terminals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_on: bool
+) -> None:
+    started: list[dict[str, str]] = []
+    monkeypatch.setattr(rsession, "is_user", lambda name: True)
+    monkeypatch.setattr(rsession, "enter_slice", lambda: None)
+    monkeypatch.setattr(rsession, "chosen", lambda home: None)
+    monkeypatch.setattr(os, "execve", lambda path, arguments, environment: started.append(environment))
+    monkeypatch.setattr(rsession, "PROFILE", tmp_path / "profile")
+    monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin")
+    if is_on:
+        rsession.PROFILE.touch()
+    rsession.main([])
+    assert started[0]["PATH"] == (f"{python.BIN}:/usr/sbin:/usr/bin" if is_on else "/usr/sbin:/usr/bin")
+    assert os.environ["PATH"] == "/usr/sbin:/usr/bin"
 
 
 def test_who_calls_is_what_the_kernel_says() -> None:

@@ -18,6 +18,8 @@ from workbench_host import tools
 from workbench_host.accounts import homes, quota, registry, system
 from workbench_host.accounts import program as accounts
 
+UIDS = {"ana": 2000, "ben": 2001}
+
 
 def test_the_file_for_the_host_is_what_its_program_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
@@ -215,3 +217,23 @@ def test_a_quota_that_the_volume_does_not_keep_is_refused_but_in_a_container(
     assert quota.wrong(None, [2000]) == {}
     with pytest.raises(tools.FailureError, match=r"limits\.diskGib is 20, but the data volume"):
         quota.wrong(20, [2000])
+
+
+def test_a_closed_account_whose_user_manager_would_run_from_boot_on_is_not_done_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = {
+        "passwd": [f"{name}:x:{uid}:{uid}::/home/{name}:/usr/sbin/nologin" for name, uid in UIDS.items()],
+        "shadow": [f"{name}:!*:1:::::1:" for name in UIDS],
+        "group": [],
+    }
+    monkeypatch.setattr(system, "fields", lambda name: (line.split(":") for line in lines[name]))
+    monkeypatch.setattr(system, "LINGERING", tmp_path)
+    monkeypatch.setattr("workbench_host.processes.counts", dict)
+    (tmp_path / "ana").touch()
+    there = Registry({name: Entry(uid, locked=True) for name, uid in UIDS.items()})
+    host = system.System(accounts=system.read_accounts(()), gids=UIDS)
+    steps = accounts.plan([], there, host).steps
+    assert [(step.verb, step.name) for step in steps if step.verb != "add_system_group"] == [
+        ("end_sessions", "ana")
+    ]

@@ -1,6 +1,7 @@
 """The program that chooses the proxy's certificate: what is said before a CA is asked, and what is chosen when."""
 
 import datetime
+import io
 import json
 import socket
 import threading
@@ -91,6 +92,14 @@ def test_the_start_is_with_what_is_stored_and_valid_and_of_the_wanted_ca(
     assert program.choose(wanted, check=False) == 0
     assert chosen(program) == choice
     assert program.choose(wanted, check=True) == 0
+
+
+def test_of_a_domain_that_is_to_come_it_is_said_whom_a_run_would_ask(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(config())))
+    assert program.main(["obtain", "--check", "--given"]) == program.WOULD_CHANGE
+    assert capsys.readouterr().out == f"ask {SERVER} for a certificate of {config()['domain']}\n"
 
 
 def test_a_run_that_was_killed_while_it_asked_starts_again_with_the_own_ca(program: ModuleType) -> None:

@@ -1,5 +1,6 @@
 """Further versions of R and Python: the programs that add and remove them, with what they call stood in."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +93,24 @@ def test_versions_come_with_their_kernels_and_go_with_them(
     assert list(kernels.KERNELS.iterdir()) == []
 
 
+def test_of_versions_that_are_to_come_it_is_said_which_would_be_installed_and_removed(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    have_python(monkeypatch, "3.12")
+    have_r(monkeypatch, "4.4.3")
+    to_come = python.further(Python.model_validate({"versions": ["3.11.9"]}), Mirrors())
+    monkeypatch.setattr("sys.stdin", io.StringIO(to_come))
+    assert python_versions.main(["--check", "--given"]) == 3
+    to_come = r.further(R(), Mirrors(), "x86_64")
+    monkeypatch.setattr("sys.stdin", io.StringIO(to_come))
+    assert r_versions.main(["--check", "--given"]) == 3
+    assert capsys.readouterr().out.splitlines() == [
+        "install Python 3.11.9, and its kernel",
+        "remove Python 3.12, and its kernel",
+        "remove R 4.4.3, and its kernel",
+    ]
+
+
 @pytest.mark.parametrize(
     ("have", "program", "version"), [(have_r, r_versions, "4.4.3"), (have_python, python_versions, "3.12")]
 )
@@ -126,7 +145,9 @@ def test_an_environment_that_was_killed_half_way_is_no_kernel_and_is_built_again
 
     with monkeypatch.context() as patch:
         patch.setattr(python_versions, "uv", killed)
-        patch.setattr(python_versions, "sweep", lambda: None)  # nor is this done by the dead
+        patch.setattr(
+            python_versions, "sweep", lambda: None
+        )  # which a process that was killed does not do either
         with pytest.raises(Killed):
             have_python(patch, "3.12")
     assert not kernels.KERNELS.exists()

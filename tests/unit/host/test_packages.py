@@ -81,10 +81,11 @@ def call(host: Path, monkeypatch: pytest.MonkeyPatch, package: program.Package, 
 
 
 def test_a_package_is_installed_once_and_the_check_says_so(
-    host: Path, address: str, monkeypatch: pytest.MonkeyPatch
+    host: Path, address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package = wanted(f"{address}/whole")
     assert call(host, monkeypatch, package, "--check") == 3
+    assert capsys.readouterr().out == f"install Tool 1.0 from {address}/whole/tool.deb\n"
     assert not Server.asked
     assert call(host, monkeypatch, package) == 0
     assert (host / "installed" / "tool").read_bytes() == CONTENT
