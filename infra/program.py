@@ -22,6 +22,7 @@ from infra.network import Network, NetworkArgs
 from infra.server import Server, ServerArgs
 from infra.storage import Storage, StorageArgs
 from workbench import config
+from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
 
@@ -151,7 +152,7 @@ def _facts(plan: Plan, server: Server, storage: Storage) -> dict[str, pulumi.Inp
 def _raw_config() -> Mapping[str, Any]:
     """Every key of the stack's config under `workbench:`, as the engine hands it over (values are text)."""
     everything = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
-    return {key: value for key, value in everything.items() if key.startswith(f"{config.NAMESPACE}:")}
+    return {key: value for key, value in everything.items() if key.startswith(f"{NAMESPACE}:")}
 
 
 def _judge_region(settings: Settings) -> None:

@@ -8,13 +8,12 @@ from typing import Any
 
 from workbench import config
 from workbench.errors import WorkbenchError
+from workbench.faults import NAMESPACE, KeyPath, key_of
 from workbench.stack import ROOT, short_name
 
 # Stands in for a value that only `pulumi` can decrypt. It has the form of a password hash, the one setting that is
 # worth encrypting, so that the rest is judged all the same.
 _ENCRYPTED = "$6$encrypted$" + "x" * 86
-
-KeyPath = tuple[str | int, ...]
 
 
 def path_of(stack: str) -> Path:
@@ -33,24 +32,24 @@ def check(path: Path) -> list[str]:
         raise WorkbenchError(f"{path.name}: there is no section `config:` with the stack's settings in it.")
     hidden: list[KeyPath] = []
     data = {str(key): _opened(value, (str(key),), hidden) for key, value in section.items()}
-    own = [(str(head).removeprefix(f"{config.NAMESPACE}:"), *rest) for head, *rest in hidden]
+    own = [(str(head).removeprefix(f"{NAMESPACE}:"), *rest) for head, *rest in hidden]
     try:
         config.parse(data)
     except config.SettingsError as error:
         lines = [
-            f"{path.name}{_line(section, problem.path)}: {problem.sentence}"
-            for problem in error.problems
-            if not any(problem.path[: len(inner)] == inner for inner in own)
+            f"{path.name}{_line(section, fault.path)}: {fault}"
+            for fault in error.faults
+            if not any(fault.path[: len(inner)] == inner for inner in own)
         ]
         if lines:
             raise WorkbenchError("\n".join(lines)) from None
-    return [config.key_of(inner) for inner in own if ":" not in str(inner[0])]
+    return [key_of(inner) for inner in own if ":" not in str(inner[0])]
 
 
 def set_value(path: Path, key: str, value: object) -> None:
     """Sets one top-level setting (`size`) in the file, leaving comments and other values as they are."""
     document = _load(path)
-    document["config"][f"{config.NAMESPACE}:{key}"] = value
+    document["config"][f"{NAMESPACE}:{key}"] = value
     text = io.StringIO()
     _yaml().dump(document, text)
     write(path, text.getvalue())
@@ -115,7 +114,7 @@ def _line(section: Any, path: Sequence[str | int]) -> str:
     """`, line N` of the deepest part of `path` that the file has; empty where it has none of it."""
     line = None
     here: Any = section
-    first = f"{config.NAMESPACE}:{path[0]}" if path else None
+    first = f"{NAMESPACE}:{path[0]}" if path else None
     for part in [first, *path[1:]]:
         try:
             position = here.lc.item(part) if isinstance(part, int) else here.lc.key(part)

@@ -44,6 +44,17 @@ def test_a_file_with_an_encrypted_hash_is_judged_offline(file: Path) -> None:
         ("workbench:size:", "workbench:sise:", "Pulumi.dev.yaml, line 4: workbench:sise is not a setting"),
         ("203.0.113.7/32", "203.0.113.7/33", "Pulumi.dev.yaml, line 6: workbench:sshFrom[0] is"),
         ("name: grace", "nome: grace", "line 13: workbench:users[1].nome is not a setting"),
+        ("name: grace", "name: ada", "line 13: workbench:users[1].name is ada a second time"),
+        (
+            "users:",
+            "services:\n    r:\n      versions:\n      - version: 4.2.3\n      - version: 4.4.3\n  workbench:users:",
+            "line 13: workbench:services.r.versions[1].sha256 is missing",
+        ),
+        (
+            "users:",
+            'services:\n    python:\n      versions:\n        - "3.12"\n        - "3.12"\n  workbench:users:',
+            "line 13: workbench:services.python.versions[1] is 3.12 a second time",
+        ),
     ],
 )
 def test_a_fault_is_named_with_file_and_line(file: Path, old: str, new: str, sentence: str) -> None:
