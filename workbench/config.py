@@ -53,14 +53,6 @@ def parse(config: Mapping[str, object]) -> Settings:
         raise SettingsError([_fault(detail) for detail in error.errors()]) from None
 
 
-def dump(settings: Settings) -> dict[str, object]:
-    """The inverse of parse, with password hashes in the clear: for files of mode 0600 only."""
-    data = settings.model_dump(mode="json", by_alias=True)
-    for plain, user in zip(data["users"], settings.users, strict=True):
-        plain["passwordHash"] = user.password_hash.get_secret_value() if user.password_hash else None
-    return {f"{NAMESPACE}:{key}": value for key, value in data.items()}
-
-
 def _is_own(key: str) -> bool:
     return key.startswith(f"{NAMESPACE}:") or ":" not in key
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cli.local import hash_of
 from workbench import checks, reference
-from workbench.config import SettingsError, dump, parse
+from workbench.config import SettingsError, parse
 
 _KIND = b"ecdsa-sha2-nistp256"
 ECDSA = f"{_KIND.decode()} {base64.b64encode(struct.pack('>I', len(_KIND)) + _KIND + bytes(80)).decode()}"
@@ -42,12 +42,6 @@ def test_values_as_the_cli_gives_them_are_text(config: dict[str, Any]) -> None:
         }
     )
     assert (settings.root_volume_gib, settings.configure, settings.ssh_from) == (40, False, ["10.0.0.0/8"])
-
-
-def test_settings_survive_the_way_to_the_deploy(config: dict[str, Any]) -> None:
-    config["workbench:users"] = [{"name": "ada", "admin": True, "passwordHash": HASH}, {"name": "grace"}]
-    settings = parse(config)
-    assert parse(dump(settings)) == settings
 
 
 def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) -> None:
