@@ -44,6 +44,27 @@ def test_a_file_with_an_encrypted_hash_is_judged_offline(file: Path) -> None:
         ("workbench:size:", "workbench:sise:", "Pulumi.dev.yaml, line 4: workbench:sise is not a setting"),
         ("203.0.113.7/32", "203.0.113.7/33", "Pulumi.dev.yaml, line 6: workbench:sshFrom[0] is"),
         ("name: grace", "nome: grace", "line 13: workbench:users[1].nome is not a setting"),
+        (
+            "size:",
+            "dataVolumeGib: 0100\n  workbench:size:",
+            "line 4: workbench:dataVolumeGib is written in a way",
+        ),
+        (
+            "name: grace",
+            "name: grace\n      uid: 02000",
+            "line 14: workbench:users[1].uid is written in a way",
+        ),
+        (
+            "size:",
+            "limits: {diskGib: 0100}\n  workbench:size:",
+            "line 4: workbench:limits.diskGib is written",
+        ),
+        (
+            "size:",
+            "services:\n    proxy:\n      notice: 2026-12-01\n  workbench:size:",
+            "line 6: workbench:services.proxy.notice is written in a way that Pulumi reads otherwise",
+        ),
+        ("size:", "domain:\n  workbench:size:", 'line 4: workbench:domain is "", which is no domain name'),
         ("name: grace", "name: ada", "line 13: workbench:users[1].name is ada a second time"),
         (
             "users:",
