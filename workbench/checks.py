@@ -1,14 +1,11 @@
-"""Judgements of single values: a CIDR, a user's name, an SSH key, a password hash, a zone, a domain, and the like.
+"""Judgements of single values: a CIDR, a user's name, a password hash, a zone, a domain, and the like.
 
 Each takes the value as it was written and gives it back, or raises ValueError with what would be right; the
 settings put the key in front.
 """
 
-import base64
-import binascii
 import ipaddress
 import re
-import struct
 from collections.abc import Sequence
 
 from cryptography import x509
@@ -29,21 +26,6 @@ RESERVED_NAMES = frozenset(
 
 # The methods of crypt(5) in Debian that are still sound: yescrypt, gost-yescrypt, scrypt, bcrypt, sha512, sha256.
 PASSWORD_HASH = re.compile(r"\$(?:y|gy|7|2[aby]|6|5)\$[./A-Za-z0-9$=,]{20,}")
-
-SSH_KEY_TYPES = frozenset(
-    {
-        "ssh-ed25519",
-        "ssh-rsa",
-        "ecdsa-sha2-nistp256",
-        "ecdsa-sha2-nistp384",
-        "ecdsa-sha2-nistp521",
-        "sk-ssh-ed25519@openssh.com",
-        "sk-ecdsa-sha2-nistp256@openssh.com",
-    }
-)
-
-# The types that EC2 imports as a key pair. Source: AWS, "Create a key pair for your Amazon EC2 instance".
-EC2_KEY_TYPES = ("ssh-ed25519 ", "ssh-rsa ")
 
 ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
@@ -73,15 +55,6 @@ def cidr(value: str) -> str:
     return str(network)
 
 
-def distinct(values: Sequence[str], what: str) -> None:
-    """Refuses a value that is listed twice."""
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"lists the {what} {value} twice; once is enough")
-        seen.add(value)
-
-
 def reaches_far(cidrs: Sequence[str]) -> bool:
     """Whether IPv4 ranges together hold as many addresses as a /7: more than anybody's own, all private ones included.
 
@@ -109,26 +82,6 @@ def _account_name(value: str, kind: str) -> str:
     if value in RESERVED_NAMES:
         raise ValueError("is reserved for the system; choose another name")
     return value
-
-
-def ssh_key(value: str) -> str:
-    """One line of an OpenSSH public key file: the key's type, its base64 and perhaps a comment (RFC 4253, 6.6)."""
-    text = value.strip()
-    if "PRIVATE KEY" in text:
-        raise ValueError("is a private key, which belongs in no settings; takes the line of the .pub file")
-    kind, _, rest = text.partition(" ")
-    blob = rest.strip().partition(" ")[0]
-    right = "takes one line of a .pub file, such as 'ssh-ed25519 AAAA... name'"
-    if "\n" in text or kind not in SSH_KEY_TYPES:
-        raise ValueError(f"is no SSH public key; {right}")
-    try:
-        raw = base64.b64decode(blob, validate=True)
-        (length,) = struct.unpack(">I", raw[:4])
-    except (binascii.Error, struct.error) as error:
-        raise ValueError(f"is no SSH public key, its base64 is cut or damaged; {right}") from error
-    if raw[4 : 4 + length] != kind.encode() or len(raw) < 4 + length + 32:
-        raise ValueError(f"is no SSH public key, its base64 does not hold a key of type {kind}; {right}")
-    return text
 
 
 def web_address(value: str) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pydantic.alias_generators import to_camel
 
-from workbench import checks, instance_types, versions
+from workbench import checks, instance_types, sshkeys, versions
 from workbench.faults import Fault
 from workbench.instance_types import Architecture
 from workbench.settings.section import twice
@@ -45,10 +45,11 @@ def _reach(settings: "Settings") -> Faults:
 
 
 def _keys(settings: "Settings") -> Faults:
-    if not any(key.startswith(checks.EC2_KEY_TYPES) for key in settings.admin_ssh_keys):
+    if not any(key.startswith(sshkeys.EC2_TYPES) for key in settings.admin_ssh_keys):
         yield Fault(
             ("adminSshKeys",),
-            "holds no key of type ssh-ed25519 or ssh-rsa, and EC2 takes no other for the first boot; add one",
+            "holds no key of type ssh-ed25519 or ssh-rsa without options, and EC2 takes no other for the first boot; "
+            "add one",
         )
 
 

@@ -8,12 +8,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from workbench import checks
+from workbench import checks, sshkeys
 from workbench.faults import Fault, KeyPath
 
 RULE = "rule"  # the type of pydantic's error where a rule over several keys is broken; its message is the complaint
 
-SshKey = Annotated[str, AfterValidator(checks.ssh_key)]
+SshKey = Annotated[str, AfterValidator(sshkeys.line)]
 Url = Annotated[str, AfterValidator(checks.web_address)]
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Sha256 = Annotated[str, AfterValidator(checks.sha256)]
