@@ -58,11 +58,6 @@ def first_boot_key(settings: Settings) -> str:
     return next(key for key in settings.admin_ssh_keys if key.startswith(EC2_TYPES))
 
 
-def region_of(zone: str) -> str:
-    """The region of an availability zone: eu-west-1 for eu-west-1a."""
-    return zone.rstrip("abcdefghijklmnopqrstuvwxyz")
-
-
 def certificate_authority(settings: Settings) -> str | None:
     """Let's Encrypt's name in CAA records where the proxy asks it; how another CA is called there, nobody said."""
     ours = settings.asks_for_certificate() and settings.services.proxy.asks_lets_encrypt

@@ -131,7 +131,7 @@ def _facts(plan: Plan, server: Server, storage: Storage) -> dict[str, pulumi.Inp
     host: pulumi.Input[str] = settings.domain or server.address
     facts: dict[str, pulumi.Input[Any]] = {
         "stack": plan.owner.stack,
-        "region": naming.region_of(settings.zone),
+        "region": settings.region,
         "zone": settings.zone,
         "address": server.address,
         "hostName": host,
@@ -158,8 +158,8 @@ def _raw_config() -> Mapping[str, Any]:
 def _judge_region(settings: Settings) -> None:
     answer = aws.get_region()
     region = answer.region or answer.name  # the latter where an older provider answers
-    if region != naming.region_of(settings.zone):
+    if region != settings.region:
         raise pulumi.RunError(
             f"workbench:zone is {settings.zone!r}, but the region in use is {region}; run "
-            f"`pulumi config set aws:region {naming.region_of(settings.zone)}`, or choose a zone of {region}."
+            f"`pulumi config set aws:region {settings.region}`, or choose a zone of {region}."
         )

@@ -7,8 +7,13 @@ settings put the key in front.
 import ipaddress
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
 
 from cryptography import x509
+
+from workbench import instance_types
 
 # useradd of Debian's shadow (NAME_REGEX of shadow 4.x; 32 is the length of utmp's field).
 ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -26,6 +31,9 @@ RESERVED_NAMES = frozenset(
 
 # The methods of crypt(5) in Debian that are still sound: yescrypt, gost-yescrypt, scrypt, bcrypt, sha512, sha256.
 PASSWORD_HASH = re.compile(r"\$(?:y|gy|7|2[aby]|6|5)\$[./A-Za-z0-9$=,]{20,}")
+
+# RFC 1918
+PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
 ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
@@ -56,12 +64,17 @@ def cidr(value: str) -> str:
 
 
 def reaches_far(cidrs: Sequence[str]) -> bool:
-    """Whether IPv4 ranges together hold as many addresses as a /7: more than anybody's own, all private ones included.
+    """Whether IPv4 ranges together are wider than a /8: more than anybody's own.
 
-    Counted together, so that 0.0.0.0/1 and 128.0.0.0/1 are the internet that they are.
+    Counted together, so that 0.0.0.0/1 and 128.0.0.0/1 are the internet that they are. Private ranges, alone or beside
+    a few public addresses (fewer than a /16), are nobody's from afar.
     """
-    networks = ipaddress.collapse_addresses(ipaddress.IPv4Network(cidr) for cidr in cidrs)
-    return sum(network.num_addresses for network in networks) >= 2**25
+    ranges = ipaddress.collapse_addresses(ipaddress.IPv4Network(cidr) for cidr in cidrs)
+    sizes = {network: network.num_addresses for network in ranges}
+    public = sum(
+        size for network, size in sizes.items() if not any(network.subnet_of(one) for one in PRIVATE)
+    )
+    return sum(sizes.values()) > 2**24 and public >= 2**16
 
 
 def user_name(value: str) -> str:
@@ -103,6 +116,32 @@ def zone(value: str) -> str:
     if not ZONE.fullmatch(value):
         raise ValueError("is no availability zone; takes a name such as eu-west-1a")
     return value
+
+
+def instance_type(value: str) -> str:
+    """A name of the form that AWS gives its types; whether there is such a type, AWS knows."""
+    close = ", ".join(instance_types.similar(value)) or "t3.large"
+    if not INSTANCE_TYPE.fullmatch(value):
+        raise ValueError(f"is no instance type; takes one such as {close}")
+    if instance_types.is_xen(value):
+        raise ValueError(
+            f"is of the generation before Nitro, where the data volume has another name on the host; takes {close}"
+        )
+    return value
+
+
+def time_zone(value: str) -> str:
+    """A name of the tz database."""
+    known = _time_zones()
+    if value not in known:
+        close = get_close_matches(value, known, n=1) or ["Europe/Madrid"]
+        raise ValueError(f"is no time zone; takes a name of the tz database such as {close[0]}")
+    return value
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
 
 
 def domain(value: str) -> str:

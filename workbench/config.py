@@ -1,6 +1,7 @@
 """From the raw config of a stack to Settings, with every complaint a sentence that names its key."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -10,8 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from workbench.errors import WorkbenchError
-from workbench.faults import NAMESPACE, Fault
-from workbench.settings import Settings
+from workbench.faults import NAMESPACE, Fault, KeyPath
+from workbench.settings import Settings, User
 from workbench.settings.section import RULE, unwrapped
 
 # What would be right, by the type of pydantic's error.
@@ -30,6 +31,10 @@ _TAKES = {
     "string_too_long": "at most {max_length} characters",
     "string_pattern_mismatch": "text of the form {pattern}",
 }
+
+
+# What of a user may be shown. Not so where it stands in something else: a clear password may be anywhere in there.
+_OPEN = frozenset(field.alias for field in User.model_fields.values()) - {"passwordHash"}
 
 
 class SettingsError(WorkbenchError):
@@ -86,19 +91,33 @@ def _complaint(detail: ErrorDetails) -> str:
         return f"is not a setting{_meant(detail)}"
     if kind == "too_short":
         return "is empty; takes at least one entry"
-    shown = _shown(detail)
+    shown = _shown(detail["loc"], detail["input"])
     if kind == "value_error":
         return f"is {shown}, which {context['error']}" if shown else str(context["error"])
     takes = _TAKES[kind].format(**context) if kind in _TAKES else detail["msg"]
-    return f"is {shown or 'not shown'}; takes {takes}"
+    if kind == "string_type" and isinstance(detail["input"], int | float):
+        takes += ": quote it"
+    return f"is {shown or _kind(detail['input'])}; takes {takes}"
 
 
-def _shown(detail: ErrorDetails) -> str:
-    """The value, cut to a readable length; never that of a password hash, which may be a clear password."""
-    if "passwordHash" in detail["loc"]:
+def _shown(path: KeyPath, value: object) -> str:
+    """The value, cut to a readable length; nothing where a secret may be in it.
+
+    That is a password, also in place of its hash or where no password belongs, a private key, or what is more than one
+    value. Of an address only the user and password in it are left out.
+    """
+    secret = path[:1] == ("users",) and not _OPEN.intersection(path)
+    if secret or isinstance(value, dict | list) or "PRIVATE KEY" in str(value):
         return ""
-    text = json.dumps(detail["input"], default=str, ensure_ascii=False)
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    text = re.sub(r"//[^/@\s]*@", "//...@", text)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _kind(value: object) -> str:
+    """What kind of value it is, where the value itself is not shown."""
+    names = {dict: "a section", list: "a list", str: "text"}
+    return next((name for kind, name in names.items() if isinstance(value, kind)), "another value")
 
 
 def _meant(detail: ErrorDetails) -> str:

@@ -2,12 +2,15 @@
 
 import io
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench import config, pulumi_yaml
 from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE, Fault, key_of
+from workbench.settings import Settings
 from workbench.stack import ROOT, short_name
 
 # Stands in for a value that only `pulumi` can decrypt. It has the form of a password hash, the one setting that is
@@ -20,22 +23,39 @@ def path_of(stack: str) -> Path:
     return ROOT / f"Pulumi.{short_name(stack)}.yaml"
 
 
-def check(path: Path) -> list[str]:
-    """Judges a stack file without asking anybody; gives back the keys of what is encrypted, which it cannot judge.
+@dataclass(frozen=True)
+class Verdict:
+    """Of a file that is fine: the keys of what is encrypted, which was not judged; and what is worth knowing."""
 
-    Raises WorkbenchError: a sentence for each fault, with its line.
-    """
+    hidden: list[str]
+    notes: list[str]
+
+
+def check(path: Path) -> Verdict:
+    """Judges a stack file without asking anybody. Raises WorkbenchError: a sentence for each fault, with its line."""
     found = pulumi_yaml.read(path, _ENCRYPTED)
-    faults = list(found.faults)
+    faults, notes = list(found.faults), []
     try:
-        config.parse({f"{NAMESPACE}:{key}": value for key, value in found.values.items()})
+        settings = config.parse({f"{NAMESPACE}:{key}": value for key, value in found.values.items()})
+        faults += _region(settings, found.region)
+        notes = [f"{_place(path, found, note)}: {note}" for note in settings.notes()]
     except config.SettingsError as error:
-        read = {fault.path for fault in faults}
-        faults += [fault for fault in error.faults if fault.path not in read]
+        unread = {fault.path for fault in faults}
+        faults += [fault for fault in error.faults if fault.path not in unread]
     told = [fault for fault in faults if not any(fault.path[: len(at)] == at for at in found.hidden)]
     if told:
         raise WorkbenchError("\n".join(f"{_place(path, found, fault)}: {fault}" for fault in told))
-    return [key_of(at) for at in found.hidden]
+    return Verdict([key_of(at) for at in found.hidden], notes)
+
+
+def _region(settings: Settings, region: str | None) -> Iterator[Fault]:
+    """The zone lies in the region of the provider, where the file names that."""
+    if region not in {None, settings.region}:
+        yield Fault(
+            ("zone",),
+            f"is {settings.zone!r}, but aws:region is {region!r}; set that to {settings.region}, or choose a zone of "
+            f"{region}",
+        )
 
 
 def _place(path: Path, found: pulumi_yaml.Config, fault: Fault) -> str:

@@ -8,9 +8,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from cli.local import hash_of
+from infra import naming
 from tests.conftest import PUBLIC_KEY
 from workbench import checks, reference
 from workbench.config import SettingsError, parse
+from workbench.settings import rules
 
 # Made for these tests; nobody holds its private half.
 ECDSA = (
@@ -18,6 +20,10 @@ ECDSA = (
     "H8d65lGVK4XBna4o8OLCc2JlFqBTlQ4wZBUBxW6Yh1MZib2T9RAEEkhNewJsOo7CuISxamTaeeHv+xU="
 )
 HASH = hash_of("correct horse")
+
+
+def ranges(count: int) -> list[str]:
+    return [f"203.0.{n}.0/24" for n in range(count)]
 
 
 def complaint(config: dict[str, Any], **changes: Any) -> str:
@@ -55,18 +61,21 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
     ("changes", "sentence"),
     [
         ({"sizze": "x"}, "workbench:sizze is not a setting (perhaps size was meant)."),
-        ({"size": 5}, "workbench:size is 5; takes text."),
+        ({"size": 5}, "workbench:size is 5; takes text: quote it."),
         ({"size": "huge"}, 'workbench:size is "huge", which is no instance type; takes one such as'),
         (
             {"size": "t3.micro"},
             "workbench:size is 't3.micro' with 1024 MiB of memory, but the enabled services",
         ),
+        ({"size": "t3.nano"}, "'t3.nano' with 512 MiB of memory, but the enabled services"),
+        ({"size": "t2.large"}, 'workbench:size is "t2.large", which is of the generation before Nitro'),
         ({"rootVolumeGib": "much"}, 'workbench:rootVolumeGib is "much"; takes a whole number.'),
         ({"rootVolumeGib": 4}, "workbench:rootVolumeGib is 4; takes at least 8."),
         ({"dataVolumeGib": 99999}, "workbench:dataVolumeGib is 99999; takes at most 16384."),
         ({"configure": "yes"}, 'workbench:configure is "yes"; takes true or false.'),
         ({"zone": "mars"}, 'workbench:zone is "mars", which is no availability zone'),
         ({"domain": "bench"}, 'workbench:domain is "bench", which is no domain name'),
+        ({"domain": "null"}, 'workbench:domain is "null", which is no domain name'),
         ({"createZone": True}, "workbench:createZone is true, but there is no domain"),
         ({"sshFrom": []}, "workbench:sshFrom is empty; takes at least one entry."),
         ({"sshFrom": ["home"]}, 'workbench:sshFrom[0] is "home", which is no IPv4 range'),
@@ -81,6 +90,9 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ({"sshFrom": ["0.0.0.0/0"]}, "or sshFromAnywhere: true beside it if you mean it"),
         ({"sshFrom": ["0.0.0.0/1", "128.0.0.0/1"]}, "sshFrom opens SSH to the whole internet or much of it"),
         ({"sshFrom": [f"{n}.0.0.0/9" for n in range(4)]}, "or sshFromAnywhere: true beside it"),
+        ({"sshFrom": ["9.0.0.0/8", "20.0.0.0/9"]}, "or sshFromAnywhere: true beside it"),
+        ({"sshFrom": ["10.0.0.0/8", "20.0.0.0/9"]}, "or sshFromAnywhere: true beside it"),
+        ({"sshFrom": [f"{n}.0.0.0/10" for n in range(20, 25)]}, "or sshFromAnywhere: true beside it"),
         ({"domain": "1.2.3.4"}, 'workbench:domain is "1.2.3.4", which is an address'),
         ({"adminSshKeys": [ECDSA]}, "workbench:adminSshKeys holds no key of type ssh-ed25519 or ssh-rsa"),
         ({"adminSshKeys": [f"restrict,pty {PUBLIC_KEY}"]}, "ssh-rsa without options, and EC2 takes no other"),
@@ -122,7 +134,25 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
             "workbench:webFrom shuts out Let's Encrypt, which has to reach port 80",
         ),
         ({"services": {"base": {"timezone": "a b"}}}, "workbench:services.base.timezone is"),
+        (
+            {"services": {"base": {"timezone": "Europe/Madird"}}},
+            "which is no time zone; takes a name of the tz database such as Europe/Madrid.",
+        ),
         ({"mirrors": {"pypi": "ftp://x"}}, "workbench:mirrors.pypi is"),
+        (
+            {"mirrors": {"pypi": "ftp://me:pw@x"}},
+            'workbench:mirrors.pypi is "ftp://...@x", which is no web address',
+        ),
+        ({"services": {"proxy": {"acmeRoot": "PRIVATE KEY pw"}}}, "acmeRoot is no certificate"),
+        ({"adminSshKeys": ["PRIVATE KEY pw"]}, "adminSshKeys[0] is a private key"),
+        ({"webFrom": ranges(30)}, "workbench:webFrom is too long: AWS allows a firewall 60 rules"),
+        (
+            {"webFrom": ranges(30)},
+            "1 ranges of sshFrom with 30 of webFrom make 61, as each of webFrom takes two; ",
+        ),
+        ({"webFrom": ranges(30)}, "takes at most 29 ranges here"),
+        ({"sshFrom": ranges(59)}, "workbench:sshFrom is too long"),
+        ({"sshFrom": ranges(59)}, "takes at most 58 ranges here"),
         (
             {"size": "t4g.large"},
             "workbench:services.rstudio.enabled is true, but t4g.large is an ARM type, for which there is no RStudio",
@@ -170,7 +200,10 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
 def test_what_is_wrong_is_said_in_a_sentence_that_names_the_key(
     config: dict[str, Any], changes: dict[str, Any], sentence: str
 ) -> None:
-    assert sentence in complaint(config, **changes)
+    said = complaint(config, **changes)
+    assert sentence in said
+    assert "me:pw" not in said
+    assert "KEY pw" not in said
 
 
 @pytest.mark.parametrize(
@@ -226,8 +259,26 @@ def test_ssh_for_the_world_can_be_asked_for(config: dict[str, Any]) -> None:
 
 
 def test_all_private_ranges_together_are_not_the_internet(config: dict[str, Any]) -> None:
-    config["workbench:sshFrom"] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
-    assert len(parse(config).ssh_from) == 3
+    config["workbench:sshFrom"] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "203.0.113.7/32"]
+    assert len(parse(config).ssh_from) == 4
+
+
+def test_a_whole_8_can_be_somebodys_own(config: dict[str, Any]) -> None:
+    config["workbench:sshFrom"] = ["9.0.0.0/8"]
+    assert parse(config).ssh_from == ["9.0.0.0/8"]
+
+
+@pytest.mark.parametrize(
+    "name", ["Europe/Madrid", "UTC", "Etc/GMT+5", "US/Pacific", "America/Argentina/Buenos_Aires"]
+)
+def test_every_name_of_the_tz_database_is_a_time_zone(config: dict[str, Any], name: str) -> None:
+    config["workbench:services"] = {"base": {"timezone": name}}
+    assert parse(config).services.base.timezone == name
+
+
+def test_the_most_ranges_that_are_taken_fill_the_firewall(config: dict[str, Any]) -> None:
+    config |= {"workbench:sshFrom": ranges(2), "workbench:webFrom": ranges(29)}
+    assert len(naming.inbound_rules(parse(config))) == rules.FIREWALL_RULES
 
 
 def test_every_fault_is_named_at_once(config: dict[str, Any]) -> None:

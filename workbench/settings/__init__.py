@@ -3,12 +3,13 @@
 Every description lands in docs/settings.md.
 """
 
+import string
 from collections.abc import Iterator
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from workbench import checks, instance_types
+from workbench import checks
 from workbench.faults import Fault
 from workbench.instance_types import Architecture
 from workbench.settings import rules
@@ -36,13 +37,6 @@ __all__ = [
 ]
 
 
-def _instance_type(value: str) -> str:
-    if not checks.INSTANCE_TYPE.fullmatch(value):
-        close = ", ".join(instance_types.similar(value)) or "t3.large"
-        raise ValueError(f"is no instance type; takes one such as {close}")
-    return value
-
-
 Cidr = Annotated[str, AfterValidator(checks.cidr)]
 Gib = Annotated[int, Field(ge=1, le=16384)]
 
@@ -50,7 +44,7 @@ Gib = Annotated[int, Field(ge=1, le=16384)]
 class Settings(Section):
     """Everything under `workbench:` of a stack file."""
 
-    size: Annotated[str, AfterValidator(_instance_type)] = Field(
+    size: Annotated[str, AfterValidator(checks.instance_type)] = Field(
         description="instance type, such as t3.large; changing it keeps everything"
     )
     zone: Annotated[str, AfterValidator(checks.zone)] = Field(
@@ -68,13 +62,16 @@ class Settings(Section):
     ssh_from_anywhere: bool = Field(
         False,
         description="has to be true where sshFrom holds 0.0.0.0/0, or other ranges that together are wider than "
-        "a /8: the whole internet, or much of it, may then try",
+        "a /8 (private ones alone may be): the whole internet, or much of it, may then try",
     )
     web_from: Annotated[list[Cidr], Field(min_length=1)] = Field(
-        ["0.0.0.0/0"], description="IPv4 ranges that may reach the web pages"
+        ["0.0.0.0/0"],
+        description="IPv4 ranges that may reach the web pages; each takes two of the 60 rules that AWS allows, each of "
+        "sshFrom one",
     )
     admin_ssh_keys: Annotated[list[SshKey], Field(min_length=1)] = Field(
-        description="public keys of the administrator, who logs in as `admin`"
+        description="public keys of the administrator, who logs in as `admin`: lines of .pub files, with options of "
+        "authorized_keys before them where wanted",
     )
     users: list[User] = Field(
         [], description="who has an account; one no longer listed is locked, never deleted"
@@ -97,6 +94,10 @@ class Settings(Section):
         """The rules over several keys, in workbench/settings/rules.py."""
         yield from rules.broken(self)
 
+    def notes(self) -> Iterator[Fault]:
+        """What is no fault, and worth knowing before it is made."""
+        yield from rules.notes(self)
+
     def unfit(self, architecture: Architecture, memory_mib: int) -> Iterator[Fault]:
         """What the enabled services lack on a server of that architecture with `memory_mib` MiB of memory."""
         yield from rules.unfit(self, architecture, memory_mib)
@@ -104,6 +105,11 @@ class Settings(Section):
     def asks_for_certificate(self) -> bool:
         """Whether an ACME CA vouches for `domain`; else the workbench's own CA does."""
         return self.domain is not None and self.services.proxy.certificates == "acme"
+
+    @property
+    def region(self) -> str:
+        """The region of `zone`: eu-west-1 for eu-west-1a."""
+        return self.zone.rstrip(string.ascii_lowercase)
 
     def people(self) -> list[User]:
         """The users who are to get in: all but the removed ones."""

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 Faults = Iterator[Fault]
 
+FIREWALL_RULES = 60  # inbound, of one security group. Source: AWS, "Amazon VPC quotas"
+
 
 def broken(settings: "Settings") -> Faults:
     """What is wrong in whole settings, as far as it can be told without AWS."""
     rules: tuple[Callable[[Settings], Faults], ...] = (
         _reach,
+        _rules_of_the_firewall,
         _keys,
         _users,
         _disk,
@@ -41,6 +44,21 @@ def _reach(settings: "Settings") -> Faults:
             ("sshFrom",),
             f"opens SSH to the whole internet or much of it ({', '.join(settings.ssh_from)}); takes your own ranges, "
             "or sshFromAnywhere: true beside it if you mean it",
+        )
+
+
+def _rules_of_the_firewall(settings: "Settings") -> Faults:
+    """A rule for each range of sshFrom (port 22), and two for each of webFrom (ports 80 and 443)."""
+    ssh, web = len(settings.ssh_from), len(settings.web_from)
+    wanted = ssh + 2 * web
+    if wanted > FIREWALL_RULES:
+        here = "webFrom" if 2 * web > ssh else "sshFrom"
+        most = (FIREWALL_RULES - ssh) // 2 if here == "webFrom" else FIREWALL_RULES - 2 * web
+        yield Fault(
+            (here,),
+            f"is too long: AWS allows a firewall {FIREWALL_RULES} rules, and {ssh} ranges of sshFrom with {web} of "
+            f"webFrom make {wanted}, as each of webFrom takes two; takes at most {max(most, 1)} ranges here, so put "
+            "those together that touch each other",
         )
 
 
@@ -154,6 +172,23 @@ def _size(settings: "Settings") -> Faults:
     known = instance_types.find(settings.size)
     if known is not None:
         yield from unfit(settings, known.architecture, known.memory_mib)
+
+
+def notes(settings: "Settings") -> Faults:
+    """What is no fault, and worth knowing before it is made."""
+    if instance_types.find(settings.size) is None:
+        close = "".join(f"; {name} is close" for name in instance_types.similar(settings.size)[:1])
+        yield Fault(
+            ("size",),
+            f"is {settings.size!r}, which is not among the common types, so that AWS alone knows whether there is such "
+            f"a type and whether it is big enough{close}",
+        )
+    if instance_types.is_accelerated(settings.size):
+        yield Fault(
+            ("size",),
+            f"is {settings.size!r}, whose GPU or other accelerator is paid for and lies idle: the workbench has no "
+            "driver for it",
+        )
 
 
 def unfit(settings: "Settings", architecture: Architecture, memory_mib: int) -> Faults:

@@ -23,7 +23,7 @@ class User(Section):
     groups: list[Annotated[str, AfterValidator(checks.group_name)]] = Field(
         [], description="groups, made where there are none; each has a folder in ~/shared for its members"
     )
-    ssh_keys: list[SshKey] = Field([], description="public keys for SSH")
+    ssh_keys: list[SshKey] = Field([], description="public keys for SSH, as in adminSshKeys")
     password_hash: Annotated[SecretStr, AfterValidator(_password_hash)] | None = Field(
         None, description="from `workbench password`; without it the user cannot log in with a password"
     )
