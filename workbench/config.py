@@ -32,7 +32,6 @@ _TAKES = {
     "string_pattern_mismatch": "text of the form {pattern}",
 }
 
-
 # What of a user may be shown. Not so where it stands in something else: a clear password may be anywhere in there.
 _OPEN = frozenset(field.alias for field in User.model_fields.values()) - {"passwordHash"}
 
@@ -69,7 +68,7 @@ def _decoded(key: str, value: object) -> object:
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except ValueError:  # no JSON, or a number beyond reason
         return value
 
 

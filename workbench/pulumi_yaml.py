@@ -48,7 +48,9 @@ class Config:
         self._stand_in = stand_in
         self._lines: dict[KeyPath, int] = {}
         for key, node in section.value:
-            name = str(key.value).removeprefix(f"{NAMESPACE}:")
+            if key.id != "scalar":
+                continue  # which Pulumi refuses
+            name = key.value.removeprefix(f"{NAMESPACE}:")
             if name != key.value or ":" not in name:
                 self._enter(self.values, name, key, node, ())
             elif name == "aws:region" and node.id == "scalar":
@@ -98,8 +100,10 @@ class Config:
                         merged |= found
                     else:
                         self._complain(at)
+            elif key.id == "scalar":
+                self._enter(own, key.value, key, value, at)
             else:
-                self._enter(own, str(key.value), key, value, at)
+                self._complain(at)
         return merged | own
 
     def _scalar(self, node: Any, at: KeyPath) -> Any:
@@ -128,9 +132,10 @@ def read(path: Path, stand_in: str) -> Config:
     """
     from ruamel.yaml import YAML
 
-    text = text_of(path)
+    text, yaml = text_of(path), YAML(typ="safe", pure=True)
+    yaml.composer.warn_double_anchors = False  # with lines of the file, secrets and all
     with complaining_of(path):
-        root = YAML(typ="safe", pure=True).compose(text)
+        root = yaml.compose(text)
     pairs = root.value if root is not None and root.id == "mapping" else []
     sections = [(key, node) for key, node in pairs if key.value == "config"]
     if len(sections) > 1:

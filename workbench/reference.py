@@ -19,7 +19,9 @@ _HEAD = """# Settings
 Made from `workbench/settings/` by `make docs`; do not edit.
 
 They stand in the stack file, `Pulumi.<stack>.yaml`, below `config:`. Lists count from 0 (`users[0].name`). What is
-unknown, of the wrong type or out of its range is refused with the key's name; `workbench check` does so offline.
+unknown, of the wrong type or out of its range is refused with the key's name; `workbench check` does so offline, with
+the line. Numbers are written in plain digits, and text that looks like a number or a date in quotes: Pulumi reads 0100
+as 64.
 
 ```yaml
 config:

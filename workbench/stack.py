@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from workbench import ROOT as ROOT  # the tests put another one here
 from workbench import config
 from workbench.errors import WorkbenchError
+from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
 
@@ -89,8 +90,11 @@ def settings(stack: str | None = None) -> Settings:
 
 
 def _values(entries: Mapping[str, Any]) -> dict[str, object]:
-    """A stack's config as its program gets it from the engine: text for each key, JSON where it is more than that."""
-    return {key: entry.get("value") for key, entry in entries.items()}
+    """Our part of a stack's config as its program gets it: text for each key, JSON where it is more than that.
+
+    Of what is the provider's, keys to the account among it, nothing is handed on.
+    """
+    return {key: entry.get("value") for key, entry in entries.items() if key.startswith(f"{NAMESPACE}:")}
 
 
 @dataclass(frozen=True)

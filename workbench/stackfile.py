@@ -93,6 +93,7 @@ def _yaml() -> Any:
     from ruamel.yaml import YAML  # a third of a second, which who reads no file is spared
 
     yaml = YAML()
+    yaml.composer.warn_double_anchors = False  # with lines of the file, secrets and all
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)

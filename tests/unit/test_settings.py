@@ -8,11 +8,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from cli.local import hash_of
-from infra import naming
 from tests.conftest import PUBLIC_KEY
 from workbench import checks, reference
 from workbench.config import SettingsError, parse
-from workbench.settings import rules
 
 # Made for these tests; nobody holds its private half.
 ECDSA = (
@@ -20,10 +18,6 @@ ECDSA = (
     "H8d65lGVK4XBna4o8OLCc2JlFqBTlQ4wZBUBxW6Yh1MZib2T9RAEEkhNewJsOo7CuISxamTaeeHv+xU="
 )
 HASH = hash_of("correct horse")
-
-
-def ranges(count: int) -> list[str]:
-    return [f"203.0.{n}.0/24" for n in range(count)]
 
 
 def complaint(config: dict[str, Any], **changes: Any) -> str:
@@ -77,22 +71,10 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ({"domain": "bench"}, 'workbench:domain is "bench", which is no domain name'),
         ({"domain": "null"}, 'workbench:domain is "null", which is no domain name'),
         ({"createZone": True}, "workbench:createZone is true, but there is no domain"),
-        ({"sshFrom": []}, "workbench:sshFrom is empty; takes at least one entry."),
-        ({"sshFrom": ["home"]}, 'workbench:sshFrom[0] is "home", which is no IPv4 range'),
-        ({"sshFrom": ["1.2.3.4"]}, "lacks its mask; 1.2.3.4/32 would be right."),
-        ({"sshFrom": ["1.2.3.4/8"]}, "has bits set behind its mask; 1.0.0.0/8 would be right."),
-        ({"sshFrom": ["2001:db8::/32"]}, "is IPv6"),
         (
             {"sshFrom": ["10.0.0.0/8", "10.0.0.0/8"]},
             "workbench:sshFrom[1] is 10.0.0.0/8 a second time; once",
         ),
-        ({"webFrom": ["10.0.0.0/8", "10.0.0.0/8"]}, "workbench:webFrom[1] is 10.0.0.0/8 a second time"),
-        ({"sshFrom": ["0.0.0.0/0"]}, "or sshFromAnywhere: true beside it if you mean it"),
-        ({"sshFrom": ["0.0.0.0/1", "128.0.0.0/1"]}, "sshFrom opens SSH to the whole internet or much of it"),
-        ({"sshFrom": [f"{n}.0.0.0/9" for n in range(4)]}, "or sshFromAnywhere: true beside it"),
-        ({"sshFrom": ["9.0.0.0/8", "20.0.0.0/9"]}, "or sshFromAnywhere: true beside it"),
-        ({"sshFrom": ["10.0.0.0/8", "20.0.0.0/9"]}, "or sshFromAnywhere: true beside it"),
-        ({"sshFrom": [f"{n}.0.0.0/10" for n in range(20, 25)]}, "or sshFromAnywhere: true beside it"),
         ({"domain": "1.2.3.4"}, 'workbench:domain is "1.2.3.4", which is an address'),
         ({"adminSshKeys": [ECDSA]}, "workbench:adminSshKeys holds no key of type ssh-ed25519 or ssh-rsa"),
         ({"adminSshKeys": [f"restrict,pty {PUBLIC_KEY}"]}, "ssh-rsa without options, and EC2 takes no other"),
@@ -145,14 +127,6 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ),
         ({"services": {"proxy": {"acmeRoot": "PRIVATE KEY pw"}}}, "acmeRoot is no certificate"),
         ({"adminSshKeys": ["PRIVATE KEY pw"]}, "adminSshKeys[0] is a private key"),
-        ({"webFrom": ranges(30)}, "workbench:webFrom is too long: AWS allows a firewall 60 rules"),
-        (
-            {"webFrom": ranges(30)},
-            "1 ranges of sshFrom with 30 of webFrom make 61, as each of webFrom takes two; ",
-        ),
-        ({"webFrom": ranges(30)}, "takes at most 29 ranges here"),
-        ({"sshFrom": ranges(59)}, "workbench:sshFrom is too long"),
-        ({"sshFrom": ranges(59)}, "takes at most 58 ranges here"),
         (
             {"size": "t4g.large"},
             "workbench:services.rstudio.enabled is true, but t4g.large is an ARM type, for which there is no RStudio",
@@ -206,25 +180,6 @@ def test_what_is_wrong_is_said_in_a_sentence_that_names_the_key(
     assert "KEY pw" not in said
 
 
-@pytest.mark.parametrize(
-    "proxy", [{"certificates": "internal"}, {"acmeServer": "https://ca.example.org/acme/directory"}]
-)
-def test_a_web_that_is_closed_to_strangers_takes_a_ca_inside_it(
-    config: dict[str, Any], proxy: dict[str, str]
-) -> None:
-    config |= {
-        "workbench:domain": "bench.example.org",
-        "workbench:webFrom": ["10.0.0.0/8"],
-        "workbench:services": {"proxy": proxy},
-    }
-    assert parse(config).web_from == ["10.0.0.0/8"]
-
-
-def test_two_halves_of_the_internet_are_all_of_it(config: dict[str, Any]) -> None:
-    config |= {"workbench:domain": "bench.example.org", "workbench:webFrom": ["0.0.0.0/1", "128.0.0.0/1"]}
-    assert parse(config).asks_for_certificate()
-
-
 def test_versions_beside_the_hosts_own_can_be_asked_for(config: dict[str, Any]) -> None:
     services = {
         "python": {"versions": ["3.12", "3.11.9"]},
@@ -253,32 +208,12 @@ def test_a_clear_text_password_is_refused_and_not_repeated(config: dict[str, Any
     assert "hunter2" not in said
 
 
-def test_ssh_for_the_world_can_be_asked_for(config: dict[str, Any]) -> None:
-    config |= {"workbench:sshFrom": ["0.0.0.0/0"], "workbench:sshFromAnywhere": True}
-    assert parse(config).ssh_from == ["0.0.0.0/0"]
-
-
-def test_all_private_ranges_together_are_not_the_internet(config: dict[str, Any]) -> None:
-    config["workbench:sshFrom"] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "203.0.113.7/32"]
-    assert len(parse(config).ssh_from) == 4
-
-
-def test_a_whole_8_can_be_somebodys_own(config: dict[str, Any]) -> None:
-    config["workbench:sshFrom"] = ["9.0.0.0/8"]
-    assert parse(config).ssh_from == ["9.0.0.0/8"]
-
-
 @pytest.mark.parametrize(
     "name", ["Europe/Madrid", "UTC", "Etc/GMT+5", "US/Pacific", "America/Argentina/Buenos_Aires"]
 )
 def test_every_name_of_the_tz_database_is_a_time_zone(config: dict[str, Any], name: str) -> None:
     config["workbench:services"] = {"base": {"timezone": name}}
     assert parse(config).services.base.timezone == name
-
-
-def test_the_most_ranges_that_are_taken_fill_the_firewall(config: dict[str, Any]) -> None:
-    config |= {"workbench:sshFrom": ranges(2), "workbench:webFrom": ranges(29)}
-    assert len(naming.inbound_rules(parse(config))) == rules.FIREWALL_RULES
 
 
 def test_every_fault_is_named_at_once(config: dict[str, Any]) -> None:

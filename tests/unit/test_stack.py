@@ -42,7 +42,7 @@ def test_settings_are_handed_on_as_pulumi_says_them_and_read_once(
 ) -> None:
     users = '[{"name": "ada", "passwordHash": "$6$' + "x" * 86 + '"}]'
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
-    texts |= {"workbench:users": users, "aws:region": "eu-west-1"}
+    texts["workbench:users"] = users
 
     class Said(stack.Question):
         def __init__(self, *arguments: str, stack: str | None = None) -> None:
@@ -50,6 +50,7 @@ def test_settings_are_handed_on_as_pulumi_says_them_and_read_once(
 
         def answer(self) -> Any:
             entries = {key: {"value": text, "objectValue": "not used"} for key, text in texts.items()}
+            entries["aws:secretKey"] = {"value": "a key to the account"}
             return entries if self.asked == "config" else FACTS
 
     monkeypatch.setattr(stack, "Question", Said)

@@ -140,8 +140,10 @@ def test_a_common_type_gets_no_note(file: Path) -> None:
         "[{name: ada, passwordHash: !hunter2 x}]",
         "[{name: ada, passwordHash: *hunter2}]",
         "[{name: ada, passwordHash: 0123}]",
+        "[{name: &a ada, passwordHash: &a hunter2}]",
     ],
 )
+@pytest.mark.filterwarnings("error")
 def test_a_clear_password_is_in_no_complaint_wherever_it_stands(file: Path, users: str) -> None:
     file.write_text(GOOD[: GOOD.index("  workbench:users:")] + f"  workbench:users: {users}\n")
     with pytest.raises(WorkbenchError, match=r"Pulumi.dev.yaml, line 9: ") as caught:
