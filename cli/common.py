@@ -112,5 +112,9 @@ def _only_stack() -> str:
 
 
 def require_stack_file(stack: str) -> None:
-    """Judges the stack's settings offline; raises WorkbenchError with a sentence for each fault."""
-    stackfile.check(stackfile.path_of(stack))
+    """Judges the stack's settings offline; raises WorkbenchError with a sentence for each fault.
+
+    What is worth knowing goes to standard error, since what a command prints may be for a program.
+    """
+    for note in stackfile.check(stackfile.path_of(stack)).notes:
+        typer.echo(f"Note: {note}", err=True)

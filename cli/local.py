@@ -27,8 +27,10 @@ def check(
     if not files:
         raise WorkbenchError("There is no stack file (Pulumi.<stack>.yaml) here to check; name one.")
     for path in files:
-        hidden = stackfile.check(path)
-        console.print(f"{path.name}: fine{_not_judged(hidden)}", markup=False)
+        verdict = stackfile.check(path)
+        for note in verdict.notes:
+            console.print(f"Note: {note}", markup=False)
+        console.print(f"{path.name}: fine{_not_judged(verdict.hidden)}", markup=False)
 
 
 def _not_judged(keys: Sequence[str]) -> str:

@@ -14,7 +14,6 @@ from rich.table import Table
 from cli import cloud, common, remote
 from cli.common import JsonOption, StackOption, console
 from connector import configure
-from workbench import config
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
@@ -119,21 +118,21 @@ def deploy(
     name = common.enter(stack)
     with configure.begun() as run:
         run.reach(stacks.noted_outputs(name))  # at once; `pulumi` takes a moment to say the same
-        context = _context(name)
-        run.reach(context.outputs)
+        told, facts = _asked(name)
+        run.reach(facts)
         # AWS knows whose the address is, where no host key tells, and perhaps why nobody answers.
-        known = stacks.host_key_checking(context.outputs) == "yes"
-        if not (known and configure.answers(context.outputs.address)):
-            configure.wait_for_ssh(cloud.running(context.outputs).address)
-        extent = configure.Extent(only, dry_run)
-        run.hand_over(config.dump(context.settings), context.outputs, extent)
+        known = stacks.host_key_checking(facts) == "yes"
+        if not (known and configure.answers(facts.address)):
+            configure.wait_for_ssh(cloud.running(facts).address)
+        run.hand_over(told, facts, configure.Extent(only, dry_run))
         run.end()
 
 
-def _context(name: str) -> stacks.Context:
-    """The stack's settings and outputs; what is wrong with the settings is told with its line in the stack file."""
+def _asked(name: str) -> tuple[str, Outputs]:
+    """What `pulumi` says of the stack, and its outputs; what is wrong with the settings is told with its line."""
     try:
-        return stacks.context(name)
+        told = stacks.ask(name)
+        return told, stacks.read(told).outputs
     except WorkbenchError:
         common.require_stack_file(name)
         raise

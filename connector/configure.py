@@ -57,12 +57,11 @@ _DECIDING = (
 
 def from_context(context: str) -> None:
     """Configures the host that `context` describes (JSON, as Configuration passes it). Raises WorkbenchError."""
-    data = json.loads(context)
-    facts = Outputs.model_validate(data["outputs"])
+    facts = Outputs.model_validate(json.loads(context)["outputs"])
     with begun() as deploy:
         wait_for_ssh(facts.address)
         deploy.reach(facts)
-        deploy.hand_over(data["config"], facts)
+        deploy.hand_over(context, facts)
         deploy.end()
 
 
@@ -85,8 +84,8 @@ class Deploy:
             self._process.reach(stack.ssh_command(facts), questions)
             self._reached = facts
 
-    def hand_over(self, raw_config: Mapping[str, object], facts: Outputs, extent: Extent = WHOLE) -> None:
-        """Tells it what to configure, and how to reach it. Its output goes to configure.log."""
+    def hand_over(self, context: str, facts: Outputs, extent: Extent = WHOLE) -> None:
+        """Tells it what to configure (workbench.stack.read), and how to reach it. Its output goes to configure.log."""
         if self._reached not in {None, facts}:
             self._process.leave()  # it was another host's address
         self._extent, self._folder = extent, stack.state_folder(facts.stack)
@@ -95,7 +94,7 @@ class Deploy:
         # No file in between: password hashes are in what is handed over.
         variables = {stack.CONTEXT_VARIABLE: self._process.further, "PYINFRA_PROGRESS": "off"}
         order = process.Order(extent.arguments, {**os.environ, **variables}, str(self._log))
-        self._process.order(order, stack.context_text(raw_config, facts))
+        self._process.order(order, context)
 
     def end(self) -> None:
         """Shows how it goes until it is through.

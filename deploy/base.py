@@ -26,6 +26,7 @@ PACKAGES = (
     "nftables",
     "procps",
     "tzdata",
+    "tzdata-legacy",  # names such as US/Pacific, which settings take as well
     "unattended-upgrades",
 )
 
@@ -80,7 +81,7 @@ def hostname(value: str) -> Generator[StringCommand, None, None]:
 
 
 def clock_and_language(settings: Base) -> None:
-    """Time zone and locale; the settings' names are known to be well formed, not to exist."""
+    """Time zone and locale; whether the host has what the settings name, it says itself."""
     timezone(value=settings.timezone, name="Set the time zone")
     files.template("base/locale.gen.j2", "/etc/locale.gen", variables={"locale": settings.locale})
     locale(value=settings.locale, name="Build the locale")

@@ -19,7 +19,7 @@ from pyinfra.operations import files as pyinfra_files
 
 from deploy import files, knownhosts, programs, python, units
 from deploy.service import Service
-from workbench import stack
+from workbench import sshkeys, stack
 from workbench.host import ADMIN_HOME
 from workbench.outputs import ADMIN
 from workbench.stack import Context
@@ -94,10 +94,11 @@ def refuse_lockout(keys: Sequence[str], own: str) -> None:
         raise DeployError(
             "adminSshKeys is empty, and nobody could log in any more; it takes at least one key."
         )
-    if own and own.split()[:2] not in [key.split()[:2] for key in keys]:
+    key = sshkeys.bare(own)
+    if key and key not in map(sshkeys.bare, keys):
         raise DeployError(
-            f"adminSshKeys lacks the key that this deploy logs in with, which would lock it out: "
-            f"{' '.join(own.split()[:2])}; add that key, or use another one first (WORKBENCH_SSH_KEY)."
+            f"adminSshKeys lacks the key that this deploy logs in with, which would lock it out: {key}; add that key, "
+            "or use another one first (WORKBENCH_SSH_KEY)."
         )
 
 

@@ -12,7 +12,7 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, ResourceProvider,
 
 @dataclass(frozen=True)
 class ConfigurationArgs:
-    """`context` is what workbench.stack.context_text takes, as JSON, secret; `digest` that of the deploy's code."""
+    """`context` is what workbench.stack.read takes, secret; `digest` that of the deploy's code."""
 
     context: pulumi.Input[str]
     digest: str

@@ -39,11 +39,8 @@ def choose(settings: Settings, running: Architecture | None, now: str | None) ->
     chosen = MachineType(
         settings.size, kind.default_vcpus, kind.memory_size, architecture_of(kind.supported_architectures)
     )
-    try:
-        settings.judge_architecture(chosen.architecture)
-        settings.judge_memory(chosen.memory_mib)
-    except ValueError as error:
-        raise pulumi.RunError(f"workbench:{str(error).lstrip('.')}.") from None
+    if unfit := list(settings.unfit(chosen.architecture, chosen.memory_mib)):
+        raise pulumi.RunError("\n".join(str(fault) for fault in unfit))
     if running not in (None, chosen.architecture):
         raise pulumi.RunError(
             f"workbench:size is {settings.size!r}, which is {chosen.architecture}, but the server runs {running}; "

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from workbench.checks import EC2_KEY_TYPES
 from workbench.host import SSH_PORT
 from workbench.settings import Proxy, Settings
+from workbench.sshkeys import EC2_TYPES
 
 PROJECT = "workbench"
 VPC_CIDR = "10.20.0.0/16"
@@ -55,12 +55,7 @@ def inbound_rules(settings: Settings) -> list[Rule]:
 
 def first_boot_key(settings: Settings) -> str:
     """The administrator's first key that EC2 takes for a key pair: RSA or ED25519 (settings see that there is one)."""
-    return next(key for key in settings.admin_ssh_keys if key.startswith(EC2_KEY_TYPES))
-
-
-def region_of(zone: str) -> str:
-    """The region of an availability zone: eu-west-1 for eu-west-1a."""
-    return zone.rstrip("abcdefghijklmnopqrstuvwxyz")
+    return next(key for key in settings.admin_ssh_keys if key.startswith(EC2_TYPES))
 
 
 def certificate_authority(settings: Settings) -> str | None:

@@ -22,6 +22,7 @@ from infra.network import Network, NetworkArgs
 from infra.server import Server, ServerArgs
 from infra.storage import Storage, StorageArgs
 from workbench import config
+from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
 
@@ -130,7 +131,7 @@ def _facts(plan: Plan, server: Server, storage: Storage) -> dict[str, pulumi.Inp
     host: pulumi.Input[str] = settings.domain or server.address
     facts: dict[str, pulumi.Input[Any]] = {
         "stack": plan.owner.stack,
-        "region": naming.region_of(settings.zone),
+        "region": settings.region,
         "zone": settings.zone,
         "address": server.address,
         "hostName": host,
@@ -151,14 +152,14 @@ def _facts(plan: Plan, server: Server, storage: Storage) -> dict[str, pulumi.Inp
 def _raw_config() -> Mapping[str, Any]:
     """Every key of the stack's config under `workbench:`, as the engine hands it over (values are text)."""
     everything = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
-    return {key: value for key, value in everything.items() if key.startswith(f"{config.NAMESPACE}:")}
+    return {key: value for key, value in everything.items() if key.startswith(f"{NAMESPACE}:")}
 
 
 def _judge_region(settings: Settings) -> None:
     answer = aws.get_region()
     region = answer.region or answer.name  # the latter where an older provider answers
-    if region != naming.region_of(settings.zone):
+    if region != settings.region:
         raise pulumi.RunError(
             f"workbench:zone is {settings.zone!r}, but the region in use is {region}; run "
-            f"`pulumi config set aws:region {naming.region_of(settings.zone)}`, or choose a zone of {region}."
+            f"`pulumi config set aws:region {settings.region}`, or choose a zone of {region}."
         )

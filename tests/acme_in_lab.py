@@ -28,7 +28,6 @@ from cryptography.x509.oid import NameOID
 
 from tests import workbench_in_lab
 from tests.workbench_in_lab import Applied, Workbench
-from workbench import config as configs
 from workbench import stack as stacks
 
 DOMAIN = "bench.example.org"
@@ -123,15 +122,15 @@ def _process(command: list[str], file: Any, environment: Mapping[str, str]) -> I
 
 def apply(workbench: Workbench, domain: str, **proxy: str) -> Applied:
     """Runs the deploy as `up` would with `domain`, but without Route 53; the stack file stays as it is."""
-    raw = configs.dump(workbench.settings_now)
-    services = dict(raw["workbench:services"])  # type: ignore[call-overload]
-    services["proxy"] = {**services["proxy"], **proxy}
+    told = json.loads(stacks.ask(workbench.stack))
+    services = json.loads(told["config"].get("workbench:services", "{}"))
+    services["proxy"] = {**services.get("proxy", {}), **proxy}
+    told["config"] |= {"workbench:domain": domain, "workbench:services": services}
+    told["outputs"] |= {"hostName": domain, "url": f"https://{domain}/"}
     path = workbench_in_lab.HOME / "named-context.json"
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
-    facts = workbench.outputs.model_copy(update={"host_name": domain, "url": f"https://{domain}/"})
-    named = {**raw, "workbench:domain": domain, "workbench:services": services}
-    path.write_text(stacks.context_text(named, facts))
+    path.write_text(json.dumps(told))
     command = [sys.executable, "-m", "pyinfra", "-y", "deploy/inventory.py", "deploy/main.py"]
     try:
         os.environ[stacks.CONTEXT_VARIABLE] = str(path)

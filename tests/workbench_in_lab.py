@@ -53,6 +53,12 @@ class Workbench:
         return stacks.settings(self.stack)
 
     @property
+    def declared_users(self) -> list[dict[str, Any]]:
+        """The users, as the stack file declares them at the moment."""
+        told: list[dict[str, Any]] = _config(stackfile.path_of(self.stack))["workbench:users"]
+        return told
+
+    @property
     def outputs(self) -> Outputs:
         """The cloud's facts, of which `pulumi` is asked once, and again after what may have changed them."""
         if self._outputs is None:
@@ -90,7 +96,7 @@ class Workbench:
         A changed section keeps those of its keys that are not named; a value of None takes a key out.
         """
         path = stackfile.path_of(self.stack)
-        before = YAML(typ="safe").load(path.read_text())["config"]
+        before = _config(path)
         for key, value in (changes or {}).items():
             stackfile.set_value(path, key, merged(before.get(f"workbench:{key}"), value))
         done = run(
@@ -114,6 +120,12 @@ class Workbench:
             path.write_text(before)
             if applied is None or not applied.refused:
                 self.apply().require()
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """The section `config:` of a stack file."""
+    read: dict[str, Any] = YAML(typ="safe").load(path.read_text())["config"]
+    return read
 
 
 def merged(old: Any, new: Any) -> Any:

@@ -1,17 +1,19 @@
-"""Judgements of single values: a CIDR, a user's name, an SSH key, a password hash, a zone, a domain, and the like.
+"""Judgements of single values: a CIDR, a user's name, a password hash, a zone, a domain, and the like.
 
 Each takes the value as it was written and gives it back, or raises ValueError with what would be right; the
 settings put the key in front.
 """
 
-import base64
-import binascii
 import ipaddress
 import re
-import struct
 from collections.abc import Sequence
+from difflib import get_close_matches
+from functools import cache
+from importlib import resources
 
 from cryptography import x509
+
+from workbench import instance_types
 
 # useradd of Debian's shadow (NAME_REGEX of shadow 4.x; 32 is the length of utmp's field).
 ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -30,20 +32,8 @@ RESERVED_NAMES = frozenset(
 # The methods of crypt(5) in Debian that are still sound: yescrypt, gost-yescrypt, scrypt, bcrypt, sha512, sha256.
 PASSWORD_HASH = re.compile(r"\$(?:y|gy|7|2[aby]|6|5)\$[./A-Za-z0-9$=,]{20,}")
 
-SSH_KEY_TYPES = frozenset(
-    {
-        "ssh-ed25519",
-        "ssh-rsa",
-        "ecdsa-sha2-nistp256",
-        "ecdsa-sha2-nistp384",
-        "ecdsa-sha2-nistp521",
-        "sk-ssh-ed25519@openssh.com",
-        "sk-ecdsa-sha2-nistp256@openssh.com",
-    }
-)
-
-# The types that EC2 imports as a key pair. Source: AWS, "Create a key pair for your Amazon EC2 instance".
-EC2_KEY_TYPES = ("ssh-ed25519 ", "ssh-rsa ")
+# RFC 1918
+PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
 ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
@@ -73,22 +63,18 @@ def cidr(value: str) -> str:
     return str(network)
 
 
-def distinct(values: Sequence[str], what: str) -> None:
-    """Refuses a value that is listed twice."""
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"lists the {what} {value} twice; once is enough")
-        seen.add(value)
-
-
 def reaches_far(cidrs: Sequence[str]) -> bool:
-    """Whether IPv4 ranges together hold as many addresses as a /7: more than anybody's own, all private ones included.
+    """Whether IPv4 ranges together are wider than a /8: more than anybody's own.
 
-    Counted together, so that 0.0.0.0/1 and 128.0.0.0/1 are the internet that they are.
+    Counted together, so that 0.0.0.0/1 and 128.0.0.0/1 are the internet that they are. Private ranges, alone or beside
+    a few public addresses (fewer than a /16), are nobody's from afar.
     """
-    networks = ipaddress.collapse_addresses(ipaddress.IPv4Network(cidr) for cidr in cidrs)
-    return sum(network.num_addresses for network in networks) >= 2**25
+    ranges = ipaddress.collapse_addresses(ipaddress.IPv4Network(cidr) for cidr in cidrs)
+    sizes = {network: network.num_addresses for network in ranges}
+    public = sum(
+        size for network, size in sizes.items() if not any(network.subnet_of(one) for one in PRIVATE)
+    )
+    return sum(sizes.values()) > 2**24 and public >= 2**16
 
 
 def user_name(value: str) -> str:
@@ -111,26 +97,6 @@ def _account_name(value: str, kind: str) -> str:
     return value
 
 
-def ssh_key(value: str) -> str:
-    """One line of an OpenSSH public key file: the key's type, its base64 and perhaps a comment (RFC 4253, 6.6)."""
-    text = value.strip()
-    if "PRIVATE KEY" in text:
-        raise ValueError("is a private key, which belongs in no settings; takes the line of the .pub file")
-    kind, _, rest = text.partition(" ")
-    blob = rest.strip().partition(" ")[0]
-    right = "takes one line of a .pub file, such as 'ssh-ed25519 AAAA... name'"
-    if "\n" in text or kind not in SSH_KEY_TYPES:
-        raise ValueError(f"is no SSH public key; {right}")
-    try:
-        raw = base64.b64decode(blob, validate=True)
-        (length,) = struct.unpack(">I", raw[:4])
-    except (binascii.Error, struct.error) as error:
-        raise ValueError(f"is no SSH public key, its base64 is cut or damaged; {right}") from error
-    if raw[4 : 4 + length] != kind.encode() or len(raw) < 4 + length + 32:
-        raise ValueError(f"is no SSH public key, its base64 does not hold a key of type {kind}; {right}")
-    return text
-
-
 def web_address(value: str) -> str:
     """An http or https address, without a trailing slash."""
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
@@ -150,6 +116,32 @@ def zone(value: str) -> str:
     if not ZONE.fullmatch(value):
         raise ValueError("is no availability zone; takes a name such as eu-west-1a")
     return value
+
+
+def instance_type(value: str) -> str:
+    """A name of the form that AWS gives its types; whether there is such a type, AWS knows."""
+    close = ", ".join(instance_types.similar(value)) or "t3.large"
+    if not INSTANCE_TYPE.fullmatch(value):
+        raise ValueError(f"is no instance type; takes one such as {close}")
+    if instance_types.is_xen(value):
+        raise ValueError(
+            f"is of the generation before Nitro, where the data volume has another name on the host; takes {close}"
+        )
+    return value
+
+
+def time_zone(value: str) -> str:
+    """A name of the tz database."""
+    known = _time_zones()
+    if value not in known:
+        close = get_close_matches(value, known, n=1) or ["Europe/Madrid"]
+        raise ValueError(f"is no time zone; takes a name of the tz database such as {close[0]}")
+    return value
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
 
 
 def domain(value: str) -> str:

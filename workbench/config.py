@@ -1,18 +1,21 @@
 """From the raw config of a stack to Settings, with every complaint a sentence that names its key."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from workbench.errors import WorkbenchError
-from workbench.settings import Settings
+from workbench.faults import NAMESPACE, Fault, KeyPath
+from workbench.settings import Settings, User
+from workbench.settings.section import RULE, unwrapped
 
-NAMESPACE = "workbench"
-
+# What would be right, by the type of pydantic's error.
 _TAKES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -22,22 +25,23 @@ _TAKES = {
     "dict_type": "a section with keys of its own",
     "model_type": "a section with keys of its own",
     "model_attributes_type": "a section with keys of its own",
+    "literal_error": "{expected}",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "string_too_long": "at most {max_length} characters",
+    "string_pattern_mismatch": "text of the form {pattern}",
 }
 
-
-class Problem(BaseModel):
-    """One thing wrong: where it stands (keys and indexes below `workbench:`), and the sentence."""
-
-    path: tuple[str | int, ...]
-    sentence: str
+# What of a user may be shown. Not so where it stands in something else: a clear password may be anywhere in there.
+_OPEN = frozenset(field.alias for field in User.model_fields.values()) - {"passwordHash"}
 
 
 class SettingsError(WorkbenchError):
-    """The settings cannot be used; `problems` holds each reason."""
+    """The settings cannot be used; `faults` holds each reason."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(problem.sentence for problem in problems))
-        self.problems = list(problems)
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(str(fault) for fault in faults))
+        self.faults = list(faults)
 
 
 def parse(config: Mapping[str, object]) -> Settings:
@@ -50,23 +54,7 @@ def parse(config: Mapping[str, object]) -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        raise SettingsError([_problem(detail) for detail in error.errors()]) from None
-
-
-def dump(settings: Settings) -> dict[str, object]:
-    """The inverse of parse, with password hashes in the clear: for files of mode 0600 only."""
-    data = settings.model_dump(mode="json", by_alias=True)
-    for plain, user in zip(data["users"], settings.users, strict=True):
-        plain["passwordHash"] = user.password_hash.get_secret_value() if user.password_hash else None
-    return {f"{NAMESPACE}:{key}": value for key, value in data.items()}
-
-
-def key_of(path: Sequence[str | int]) -> str:
-    """`workbench:users[0].name` for ("users", 0, "name")."""
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return f"{NAMESPACE}:{text}"
+        raise SettingsError([_fault(detail) for detail in error.errors()]) from None
 
 
 def _is_own(key: str) -> bool:
@@ -75,74 +63,67 @@ def _is_own(key: str) -> bool:
 
 def _decoded(key: str, value: object) -> object:
     """Whatever is not text in the settings arrives from the CLI as JSON in a string."""
-    texts = {field.alias for field in Settings.model_fields.values() if _takes_text(field.annotation)}
-    if not isinstance(value, str) or key in texts:
+    field = _field(Settings, key)
+    if not isinstance(value, str) or (field and unwrapped(field.annotation) == (str, False)):
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError:
+    except ValueError:  # no JSON, or a number beyond reason
         return value
 
 
-def _takes_text(annotation: Any) -> bool:
-    return annotation is str or str in getattr(annotation, "__args__", ())
+def _field(section: Any, alias: str) -> FieldInfo | None:
+    return next((field for field in section.model_fields.values() if field.alias == alias), None)
 
 
-def _problem(detail: ErrorDetails) -> Problem:
-    path, message = tuple(detail["loc"]), detail["msg"]
-    if detail["type"] == "value_error":
-        message = message.removeprefix("Value error, ")
-        if message.startswith("."):  # a rule over several keys, which names the one at fault itself
-            name, _, rest = message[1:].partition(" ")
-            return Problem(
-                path=(*path, *name.split(".")), sentence=f"{key_of((*path, *name.split('.')))} {rest}."
-            )
-        return Problem(path=path, sentence=f"{key_of(path)} is {_shown(detail)}, which {message}.")
-    return Problem(path=path, sentence=f"{key_of(path)} {_complaint(detail)}.")
+def _fault(detail: ErrorDetails) -> Fault:
+    return Fault(tuple(detail["loc"]), _complaint(detail))
 
 
 def _complaint(detail: ErrorDetails) -> str:
-    kind, limits = detail["type"], detail.get("ctx", {})
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == RULE:
+        return detail["msg"]
     if kind == "missing":
         return "is missing; it has to be set"
     if kind == "extra_forbidden":
         return f"is not a setting{_meant(detail)}"
-    if kind in _TAKES:
-        return f"is {_shown(detail)}; takes {_TAKES[kind]}"
-    if kind == "literal_error":
-        return f"is {_shown(detail)}; takes {limits['expected']}"
     if kind == "too_short":
         return "is empty; takes at least one entry"
-    if kind == "greater_than_equal":
-        return f"is {_shown(detail)}; takes at least {limits['ge']}"
-    if kind == "less_than_equal":
-        return f"is {_shown(detail)}; takes at most {limits['le']}"
-    if kind == "string_pattern_mismatch":
-        return f"is {_shown(detail)}; takes text of the form {limits['pattern']}"
-    return f"is {_shown(detail)}: {detail['msg']}"
+    shown = _shown(detail["loc"], detail["input"])
+    if kind == "value_error":
+        return f"is {shown}, which {context['error']}" if shown else str(context["error"])
+    takes = _TAKES[kind].format(**context) if kind in _TAKES else detail["msg"]
+    if kind == "string_type" and isinstance(detail["input"], int | float):
+        takes += ": quote it"
+    return f"is {shown or _kind(detail['input'])}; takes {takes}"
 
 
-def _shown(detail: ErrorDetails) -> str:
-    """The value, cut to a readable length; never that of a password hash, which may be a clear password."""
-    if "passwordHash" in detail["loc"]:
-        return "not shown"
-    text = json.dumps(detail["input"], default=str, ensure_ascii=False)
+def _shown(path: KeyPath, value: object) -> str:
+    """The value, cut to a readable length; nothing where a secret may be in it.
+
+    That is a password, also in place of its hash or where no password belongs, a private key, or what is more than one
+    value. Of an address only the user and password in it are left out.
+    """
+    secret = path[:1] == ("users",) and not _OPEN.intersection(path)
+    if secret or isinstance(value, dict | list) or "PRIVATE KEY" in str(value):
+        return ""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    text = re.sub(r"//[^/@\s]*@", "//...@", text)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _kind(value: object) -> str:
+    """What kind of value it is, where the value itself is not shown."""
+    names = {dict: "a section", list: "a list", str: "text"}
+    return next((name for kind, name in names.items() if isinstance(value, kind)), "another value")
 
 
 def _meant(detail: ErrorDetails) -> str:
     section: Any = Settings
     for part in detail["loc"][:-1]:
-        if isinstance(part, str):
-            section = _section(section, part)
-    names = [field.alias or name for name, field in getattr(section, "model_fields", {}).items()]
+        if isinstance(part, str) and (field := _field(section, part)):
+            section = unwrapped(field.annotation)[0]
+    names = [field.alias or name for name, field in section.model_fields.items()]
     close = get_close_matches(str(detail["loc"][-1]), names, n=1)
     return f" (perhaps {close[0]} was meant)" if close else f"; there are {', '.join(sorted(names))}"
-
-
-def _section(section: Any, alias: str) -> Any:
-    for field in section.model_fields.values():
-        if field.alias == alias:
-            inner = getattr(field.annotation, "__args__", (field.annotation,))
-            return inner[0]
-    return None

@@ -6,6 +6,7 @@ still exist: `pulumi preview` asks the API (infra/machine_type.py).
 
 import difflib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,15 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Architecture = Literal["x86_64", "arm64"]
+
+
+# Families from before Nitro, of which there will be no more: their volumes are no NVMe devices, and are not found by
+# their id (workbench/outputs.py). Source: AWS, "Amazon EC2 instance types by hypervisor".
+_XEN = frozenset(
+    "t1 t2 m1 m2 m3 m4 c1 c3 c4 cc1 cc2 cg1 cr1 r3 r4 i2 i3 d2 h1 hi1 hs1 g2 g3 g3s p2 p3 x1 x1e f1".split()
+)
+# Families with a GPU or another accelerator: g4dn, gr6, p5en, p6-b200, inf2, trn1n, dl2q, f2, vt1.
+_ACCELERATED = re.compile(r"(g|gr|p|inf|trn|dl|f|vt)\d.*")
 
 
 class InstanceType(BaseModel):
@@ -45,6 +55,17 @@ def table() -> Table:
 def find(name: str) -> InstanceType | None:
     """What is known of a type, or None when it is not one of the common ones."""
     return table().types.get(name)
+
+
+def is_xen(name: str) -> bool:
+    """Whether the type runs on Xen, where volumes are no NVMe devices."""
+    family, _, size = name.partition(".")
+    return family in _XEN and size != "metal"
+
+
+def is_accelerated(name: str) -> bool:
+    """Whether the type has a GPU or the like, which nothing here drives."""
+    return _ACCELERATED.fullmatch(name.partition(".")[0]) is not None
 
 
 def similar(name: str) -> list[str]:

@@ -1,15 +1,15 @@
 """docs/settings.md, generated from the settings themselves: `make docs` writes it, a test fails when it is stale."""
 
 import json
-import types
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from workbench.settings import Section, Settings
+from workbench.settings.section import unwrapped
 from workbench.stack import ROOT
 
 PATH = ROOT / "docs" / "settings.md"
@@ -19,7 +19,9 @@ _HEAD = """# Settings
 Made from `workbench/settings/` by `make docs`; do not edit.
 
 They stand in the stack file, `Pulumi.<stack>.yaml`, below `config:`. Lists count from 0 (`users[0].name`). What is
-unknown, of the wrong type or out of its range is refused with the key's name; `workbench check` does so offline.
+unknown, of the wrong type or out of its range is refused with the key's name; `workbench check` does so offline, with
+the line. Numbers are written in plain digits, and text that looks like a number or a date in quotes: Pulumi reads 0100
+as 64.
 
 ```yaml
 config:
@@ -55,25 +57,13 @@ def page() -> str:
 def _rows(section: type[Section], prefix: str) -> Iterator[tuple[str, str, str, str]]:
     for name, field in section.model_fields.items():
         key = f"{prefix}{field.alias or name}"
-        inner, many = _unwrapped(field.annotation)
+        inner, many = unwrapped(field.annotation)
         if isinstance(inner, type) and issubclass(inner, Section):
             if many:
                 yield key, "list of sections", _default(field), field.description or ""
             yield from _rows(inner, f"{key}[]." if many else f"{key}.")
         else:
             yield key, _takes(inner, many, field), _default(field), field.description or ""
-
-
-def _unwrapped(annotation: Any) -> tuple[Any, bool]:
-    """The type inside Annotated, optional and list, and whether it was a list."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _unwrapped(arguments[0])
-    if origin in (Union, types.UnionType):
-        return _unwrapped(next(a for a in arguments if a is not type(None)))
-    if origin is list:
-        return _unwrapped(arguments[0])[0], True
-    return annotation, False
 
 
 def _takes(inner: Any, many: bool, field: FieldInfo) -> str:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from workbench import ROOT as ROOT  # the tests put another one here
 from workbench import config
 from workbench.errors import WorkbenchError
+from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
 
@@ -85,11 +86,15 @@ def pulumi(*arguments: str, stack: str | None = None) -> Any:
 
 def settings(stack: str | None = None) -> Settings:
     """The settings of a stack (of the selected one unless named). Raises SettingsError."""
-    return _settings(pulumi("config", "--show-secrets", stack=stack))
+    return config.parse(_values(pulumi("config", "--show-secrets", stack=stack)))
 
 
-def _settings(entries: Any) -> Settings:
-    return config.parse({key: entry.get("objectValue", entry.get("value")) for key, entry in entries.items()})
+def _values(entries: Mapping[str, Any]) -> dict[str, object]:
+    """Our part of a stack's config as its program gets it: text for each key, JSON where it is more than that.
+
+    Of what is the provider's, keys to the account among it, nothing is handed on.
+    """
+    return {key: entry.get("value") for key, entry in entries.items() if key.startswith(f"{NAMESPACE}:")}
 
 
 @dataclass(frozen=True)
@@ -139,19 +144,23 @@ def _outputs(values: Any) -> Outputs:
 def context(stack: str | None = None) -> Context:
     """Settings and outputs: from the file that WORKBENCH_CONTEXT names, else from `pulumi`."""
     handed = os.environ.get(CONTEXT_VARIABLE)
-    if handed:
-        data = json.loads(Path(handed).read_text())
-        return Context(config.parse(data["config"]), Outputs.model_validate(data["outputs"]))
+    return read(Path(handed).read_text() if handed else ask(stack))
+
+
+def ask(stack: str | None = None) -> str:
+    """What `pulumi` says of a stack, as it is handed on: JSON of {"config": {key: text}, "outputs": {name: value}}.
+
+    It has password hashes in it.
+    """
     entries = Question("config", "--show-secrets", "--json", stack=stack)
     values = Question("stack", "output", "--show-secrets", "--json", stack=stack)
-    said = entries.answer(), values.answer()
-    return Context(_settings(said[0]), _outputs(said[1]))
+    return json.dumps({"config": _values(entries.answer()), "outputs": values.answer()})
 
 
-def context_text(raw_config: Mapping[str, object], facts: Outputs) -> str:
-    """What stands in the file that WORKBENCH_CONTEXT names. It has password hashes in it."""
-    data = {"config": dict(raw_config), "outputs": facts.model_dump(mode="json", by_alias=True)}
-    return json.dumps(data)
+def read(told: str) -> Context:
+    """The Context in what `ask` gives, or infra/program.py. Raises WorkbenchError."""
+    data = json.loads(told)
+    return Context(config.parse(data["config"]), _outputs(data["outputs"]))
 
 
 def known_hosts(facts: Outputs) -> Path:

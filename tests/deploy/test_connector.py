@@ -20,8 +20,8 @@ from deploy.programs import Says
 from deploy.units import Unit
 from tests.deploy.test_jupyterhub import eventually, visit
 from tests.workbench_in_lab import Applied, Workbench
-from workbench import config, stackfile
 from workbench import stack as stacks
+from workbench import stackfile
 
 pytestmark = pytest.mark.lab
 
@@ -230,7 +230,7 @@ def test_a_user_and_a_moved_port_restart_only_what_they_concern_and_an_open_kern
         pairs = [dict(line.split("=", 1) for line in block.splitlines()) for block in said.split("\n\n")]
         return {pair["Id"]: pair["InvocationID"] for pair in pairs}
 
-    users: Any = config.dump(workbench.settings_now)["workbench:users"]
+    users = workbench.declared_users
     with visit(workbench, "ada") as visitor:
         visitor.run_code("kept = 41")
         before = lives()

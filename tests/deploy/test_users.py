@@ -7,15 +7,9 @@ from typing import Any
 import pytest
 
 from tests.workbench_in_lab import Workbench, run
-from workbench import config
 from workbench import stack as stacks
 
 pytestmark = pytest.mark.lab
-
-
-def declared(workbench: Workbench) -> list[dict[str, Any]]:
-    users: Any = config.dump(workbench.settings_now)["workbench:users"]
-    return [dict(user) for user in users]
 
 
 def shadow(workbench: Workbench, name: str) -> str:
@@ -71,12 +65,12 @@ def test_a_password_changed_by_its_owner_stays_and_is_remembered_on_the_volume(w
         assert workbench.apply().changed == []
         assert shadow(workbench, "grace") == changed
     finally:
-        before = declared(workbench)[1]["passwordHash"]
+        before = workbench.declared_users[1]["passwordHash"]
         workbench.ssh(f"echo 'grace:{before}' | chpasswd -e; sleep 2")
 
 
 def test_a_user_who_is_taken_out_is_shut_out_at_once_and_comes_back_as_before(workbench: Workbench) -> None:
-    users = declared(workbench)
+    users = workbench.declared_users
     hash_before, uid = shadow(workbench, "grace"), workbench.ssh("id -u grace").stdout
     workbench.ssh("runuser -u grace -- sh -c 'echo kept > ~/note; nohup sleep 900 > /dev/null 2>&1 &'")
     with workbench.settings(users=users[:1]) as applied:
@@ -94,7 +88,7 @@ def test_a_user_who_is_taken_out_is_shut_out_at_once_and_comes_back_as_before(wo
 
 @pytest.mark.parametrize("count", [10, pytest.param(200, marks=pytest.mark.long)])
 def test_many_users_are_as_many_operations_as_one(workbench: Workbench, count: int) -> None:
-    users = declared(workbench)
+    users = workbench.declared_users
     many = [{"name": f"many{count}-{number:03}"} for number in range(count)]
     with workbench.settings(users=[*users, users[0] | {"name": f"one{count}"}]) as applied:
         one = applied.changed
@@ -107,7 +101,7 @@ def test_many_users_are_as_many_operations_as_one(workbench: Workbench, count: i
 
 
 def test_a_uid_that_is_somebody_elses_is_refused_and_nothing_is_done(workbench: Workbench) -> None:
-    users = declared(workbench)
+    users = workbench.declared_users
     before = registry(workbench)
     with workbench.settings(users=[*users, {"name": "mallory", "uid": 2000}]) as applied:
         assert applied.status != 0
@@ -118,7 +112,7 @@ def test_a_uid_that_is_somebody_elses_is_refused_and_nothing_is_done(workbench: 
 
 def test_a_group_shares_a_folder_and_a_removed_users_home_is_in_an_archive(workbench: Workbench) -> None:
     """One deploy makes a user and a group, a second removes the user; disk quotas are no part of this kernel."""
-    ada, grace = declared(workbench)
+    ada, grace = workbench.declared_users
     alan = {"name": "alan", "groups": ["wind-tunnel"], "sshKeys": grace["sshKeys"]}
     users = [ada | {"groups": ["wind-tunnel"]}, grace, alan]
     folder = "/srv/workbench/shared/wind-tunnel"

@@ -24,11 +24,11 @@ ADA = {"name": "ada", "admin": True}
         ),
         (
             {"users": [{"name": "ada", "groups": ["wind", "wind"]}]},
-            "workbench:users[0].groups lists the group wind twice",
+            "workbench:users[0].groups[1] is wind a second time",
         ),
         (
             {"users": [{"name": "ada", "groups": ["ben"]}, {"name": "ben"}]},
-            "workbench:users has ben as a group of users[0] and as a user",
+            "workbench:users[0].groups[0] is ben, which is a user as well, whose own group has that name",
         ),
         (
             {"users": [{"name": "ada", "changePassword": True}]},
@@ -36,7 +36,7 @@ ADA = {"name": "ada", "admin": True}
         ),
         (
             {"users": [{**ADA, "removed": True}, {"name": "ben"}]},
-            "workbench:users removes ada, the last admin",
+            "workbench:users[0].removed takes away ada, the last admin",
         ),
         ({"limits": {"diskGib": 51}}, "workbench:limits.diskGib is 51, but the whole data volume has 50 GiB"),
         ({"limits": {"memoryPercent": 120}}, "workbench:limits.memoryPercent is 120; takes at most 100"),

@@ -37,6 +37,30 @@ def test_what_pulumi_refuses_is_passed_on_in_its_last_line(answer: Any) -> None:
         stack.settings("prod")
 
 
+def test_settings_are_handed_on_as_pulumi_says_them_and_read_once(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = '[{"name": "ada", "passwordHash": "$6$' + "x" * 86 + '"}]'
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in config.items()}
+    texts["workbench:users"] = users
+
+    class Said(stack.Question):
+        def __init__(self, *arguments: str, stack: str | None = None) -> None:
+            self.asked = arguments[0]
+
+        def answer(self) -> Any:
+            entries = {key: {"value": text, "objectValue": "not used"} for key, text in texts.items()}
+            entries["aws:secretKey"] = {"value": "a key to the account"}
+            return entries if self.asked == "config" else FACTS
+
+    monkeypatch.setattr(stack, "Question", Said)
+    told = stack.ask("prod")
+    assert json.loads(told) == {"config": texts, "outputs": FACTS}
+    context = stack.read(told)
+    assert context.settings.users[0].name == "ada"
+    assert context.outputs == Outputs.model_validate(FACTS)
+
+
 @pytest.mark.parametrize("name", ["prod", "bench/prod", "acme/bench/prod"])
 def test_the_files_of_a_stack_are_named_by_its_last_part(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -34,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_file_with_an_encrypted_hash_is_judged_offline(file: Path) -> None:
-    assert stackfile.check(file) == ["workbench:users[0].passwordHash"]
+    assert stackfile.check(file).hidden == ["workbench:users[0].passwordHash"]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,48 @@ def test_a_file_with_an_encrypted_hash_is_judged_offline(file: Path) -> None:
         ("workbench:size:", "workbench:sise:", "Pulumi.dev.yaml, line 4: workbench:sise is not a setting"),
         ("203.0.113.7/32", "203.0.113.7/33", "Pulumi.dev.yaml, line 6: workbench:sshFrom[0] is"),
         ("name: grace", "nome: grace", "line 13: workbench:users[1].nome is not a setting"),
+        (
+            "size:",
+            "dataVolumeGib: 0100\n  workbench:size:",
+            "line 4: workbench:dataVolumeGib is written in a way",
+        ),
+        (
+            "name: grace",
+            "name: grace\n      uid: 02000",
+            "line 14: workbench:users[1].uid is written in a way",
+        ),
+        (
+            "size:",
+            "limits: {diskGib: 0100}\n  workbench:size:",
+            "line 4: workbench:limits.diskGib is written",
+        ),
+        (
+            "size:",
+            "services:\n    proxy:\n      notice: 2026-12-01\n  workbench:size:",
+            "line 6: workbench:services.proxy.notice is written in a way that Pulumi reads otherwise",
+        ),
+        ("size:", "domain:\n  workbench:size:", 'line 4: workbench:domain is "", which is no domain name'),
+        (
+            "eu-west-1a",
+            "us-east-1a",
+            "line 5: workbench:zone is 'us-east-1a', but aws:region is 'eu-west-1'; set that to",
+        ),
+        (
+            "users:",
+            "services:\n    python: {versions: [3.12]}\n  workbench:users:",
+            "line 10: workbench:services.python.versions[0] is 3.12; takes text: quote it.",
+        ),
+        ("name: grace", "name: ada", "line 13: workbench:users[1].name is ada a second time"),
+        (
+            "users:",
+            "services:\n    r:\n      versions:\n      - version: 4.2.3\n      - version: 4.4.3\n  workbench:users:",
+            "line 13: workbench:services.r.versions[1].sha256 is missing",
+        ),
+        (
+            "users:",
+            'services:\n    python:\n      versions:\n        - "3.12"\n        - "3.12"\n  workbench:users:',
+            "line 13: workbench:services.python.versions[1] is 3.12 a second time",
+        ),
     ],
 )
 def test_a_fault_is_named_with_file_and_line(file: Path, old: str, new: str, sentence: str) -> None:
@@ -53,13 +95,70 @@ def test_a_fault_is_named_with_file_and_line(file: Path, old: str, new: str, sen
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("size", "note"),
+    [
+        (
+            "t3.larg",
+            "not among the common types, so that AWS alone knows whether there is such a type and whether",
+        ),
+        ("t3.larg", "t3.large is close"),
+        ("m9x.large", "not among the common types"),
+        ("g5.xlarge", "whose GPU or other accelerator is paid for and lies idle"),
+        ("p5en.48xlarge", "whose GPU or other accelerator"),
+    ],
+)
+def test_what_only_aws_can_know_is_a_note_and_no_fault(file: Path, size: str, note: str) -> None:
+    file.write_text(GOOD.replace("t3.large", size))
+    notes = stackfile.check(file).notes
+    assert any(
+        line.startswith("Pulumi.dev.yaml, line 4: workbench:size is") and note in line for line in notes
+    )
+
+
+def test_a_common_type_gets_no_note(file: Path) -> None:
+    assert stackfile.check(file).notes == []
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        "{ada: {password: hunter2}}",
+        "{ada: hunter2}",
+        "{name: ada, passwordHash: hunter2}",
+        "ada hunter2",
+        "[hunter2]",
+        "['ada:hunter2']",
+        "[[hunter2]]",
+        "[{name: ada, password: hunter2}]",
+        "[{name: ada, passwordHash: hunter2}]",
+        "[{name: ada, passwordHash: [hunter2]}]",
+        "[{name: ada, passwordHash: a, passwordHash: hunter2}]",
+        "[{name: [hunter2]}]",
+        '\'[{"name": "ada", "password": "hunter2"}]\'',
+        '\'[{"name": "hunter2\'',
+        "[{name: ada, passwordHash: !hunter2 x}]",
+        "[{name: ada, passwordHash: *hunter2}]",
+        "[{name: ada, passwordHash: 0123}]",
+        "[{name: &a ada, passwordHash: &a hunter2}]",
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_clear_password_is_in_no_complaint_wherever_it_stands(file: Path, users: str) -> None:
+    file.write_text(GOOD[: GOOD.index("  workbench:users:")] + f"  workbench:users: {users}\n")
+    with pytest.raises(WorkbenchError, match=r"Pulumi.dev.yaml, line 9: ") as caught:
+        stackfile.check(file)
+    assert "hunter2" not in str(caught.value)
+    assert "0123" not in str(caught.value)
+
+
 @pytest.mark.parametrize("key", ["size", "sshFrom", "adminSshKeys", "users", "services", "dataVolumeGib"])
 def test_a_whole_setting_that_is_encrypted_is_left_to_pulumi_and_named(file: Path, key: str) -> None:
     document = YAML(typ="safe").load(GOOD)
     document["config"][f"workbench:{key}"] = {"secure": "v1:abc:def"}
     with file.open("w") as out:
         YAML().dump(document, out)
-    assert f"workbench:{key}" in stackfile.check(file)
+    assert f"workbench:{key}" in stackfile.check(file).hidden
     file.write_text(file.read_text().replace("eu-west-1a", "mars"))
     with pytest.raises(WorkbenchError) as caught:
         stackfile.check(file)
@@ -69,7 +168,7 @@ def test_a_whole_setting_that_is_encrypted_is_left_to_pulumi_and_named(file: Pat
 
 def test_secrets_of_other_namespaces_are_nothing_to_us(file: Path) -> None:
     file.write_text(f"{GOOD}  aws:secretKey:\n    secure: v1:abc:def\n")
-    assert stackfile.check(file) == ["workbench:users[0].passwordHash"]
+    assert stackfile.check(file).hidden == ["workbench:users[0].passwordHash"]
 
 
 def test_what_is_not_yaml_is_said_with_its_line(file: Path) -> None:

@@ -1,13 +1,19 @@
 """What all sections of the settings share."""
 
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Sequence
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from workbench import checks
+from workbench import checks, sshkeys
+from workbench.faults import Fault, KeyPath
 
-SshKey = Annotated[str, AfterValidator(checks.ssh_key)]
+RULE = "rule"  # the type of pydantic's error where a rule over several keys is broken; its message is the complaint
+
+SshKey = Annotated[str, AfterValidator(sshkeys.line)]
 Url = Annotated[str, AfterValidator(checks.web_address)]
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Sha256 = Annotated[str, AfterValidator(checks.sha256)]
@@ -19,6 +25,24 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, alias_generator=to_camel, validate_default=True
     )
+
+    def faults(self) -> Iterator[Fault]:
+        """What is wrong between several keys of this section; the paths begin in it."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _judged(self) -> Self:
+        details = [
+            InitErrorDetails(
+                type=PydanticCustomError(RULE, "{complaint}", {"complaint": fault.complaint}),
+                loc=fault.path,
+                input=None,
+            )
+            for fault in self.faults()
+        ]
+        if details:
+            raise ValidationError.from_exception_data(type(self).__name__, details)
+        return self
 
 
 class Service(Section):
@@ -48,17 +72,33 @@ class Service(Section):
             raise LookupError(f"{type(self).__name__} has no address of its own")
         return f"http://127.0.0.1:{port}{self.health}"
 
-    @model_validator(mode="after")
-    def _off_is_bare(self) -> "Service":
+    def faults(self) -> Iterator[Fault]:
         """A setting that nothing reads is a mistake: somebody believes in it. Defaults are let pass."""
-        fields = type(self).model_fields.items()
-        changed = (
-            [] if self.enabled else [name for name, field in fields if getattr(self, name) != field.default]
-        )
-        for name in changed:
-            if name != "enabled":
-                raise ValueError(
-                    f".{to_camel(name)} is set, but the service is off, so nothing reads it; remove it or comment "
-                    "it out, or set enabled: true beside it"
+        if self.enabled:
+            return
+        for name, field in type(self).model_fields.items():
+            if name != "enabled" and getattr(self, name) != field.default:
+                yield Fault(
+                    (to_camel(name),),
+                    "is set, but the service is off, so nothing reads it; remove it or comment it out, or set "
+                    "enabled: true beside it",
                 )
-        return self
+
+
+def twice(path: KeyPath, values: Sequence[object], *inner: str) -> Iterator[Fault]:
+    """The values of the list at `path` that stand there already; `inner` is the key of theirs in each entry."""
+    for index, value in enumerate(values):
+        if value is not None and value in values[:index]:
+            yield Fault((*path, index, *inner), f"is {value} a second time; once is enough")
+
+
+def unwrapped(annotation: Any) -> tuple[Any, bool]:
+    """The type inside Annotated, optional and list, and whether it was a list."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return unwrapped(arguments[0])
+    if origin in (Union, UnionType):
+        return unwrapped(next(argument for argument in arguments if argument is not type(None)))
+    if origin is list:
+        return unwrapped(arguments[0])[0], True
+    return annotation, False

@@ -18,7 +18,7 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 class Base(Section):
     """The host itself: clock, language and upkeep."""
 
-    timezone: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] = Field(
+    timezone: Annotated[str, AfterValidator(checks.time_zone)] = Field(
         "Etc/UTC", description="time zone of the host, a name of the tz database such as Europe/Madrid"
     )
     locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}_[A-Z]{2}\.UTF-8$")] = Field(
@@ -36,7 +36,7 @@ class Python(Service):
     title: ClassVar[str] = "Python"
 
     versions: list[Annotated[str, AfterValidator(checks.python_version)]] = Field(
-        [], description="further versions below /opt/python, such as [3.12, 3.11.9] in quotes, each a kernel"
+        [], description='further versions below /opt/python, such as ["3.12", "3.11.9"], each a kernel'
     )
 
 

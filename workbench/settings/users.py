@@ -1,11 +1,18 @@
 """The people who have an account, and what each of them may take of the server."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr
 
 from workbench import checks
-from workbench.settings.section import Section, SshKey
+from workbench.faults import Fault
+from workbench.settings.section import Section, SshKey, twice
+
+
+def _password_hash(value: SecretStr) -> SecretStr:
+    checks.password_hash(value.get_secret_value())
+    return value
 
 
 class User(Section):
@@ -16,8 +23,8 @@ class User(Section):
     groups: list[Annotated[str, AfterValidator(checks.group_name)]] = Field(
         [], description="groups, made where there are none; each has a folder in ~/shared for its members"
     )
-    ssh_keys: list[SshKey] = Field([], description="public keys for SSH")
-    password_hash: SecretStr | None = Field(
+    ssh_keys: list[SshKey] = Field([], description="public keys for SSH, as in adminSshKeys")
+    password_hash: Annotated[SecretStr, AfterValidator(_password_hash)] | None = Field(
         None, description="from `workbench password`; without it the user cannot log in with a password"
     )
     change_password: bool = Field(
@@ -30,23 +37,14 @@ class User(Section):
         None, description="numeric id; unset, the next free one from 2000 on, remembered on the data volume"
     )
 
-    @model_validator(mode="after")
-    def _whole(self) -> "User":
-        if self.password_hash is not None:
-            try:
-                checks.password_hash(self.password_hash.get_secret_value())
-            except ValueError as error:
-                raise ValueError(f".passwordHash {error}") from None
-        elif self.change_password:
-            raise ValueError(
-                ".changePassword is true, but there is no passwordHash for the first login; "
-                "`workbench password` makes one"
+    def faults(self) -> Iterator[Fault]:
+        """The rules of one user."""
+        if self.change_password and self.password_hash is None:
+            yield Fault(
+                ("changePassword",),
+                "is true, but there is no passwordHash for the first login; `workbench password` makes one",
             )
-        try:
-            checks.distinct(self.groups, "group")
-        except ValueError as error:
-            raise ValueError(f".groups {error}") from None
-        return self
+        yield from twice(("groups",), self.groups)
 
 
 class Limits(Section):

@@ -56,6 +56,15 @@ def test_check_says_what_it_could_not_judge(tmp_path: Path, config: dict[str, An
     )
 
 
+def test_check_notes_what_only_aws_can_know_and_is_content(tmp_path: Path, config: dict[str, Any]) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(json.dumps({"config": config | {"workbench:size": "t3.larg"}}))
+    done = runner.invoke(app, ["check", str(path)])
+    note, verdict = done.stdout.splitlines()
+    assert note.startswith("Note: Pulumi.dev.yaml, line 1: workbench:size is 't3.larg', which is not among")
+    assert (verdict, done.exit_code) == ("Pulumi.dev.yaml: fine", 0)
+
+
 def test_status_says_in_words_how_full_disks_and_memory_are(capsys: pytest.CaptureFixture[str]) -> None:
     server._show(
         {

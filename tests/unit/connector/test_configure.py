@@ -125,7 +125,7 @@ def reach_and_deploy(noted: Outputs | None, facts: Outputs) -> None:
     with configure.begun() as run:
         run.reach(noted)
         run.reach(facts)
-        run.hand_over({}, facts)
+        run.hand_over("{}", facts)
         run.end()
 
 
@@ -187,7 +187,7 @@ def test_an_interrupt_before_the_order_is_its_givers_business(
         while not ignores(pid, signal.SIGINT):
             time.sleep(0.05)
         os.kill(pid, signal.SIGINT)
-        run.hand_over({}, Outputs.model_validate(FACTS))
+        run.hand_over("{}", Outputs.model_validate(FACTS))
         run.end()
     assert "Traceback" not in capfd.readouterr().err
 
@@ -218,7 +218,7 @@ def test_a_deploy_that_fails_names_its_log_and_shows_its_end(
 def deploy(extent: configure.Extent = configure.WHOLE) -> None:
     """Begins with a deploy, hands it what it needs, and waits for its end."""
     with configure.begun() as run:
-        run.hand_over({}, Outputs.model_validate(FACTS), extent)
+        run.hand_over("{}", Outputs.model_validate(FACTS), extent)
         run.end()
 
 
