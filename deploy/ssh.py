@@ -18,6 +18,7 @@ from pyinfra.context import host
 from pyinfra.operations import files as pyinfra_files
 
 from deploy import files, knownhosts, programs, units
+from workbench import keys as own_keys
 from workbench import stack
 from workbench.host import ADMIN_HOME
 from workbench.outputs import ADMIN
@@ -74,12 +75,12 @@ def guard(keys: Sequence[str], content: files.Content) -> None:
     """Raises DeployError where to replace authorized_keys by `content` would lock this deploy out."""
     there = host.get_fact(files.FileState, path=AUTHORIZED)
     if there is None or there.sha256 != content.sha256:
-        refuse_lockout(keys, host.get_fact(EnteredWith, _sudo=False) or declared_key(stack.ssh_key()))
+        refuse_lockout(keys, host.get_fact(EnteredWith, _sudo=False) or declared_key(own_keys.named()))
 
 
-def declared_key(private_key: str | None) -> str:
+def declared_key(private_key: Path | None) -> str:
     """The public half of the key that WORKBENCH_SSH_KEY names, where it lies beside it; else nothing."""
-    public = Path(f"{private_key}.pub").expanduser()
+    public = Path(f"{private_key}.pub")
     return public.read_text() if private_key and public.exists() else ""
 
 
