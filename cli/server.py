@@ -1,7 +1,6 @@
 """Commands about the server that runs: `status`, `ssh`, `open`, `deploy`."""
 
 import json
-import shlex
 import subprocess
 import sys
 import webbrowser
@@ -89,14 +88,21 @@ def wake(facts: Outputs) -> bool:
 
 def ssh(
     command: Annotated[
-        list[str] | None, typer.Argument(help="what to run there; a shell where nothing is named")
+        list[str] | None,
+        typer.Argument(help="what its shell is to run, as ssh takes it; a login where nothing is named"),
     ] = None,
     stack: StackOption = None,
 ) -> None:
-    """Log in to the server as its administrator, or run a command there (its exit status is the command's)."""
+    """Log in to the server as its administrator, or run a shell line there (its exit status is the line's).
+
+    What follows is ssh's own: a line for the shell there (`workbench ssh -- 'df -h | tail -1'`), or options first
+    (`workbench ssh -- -N -L 8080:localhost:8080`).
+    """
     facts = cloud.running(stacks.outputs(common.enter(stack)))
-    remote = [shlex.join(command)] if command else []
-    sys.exit(subprocess.run([*stacks.ssh_command(facts), *remote], check=False).returncode)
+    status = subprocess.run([*stacks.ssh_command(facts), *(command or [])], check=False).returncode
+    for hint in remote.hints(facts, status):
+        typer.echo(hint, err=True)
+    sys.exit(status)
 
 
 def open_(stack: StackOption = None) -> None:
