@@ -27,6 +27,7 @@ StackOption = Annotated[
         "--stack",
         "-s",
         envvar="PULUMI_STACK",
+        autocompletion=selection.names,
         help="name of the stack; else the one that `pulumi stack select` chose, or the only one there is",
     ),
 ]

@@ -20,9 +20,10 @@ from typing import IO, Any
 
 import psutil
 
-from cli import importing, locks
+from cli import importing, locks, loudness
 from cli.common import console
 from cli.progress import Progress
+from connector import configure
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 
@@ -147,7 +148,8 @@ def _follow(command: list[str], output: IO[bytes], log: Path, progress: Progress
         pass_fds=[writing],
     )
     os.close(writing)
-    with _passing_interrupts_on(process, log):
+    configuring = log.with_name(configure.LOG)  # where the deploy of the last step writes
+    with _passing_interrupts_on(process, log), loudness.telling(log, configuring):
         progress.follow(os.fdopen(reading, "rb"), lambda: process.poll() is None)
         return process.wait()
 

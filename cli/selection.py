@@ -24,6 +24,11 @@ def meant() -> str:
     return selected() or _only()
 
 
+def names() -> list[str]:
+    """The stacks that have a file in this checkout."""
+    return sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in stacks.ROOT.glob("Pulumi.*.yaml"))
+
+
 def selected() -> str | None:
     """The stack that `pulumi stack select` (or `init`) chose in this checkout; None where none is."""
     noted = _noted()
@@ -72,14 +77,14 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _only() -> str:
-    names = sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in stacks.ROOT.glob("Pulumi.*.yaml"))
-    if len(names) == 1:
-        return names[0]
-    if not names:
+    found = names()
+    if len(found) == 1:
+        return found[0]
+    if not found:
         raise WorkbenchError(
             f"There is no stack file (Pulumi.<stack>.yaml) in {stacks.ROOT.name}; `make demo` makes the lab's, "
             "docs/aws.md shows how to begin on AWS."
         )
     raise WorkbenchError(
-        f"Which stack? There are {', '.join(names)}; say --stack NAME, or choose one by `pulumi stack select NAME`."
+        f"Which stack? There are {', '.join(found)}; say --stack NAME, or choose one by `pulumi stack select NAME`."
     )

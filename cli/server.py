@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import cloud, common, remote
+from cli import cloud, common, loudness, remote
 from cli.common import JsonOption, StackOption, console
 from connector import configure
 from workbench import config
@@ -120,20 +120,29 @@ def deploy(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="show what would change, and change nothing")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="of --dry-run, for a program to read")] = False,
 ) -> None:
     """Bring the host to what the settings say, without asking AWS for anything."""
+    if as_json and not dry_run:
+        raise WorkbenchError("--json goes with --dry-run: only that is for a program to read.")
     name = common.enter(stack)
     with configure.begun() as run:
         run.reach(stacks.noted_outputs(name))  # at once; `pulumi` takes a moment to say the same
         context = _context(name)
         run.reach(context.outputs)
+        configure.way_in(context.settings.admin_ssh_keys, context.outputs.address)
         # AWS knows whose the address is, where no host key tells, and perhaps why nobody answers.
         known = stacks.host_key_checking(context.outputs) == "yes"
         if not (known and configure.answers(context.outputs.address)):
-            configure.wait_for_ssh(cloud.running(context.outputs).address)
+            with loudness.quiet_prints(as_json):
+                configure.wait_for_ssh(cloud.running(context.outputs).address)
         extent = configure.Extent(only, dry_run)
-        run.hand_over(config.dump(context.settings), context.outputs, extent)
-        run.end()
+        with loudness.quiet_prints(as_json), loudness.telling(stacks.state_folder(name) / configure.LOG):
+            run.hand_over(config.dump(context.settings), context.outputs, extent)
+            shown = run.end()
+    if as_json:
+        would = [{key: value for key, value in event.items() if key != "event"} for event in shown.would]
+        typer.echo(json.dumps({"stack": name, "would": would}, indent=2))
 
 
 def _context(name: str) -> stacks.Context:

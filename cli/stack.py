@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import common, engine, importing, repair
+from cli import common, engine, importing, loudness, repair
 from cli.cloud import data_volume
 from cli.common import JsonOption, StackOption, YesOption, console
 from cli.progress import verb_of
@@ -79,7 +79,8 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     repair.done(name)
     facts = Outputs.model_validate(done.outputs)
     if woken:
-        configure.wait_for_ssh(facts.address)
+        with loudness.quiet_prints():
+            configure.wait_for_ssh(facts.address)
     if state.creating and (left := repair.left_over(name, repair.export(name))):
         repair.tell_left_over(left)
     return facts

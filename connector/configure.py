@@ -20,7 +20,7 @@ from workbench.outputs import ADMIN, Outputs
 INVENTORY = "deploy/inventory.py"
 BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
 _LAST_LINES = 15
-TIMING = "configure.json"
+LOG, TIMING = "configure.log", "configure.json"
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class Deploy:
         order = process.Order(extent.arguments, {**os.environ, **variables}, str(self._log))
         self._process.order(order, stack.context_text(raw_config, facts))
 
-    def end(self) -> None:
-        """Shows how it goes until it is through.
+    def end(self) -> Display:
+        """Shows how it goes until it is through, and gives back what was shown.
 
         Raises WorkbenchError with what failed, the log's name and its last lines.
         """
@@ -114,6 +114,7 @@ class Deploy:
                 "services": display.seconds_of_services(),
             }
             (self._folder / TIMING).write_text(json.dumps(noted))
+        return display
 
     def _reason(self) -> str:
         reason = _reason(self._log)
@@ -127,7 +128,7 @@ class Deploy:
 
     @property
     def _log(self) -> Path:
-        return self._folder / "configure.log"
+        return self._folder / LOG
 
 
 @contextlib.contextmanager
