@@ -18,11 +18,8 @@ from pathlib import Path
 
 import pytest
 
-SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-needs_sshd = pytest.mark.skipif(
-    SSHD is None or shutil.which("ssh-agent") is None,
-    reason="needs sshd (openssh-server), which no tool of ours installs: a machine is not to get a server from a test",
-)
+from tests.needs import SSHD
+
 USER = getpass.getuser()
 
 

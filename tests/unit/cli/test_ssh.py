@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from cli import cloud, common, remote, server
 from cli.main import app
+from tests.needs import needs_sshd
 from tests.unit.connector.test_configure import FACTS
-from tests.unit.sshd import USER, Client, make_key, needs_sshd, serving
+from tests.unit.sshd import USER, Client, make_key, serving
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs

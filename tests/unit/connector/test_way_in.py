@@ -19,8 +19,9 @@ from pyinfra.api.state import State, StateStage
 
 from connector import configure, link
 from connector.ssh import KEY, WorkbenchConnector
+from tests.needs import needs_sshd
 from tests.unit.connector.test_configure import FACTS, deploy_that
-from tests.unit.sshd import USER, Client, free_port, make_key, needs_sshd, serving
+from tests.unit.sshd import USER, Client, free_port, make_key, serving
 from workbench import keys, openssh, stack
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
