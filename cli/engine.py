@@ -75,7 +75,8 @@ def run(stack: str, *operation: str, program: bool = True, shown: bool = False) 
 
 def _run(stack: str, operation: Sequence[str], program: bool, shown: bool, log: Path) -> Progress:
     progress = Progress(quiet=shown)
-    with _serving(program) as client, log.open("ab") as file:
+    configuring = log.with_name(configure.LOG)  # where the deploy of the last step writes
+    with _serving(program) as client, log.open("ab") as file, loudness.telling(log, configuring):
         command = ["pulumi", *operation, "--non-interactive", "--color=never", "--stack", stack, *client]
         status = _follow(command, file, log, progress)
     if status == 0:
@@ -148,8 +149,7 @@ def _follow(command: list[str], output: IO[bytes], log: Path, progress: Progress
         pass_fds=[writing],
     )
     os.close(writing)
-    configuring = log.with_name(configure.LOG)  # where the deploy of the last step writes
-    with _passing_interrupts_on(process, log), loudness.telling(log, configuring):
+    with _passing_interrupts_on(process, log):
         progress.follow(os.fdopen(reading, "rb"), lambda: process.poll() is None)
         return process.wait()
 

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from cli import common, engine, loudness, selection
 from cli.main import app
-from cli.progress import Progress
 from tests.workbench_in_lab import run
 from workbench import stack as stacks
 
@@ -84,10 +83,12 @@ def test_with_v_all_that_pulumi_says_is_shown(
 ) -> None:
     monkeypatch.setattr(stacks, "ROOT", tmp_path)
     monkeypatch.setattr(loudness._Level, "verbose", verbose)
-    log = tmp_path / "pulumi.1.log"
-    log.touch()
-    with log.open("ab") as output:
-        engine._follow(["sh", "-c", "echo all of it", "sh"], output, log, Progress())
+    pulumi = tmp_path / "bin" / "pulumi"
+    pulumi.parent.mkdir()
+    pulumi.write_text("#!/bin/sh\necho all of it\n")
+    pulumi.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{pulumi.parent}:{os.environ['PATH']}")
+    engine.run("dev", "refresh", program=False)
     assert ("all of it" in capsys.readouterr().err) == verbose
 
 

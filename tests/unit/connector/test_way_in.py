@@ -4,6 +4,8 @@ import json
 import os
 import pty
 import re
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -271,6 +273,9 @@ def test_plain_pyinfra_refuses_it_at_a_terminal_and_asks_nothing() -> None:
         os.execv(sys.executable, PYINFRA)
     said = b""
     while True:
+        if not select.select([terminal], [], [], 60)[0]:
+            os.kill(pid, signal.SIGKILL)
+            pytest.fail(f"it waits for somebody: {said.decode()}")
         try:
             more = os.read(terminal, 1 << 16)
         except OSError:  # Linux's way of saying that the other end is closed
