@@ -62,6 +62,11 @@ def enter_lab() -> None:
     os.environ.update(control.environment())
 
 
+def asking() -> None:
+    """Somebody is going to be asked, and is shown what about, also where the command is to be quiet."""
+    console.quiet = False
+
+
 def no_lab(error: ImportError) -> WorkbenchError:
     """What to tell somebody who asks for the lab where its packages are missing; they do without on AWS."""
     return WorkbenchError(

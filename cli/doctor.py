@@ -38,22 +38,26 @@ def doctor(
     unfinished = [] if living else _unfinished(exported)  # else it is at it now
     if as_json:
         typer.echo(json.dumps(_report(name, held, unfinished, left), indent=2))
-        if held or unfinished or left:
-            raise typer.Exit(_UNWELL)
-        return
+    else:
+        _tell(name, held, unfinished, left)
+    if held or unfinished or left:
+        raise typer.Exit(_UNWELL)
+
+
+def _tell(
+    name: str, held: list[locks.Holder] | None, unfinished: list[str], left: list[account.Found]
+) -> None:
     if held is None:
         console.print("Whether the stack is locked cannot be told for a backend of this kind.")
-    findings = [*(_locked(name, holder) for holder in held or ()), *unfinished]
-    for line in findings:
+    for line in [*(_locked(name, holder) for holder in held or ()), *unfinished]:
         console.print(line, markup=False)
     if left:
         repair.tell_left_over(left)
-    if findings or left:
-        raise typer.Exit(_UNWELL)
-    lock = "" if held is None else "no lock, "
-    console.print(
-        f"Stack {name} is well: {lock}nothing unfinished, nothing in AWS that its state does not know."
-    )
+    if not (held or unfinished or left):
+        lock = "" if held is None else "no lock, "
+        console.print(
+            f"Stack {name} is well: {lock}nothing unfinished, nothing in AWS that its state does not know."
+        )
 
 
 def _report(
@@ -92,6 +96,8 @@ def _remove(name: str, left: list[account.Found], ids: list[str], yes: bool) -> 
             f"{', '.join(strange)} is not among what AWS has of stack {name} beside its state "
             f"({', '.join(by_id) or 'there is nothing'}); nothing was removed."
         )
+    if not yes:
+        common.asking()
     for one in (by_id[id_] for id_ in ids):
         console.print(f"{one.what}, of the stack with the id {one.what.stack_id}", markup=False)
     if not yes:

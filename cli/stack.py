@@ -63,6 +63,7 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     state = repair.settled(name)
     known = stacks.outputs_in(state.exported)
     if not yes:
+        common.asking()
         _ask_whose(name, state.exported)
         with common.stage("Preview", times):
             engine.run(name, "preview", "--diff", shown=True)
@@ -114,6 +115,7 @@ def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
     """Give the server back and stop paying for it; the data volume stays, and `up` takes it back."""
     name = common.enter(stack)
     if not yes:
+        common.asking()
         console.print(f"This ends the server of stack {name}. The data volume stays; the address does not.")
         typer.confirm("Do this?", abort=True)
     state = repair.settled(name)

@@ -140,3 +140,10 @@ def stack_file(tmp_path: Path, config: dict[str, Any]) -> Path:
 def stack_text(config: dict[str, Any]) -> str:
     lines = "".join(f"  {key}: {value!r}\n" for key, value in config.items())
     return f"config:\n{lines}"
+
+
+def test_who_is_asked_is_shown_what_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "enter", lambda name: "prod")
+    done = runner.invoke(app, ["destroy", "-q"], input="n\n")
+    assert "This ends the server of stack prod." in done.stdout
+    assert done.exit_code != 0
