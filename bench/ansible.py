@@ -17,6 +17,7 @@ from typing import Any
 
 from bench.workbench import Measured
 from connector import memory
+from workbench import keys
 from workbench import stack as stacks
 from workbench.outputs import ADMIN
 from workbench.stack import ROOT
@@ -95,9 +96,9 @@ def playbook(bench: Measured) -> Iterator[tuple[int, Callable[[], None]]]:
         options = {
             "ansible_host": facts.address,
             "ansible_user": ADMIN,
-            "ansible_ssh_private_key_file": stacks.ssh_key(),
+            "ansible_ssh_private_key_file": str(keys.named() or ""),
             "ansible_python_interpreter": "/usr/bin/python3",
-            "ansible_ssh_common_args": f"-o UserKnownHostsFile={stacks.known_hosts(facts)}",
+            "ansible_ssh_common_args": shlex.join(stacks.ssh_command(facts)[1:-1]),
         }
         inventory = {"all": {"hosts": {"bench": {key: value for key, value in options.items() if value}}}}
         (folder / "inventory.json").write_text(json.dumps(inventory))

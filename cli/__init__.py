@@ -8,7 +8,8 @@ from workbench import ROOT
 
 def run() -> None:
     """Entry point. A deploy's pyinfra begins first: it takes as long to import as all that it has to wait for."""
-    if sys.argv[1:2] == ["deploy"] and "--help" not in sys.argv:
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    if command == "deploy" and "--help" not in sys.argv:
         process.begin_ahead(ROOT)
     try:
         from cli import main

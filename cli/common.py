@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli import demo_stack
+from cli import demo_stack, selection
 from connector import process
 from workbench import stackfile
 from workbench.errors import WorkbenchError
@@ -24,7 +24,11 @@ console = Console(highlight=False, soft_wrap=True)
 StackOption = Annotated[
     str | None,
     typer.Option(
-        "--stack", "-s", envvar="PULUMI_STACK", help="name of the stack; needless where there is one only"
+        "--stack",
+        "-s",
+        envvar="PULUMI_STACK",
+        autocompletion=selection.names,
+        help="name of the stack; else the one that `pulumi stack select` chose, or the only one there is",
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
@@ -34,14 +38,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="for a program to read"
 def enter(stack: str | None) -> str:
     """The stack that is meant; from here on `pulumi`, pyinfra and boto3 of this process work on it.
 
-    Its name is asked for where several stack files exist. The demo's stack brings the lab's environment along.
+    The demo's stack brings the lab's environment along.
     """
-    name = stack or _only_stack()
+    # The Pulumi CLI looks for `uv` on the PATH, and the one of this project is beside its Python.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    name = stack or selection.meant()
     if demo_stack.is_demos(name):
         enter_lab()
     os.environ["PULUMI_STACK"] = name
-    # The Pulumi CLI looks for `uv` on the PATH, and the one of this project is beside its Python.
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return name
 
 
@@ -56,6 +60,11 @@ def enter_lab() -> None:
         raise no_lab(error) from None
     become_root()
     os.environ.update(control.environment())
+
+
+def asking() -> None:
+    """Somebody is going to be asked, and is shown what about, also where the command is to be quiet."""
+    console.quiet = False
 
 
 def no_lab(error: ImportError) -> WorkbenchError:
@@ -97,18 +106,6 @@ def run(command: Sequence[str], what: str) -> None:
     done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode != 0:
         raise WorkbenchError(f"{what} failed (exit status {done.returncode}); what is above says why.")
-
-
-def _only_stack() -> str:
-    names = sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in ROOT.glob("Pulumi.*.yaml"))
-    if len(names) == 1:
-        return names[0]
-    if not names:
-        raise WorkbenchError(
-            f"There is no stack file (Pulumi.<stack>.yaml) in {ROOT.name}; `make demo` makes the lab's, "
-            "docs/aws.md shows how to begin on AWS."
-        )
-    raise WorkbenchError(f"Which stack? There are {', '.join(names)}; say --stack NAME.")
 
 
 def require_stack_file(stack: str) -> None:

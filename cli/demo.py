@@ -21,8 +21,8 @@ from cli.local import hash_of
 from cli.stack import make
 from lab import control, paths
 from lab.visitor import PYTHON, R, Visitor
+from workbench import keys, stackfile, versions
 from workbench import stack as stacks
-from workbench import stackfile, versions
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 from workbench.settings import Services
@@ -130,7 +130,7 @@ def rstudio_unreachable() -> str | None:
 def _write_stack_file(path: Path) -> str | None:
     """Writes the demo's stack file; gives back why RStudio has to be left out, None where it need not."""
     unreachable = rstudio_unreachable()
-    key = Path(f"{control.environment()[stacks.KEY_VARIABLE]}.pub").read_text().strip()
+    key = Path(f"{control.environment()[keys.KEY_VARIABLE]}.pub").read_text().strip()
     region = control.environment()["AWS_REGION"]
     config = {
         "aws:region": region,

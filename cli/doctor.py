@@ -1,11 +1,13 @@
 """`workbench doctor`: what a run that died, or a lost state, has left of a stack; shown, not repaired."""
 
-from typing import Annotated
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
 from cli import account, common, locks, repair
-from cli.common import StackOption, YesOption, console
+from cli.common import JsonOption, StackOption, YesOption, console
 from cli.progress import interrupted
 from workbench.errors import WorkbenchError
 
@@ -18,6 +20,7 @@ def doctor(
         list[str] | None, typer.Option("--remove", metavar="ID", help="remove this from AWS; may be repeated")
     ] = None,
     yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what `up` would repair, and what is in AWS that no state knows; exit status 3 where there is something."""
     name = common.enter(stack)
@@ -32,21 +35,45 @@ def doctor(
             )
         _remove(name, left, remove, yes)
         return
+    unfinished = [] if living else _unfinished(exported)  # else it is at it now
+    if as_json:
+        typer.echo(json.dumps(_report(name, held, unfinished, left), indent=2))
+    else:
+        _tell(name, held, unfinished, left)
+    if held or unfinished or left:
+        raise typer.Exit(_UNWELL)
+
+
+def _tell(
+    name: str, held: list[locks.Holder] | None, unfinished: list[str], left: list[account.Found]
+) -> None:
     if held is None:
         console.print("Whether the stack is locked cannot be told for a backend of this kind.")
-    findings = [_locked(name, holder) for holder in held or ()]
-    if not living:  # else it is at it now
-        findings += _unfinished(exported)
-    for line in findings:
+    for line in [*(_locked(name, holder) for holder in held or ()), *unfinished]:
         console.print(line, markup=False)
     if left:
         repair.tell_left_over(left)
-    if findings or left:
-        raise typer.Exit(_UNWELL)
-    lock = "" if held is None else "no lock, "
-    console.print(
-        f"Stack {name} is well: {lock}nothing unfinished, nothing in AWS that its state does not know."
-    )
+    if not (held or unfinished or left):
+        lock = "" if held is None else "no lock, "
+        console.print(
+            f"Stack {name} is well: {lock}nothing unfinished, nothing in AWS that its state does not know."
+        )
+
+
+def _report(
+    name: str, held: list[locks.Holder] | None, unfinished: list[str], left: list[account.Found]
+) -> dict[str, Any]:
+    """{stack, locks (null where the backend does not tell), unfinished, left_over}."""
+    told = [
+        {**asdict(holder), "since": holder.since.isoformat(), "dead": holder.is_dead()}
+        for holder in held or ()
+    ]
+    return {
+        "stack": name,
+        "locks": None if held is None else told,
+        "unfinished": unfinished,
+        "left_over": [asdict(one.what) for one in left],
+    }
 
 
 def _locked(name: str, holder: locks.Holder) -> str:
@@ -69,6 +96,8 @@ def _remove(name: str, left: list[account.Found], ids: list[str], yes: bool) -> 
             f"{', '.join(strange)} is not among what AWS has of stack {name} beside its state "
             f"({', '.join(by_id) or 'there is nothing'}); nothing was removed."
         )
+    if not yes:
+        common.asking()
     for one in (by_id[id_] for id_ in ids):
         console.print(f"{one.what}, of the stack with the id {one.what.stack_id}", markup=False)
     if not yes:

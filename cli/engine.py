@@ -20,9 +20,10 @@ from typing import IO, Any
 
 import psutil
 
-from cli import importing, locks
+from cli import importing, locks, loudness
 from cli.common import console
 from cli.progress import Progress
+from connector import configure
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 
@@ -74,7 +75,8 @@ def run(stack: str, *operation: str, program: bool = True, shown: bool = False) 
 
 def _run(stack: str, operation: Sequence[str], program: bool, shown: bool, log: Path) -> Progress:
     progress = Progress(quiet=shown)
-    with _serving(program) as client, log.open("ab") as file:
+    configuring = log.with_name(configure.LOG)  # where the deploy of the last step writes
+    with _serving(program) as client, log.open("ab") as file, loudness.telling(log, configuring):
         command = ["pulumi", *operation, "--non-interactive", "--color=never", "--stack", stack, *client]
         status = _follow(command, file, log, progress)
     if status == 0:

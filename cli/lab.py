@@ -16,7 +16,11 @@ from cli.common import JsonOption, YesOption, console
 from lab import control
 from workbench.errors import WorkbenchError
 
-app = typer.Typer(help="An AWS look-alike on this machine, whose instances boot.", no_args_is_help=True)
+app = typer.Typer(
+    help="An AWS look-alike on this machine, whose instances boot.",
+    no_args_is_help=True,
+    add_completion=False,  # the command's own ends at `lab`
+)
 app.command()(demo.demo)
 app.command()(demo.credentials)
 

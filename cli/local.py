@@ -1,15 +1,16 @@
 """Commands that need neither cloud nor server: `check` and `password`."""
 
 import getpass
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import bcrypt
 import typer
 
-from cli.common import console
+from cli.common import JsonOption, console
 from workbench import stackfile
 from workbench.errors import WorkbenchError
 from workbench.stack import ROOT
@@ -21,16 +22,34 @@ def check(
     file: Annotated[
         Path | None, typer.Argument(help="the stack file; all of the project's where none is named")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Judge a stack file's settings offline."""
     files = [file] if file else sorted(ROOT.glob("Pulumi.*.yaml"))
     if not files:
         raise WorkbenchError("There is no stack file (Pulumi.<stack>.yaml) here to check; name one.")
-    for path in files:
-        verdict = stackfile.check(path)
-        for note in verdict.notes:
+    judged = [judgement(path) for path in files]
+    faults = [problem for one in judged for problem in one["problems"]]
+    if as_json:
+        typer.echo(json.dumps({"files": judged}, indent=2))
+        sys.exit(bool(faults))
+    for one in judged:
+        for note in one["notes"]:
             console.print(f"Note: {note}", markup=False)
-        console.print(f"{path.name}: fine{_not_judged(verdict.hidden)}", markup=False)
+        if not one["problems"]:
+            console.print(f"{one['file']}: fine{_not_judged(one['not_judged'])}", markup=False)
+    if faults:
+        raise WorkbenchError("\n".join(faults))
+
+
+def judgement(path: Path) -> dict[str, Any]:
+    """{file, problems, notes, not_judged}: sentences, faults with their lines, and the keys that are encrypted."""
+    report: dict[str, Any] = {"file": path.name, "problems": [], "notes": [], "not_judged": []}
+    try:
+        verdict = stackfile.check(path)
+    except WorkbenchError as error:
+        return {**report, "problems": str(error).splitlines()}
+    return {**report, "notes": verdict.notes, "not_judged": verdict.hidden}
 
 
 def _not_judged(keys: Sequence[str]) -> str:

@@ -1,12 +1,15 @@
 """The `workbench` command."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import common, doctor, local, server, stack, users
+from cli import common, doctor, local, loudness, server, stack, users
+from cli.loudness import QuietOption, VerboseOption
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -14,7 +17,6 @@ app = typer.Typer(
     help="A data science workbench as code: made by pulumi, configured by pyinfra.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 for command in (
     stack.up,
@@ -26,10 +28,29 @@ for command in (
     server.open_,
     server.deploy,
     users.users,
+    local.check,
+    local.password,
 ):
-    app.command(name=command.__name__.rstrip("_"))(command)
-app.command()(local.check)
-app.command()(local.password)
+    app.command(name=command.__name__.rstrip("_"))(loudness.loud(command))
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"workbench {version('workbench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def before_all(
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="say which version this is"),
+    ] = False,
+) -> None:
+    """What stands in front of a command holds for it as well."""
+    loudness.choose(quiet, verbose)
 
 
 @app.command(

@@ -1,12 +1,16 @@
-"""What the host's own programs tell, asked over SSH."""
+"""What is asked of the server over SSH, and why it does not let one in."""
 
 import json
 import subprocess
+import sys
 from typing import Any
 
+from workbench import keys, openssh
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
-from workbench.outputs import Outputs
+from workbench.outputs import ADMIN, Outputs
+
+_NOT_IN = 255  # the exit status of ssh itself, which a remote command may have as well
 
 
 def report_of(facts: Outputs, program: str, timeout: float, about: str) -> dict[str, Any]:
@@ -21,8 +25,14 @@ def report_of(facts: Outputs, program: str, timeout: float, about: str) -> dict[
         raise WorkbenchError(f"{facts.address} did not tell {about} within {timeout} s.") from None
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
-        raise WorkbenchError(
-            f"{facts.address} could not be asked for {about}: {said[-1] if said else 'no answer'}"
-        )
+        why = " ".join([said[-1] if said else "no answer.", *hints(facts, done.returncode)])
+        raise WorkbenchError(f"{facts.address} could not be asked for {about}: {why}")
     report: dict[str, Any] = json.loads(done.stdout)
     return report
+
+
+def hints(facts: Outputs, status: int) -> list[str]:
+    """A sentence for each key that ssh, which ended so, may have wanted and could not use without a terminal."""
+    if status != _NOT_IN or sys.stdin.isatty():
+        return []
+    return keys.unusable(openssh.route(ADMIN, facts.address))

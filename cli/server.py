@@ -1,7 +1,6 @@
 """Commands about the server that runs: `status`, `ssh`, `open`, `deploy`."""
 
 import json
-import shlex
 import subprocess
 import sys
 import webbrowser
@@ -11,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import cloud, common, remote
+from cli import cloud, common, loudness, remote
 from cli.common import JsonOption, StackOption, console
 from connector import configure
 from workbench import stack as stacks
@@ -88,14 +87,21 @@ def wake(facts: Outputs) -> bool:
 
 def ssh(
     command: Annotated[
-        list[str] | None, typer.Argument(help="what to run there; a shell where nothing is named")
+        list[str] | None,
+        typer.Argument(help="what its shell is to run, as ssh takes it; a login where nothing is named"),
     ] = None,
     stack: StackOption = None,
 ) -> None:
-    """Log in to the server as its administrator, or run a command there (its exit status is the command's)."""
+    """Log in to the server as its administrator, or run a shell line there (its exit status is the line's).
+
+    What follows is ssh's own: a line for the shell there (`workbench ssh -- 'df -h | tail -1'`), or options first
+    (`workbench ssh -- -N -L 8080:localhost:8080`).
+    """
     facts = cloud.running(stacks.outputs(common.enter(stack)))
-    remote = [shlex.join(command)] if command else []
-    sys.exit(subprocess.run([*stacks.ssh_command(facts), *remote], check=False).returncode)
+    status = subprocess.run([*stacks.ssh_command(facts), *(command or [])], check=False).returncode
+    for hint in remote.hints(facts, status):
+        typer.echo(hint, err=True)
+    sys.exit(status)
 
 
 def open_(stack: StackOption = None) -> None:
@@ -113,26 +119,37 @@ def deploy(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="show what would change, and change nothing")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="of --dry-run, for a program to read")] = False,
 ) -> None:
     """Bring the host to what the settings say, without asking AWS for anything."""
+    if as_json and not dry_run:
+        raise WorkbenchError("--json goes with --dry-run: only that is for a program to read.")
     name = common.enter(stack)
     with configure.begun() as run:
         run.reach(stacks.noted_outputs(name))  # at once; `pulumi` takes a moment to say the same
-        told, facts = _asked(name)
+        told, context = _asked(name)
+        facts = context.outputs
         run.reach(facts)
+        configure.way_in(context.settings.admin_ssh_keys, facts.address)
         # AWS knows whose the address is, where no host key tells, and perhaps why nobody answers.
         known = stacks.host_key_checking(facts) == "yes"
         if not (known and configure.answers(facts.address)):
-            configure.wait_for_ssh(cloud.running(facts).address)
-        run.hand_over(told, facts, configure.Extent(only, dry_run))
-        run.end()
+            with loudness.quiet_prints(as_json):
+                configure.wait_for_ssh(cloud.running(facts).address)
+        extent = configure.Extent(only, dry_run)
+        with loudness.quiet_prints(as_json), loudness.telling(stacks.state_folder(name) / configure.LOG):
+            run.hand_over(told, facts, extent)
+            shown = run.end()
+    if as_json:
+        would = [{key: value for key, value in event.items() if key != "event"} for event in shown.would]
+        typer.echo(json.dumps({"stack": name, "would": would}, indent=2))
 
 
-def _asked(name: str) -> tuple[str, Outputs]:
-    """What `pulumi` says of the stack, and its outputs; what is wrong with the settings is told with its line."""
+def _asked(name: str) -> tuple[str, stacks.Context]:
+    """What `pulumi` says of the stack, as text and read; what is wrong with the settings is told with its line."""
     try:
         told = stacks.ask(name)
-        return told, stacks.read(told).outputs
+        return told, stacks.read(told)
     except WorkbenchError:
         common.require_stack_file(name)
         raise

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import common, engine, importing, repair
+from cli import common, engine, importing, loudness, repair
 from cli.cloud import data_volume
 from cli.common import JsonOption, StackOption, YesOption, console
 from cli.progress import verb_of
@@ -63,6 +63,7 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     state = repair.settled(name)
     known = stacks.outputs_in(state.exported)
     if not yes:
+        common.asking()
         _ask_whose(name, state.exported)
         with common.stage("Preview", times):
             engine.run(name, "preview", "--diff", shown=True)
@@ -79,7 +80,8 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     repair.done(name)
     facts = Outputs.model_validate(done.outputs)
     if woken:
-        configure.wait_for_ssh(facts.address)
+        with loudness.quiet_prints():
+            configure.wait_for_ssh(facts.address)
     if state.creating and (left := repair.left_over(name, repair.export(name))):
         repair.tell_left_over(left)
     return facts
@@ -113,6 +115,7 @@ def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
     """Give the server back and stop paying for it; the data volume stays, and `up` takes it back."""
     name = common.enter(stack)
     if not yes:
+        common.asking()
         console.print(f"This ends the server of stack {name}. The data volume stays; the address does not.")
         typer.confirm("Do this?", abort=True)
     state = repair.settled(name)

@@ -5,24 +5,22 @@ import hashlib
 import json
 import os
 import re
-import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connector import memory, process
-from workbench import stack
+from connector import link, memory, process
+from workbench import config, keys, openssh, stack
 from workbench.errors import WorkbenchError
 from workbench.events import Display, ended
-from workbench.host import SSH_PORT
-from workbench.outputs import Outputs
+from workbench.outputs import ADMIN, Outputs
 
 INVENTORY = "deploy/inventory.py"
 BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
 _LAST_LINES = 15
-TIMING = "configure.json"
+LOG, TIMING = "configure.log", "configure.json"
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,10 @@ _DECIDING = (
 
 def from_context(context: str) -> None:
     """Configures the host that `context` describes (JSON, as Configuration passes it). Raises WorkbenchError."""
-    facts = Outputs.model_validate(json.loads(context)["outputs"])
+    data = json.loads(context)
+    facts = Outputs.model_validate(data["outputs"])
     with begun() as deploy:
+        _require_key(data["config"], facts.address)
         wait_for_ssh(facts.address)
         deploy.reach(facts)
         deploy.hand_over(context, facts)
@@ -73,6 +73,7 @@ class Deploy:
         self._process = process.take(stack.ROOT)
         self._extent = WHOLE
         self._reached: Outputs | None = None
+        self._facts: Outputs | None = None
         self._folder = Path()
 
     def reach(self, facts: Outputs | None) -> None:
@@ -88,7 +89,7 @@ class Deploy:
         """Tells it what to configure (workbench.stack.read), and how to reach it. Its output goes to configure.log."""
         if self._reached not in {None, facts}:
             self._process.leave()  # it was another host's address
-        self._extent, self._folder = extent, stack.state_folder(facts.stack)
+        self._extent, self._facts, self._folder = extent, facts, stack.state_folder(facts.stack)
         stack.note_outputs(facts)
         _make_private(self._log)
         # No file in between: password hashes are in what is handed over.
@@ -96,8 +97,8 @@ class Deploy:
         order = process.Order(extent.arguments, {**os.environ, **variables}, str(self._log))
         self._process.order(order, context)
 
-    def end(self) -> None:
-        """Shows how it goes until it is through.
+    def end(self) -> Display:
+        """Shows how it goes until it is through, and gives back what was shown.
 
         Raises WorkbenchError with what failed, the log's name and its last lines.
         """
@@ -105,7 +106,7 @@ class Deploy:
         for line in self._process.events():
             display.take(json.loads(line))
         status = self._process.wait()
-        ended(display, status, str(self._log.relative_to(stack.ROOT)), _reason(self._log))
+        ended(display, status, str(self._log.relative_to(stack.ROOT)), self._reason())
         if not self._extent.dry:
             noted = {
                 "ended": time.time(),
@@ -113,6 +114,13 @@ class Deploy:
                 "services": display.seconds_of_services(),
             }
             (self._folder / TIMING).write_text(json.dumps(noted))
+        return display
+
+    def _reason(self) -> str:
+        reason = _reason(self._log)
+        if "Authentication error" in reason and self._facts is not None:
+            reason = " ".join([reason, *keys.unusable(openssh.route(ADMIN, self._facts.address))])
+        return reason
 
     def stop(self) -> None:
         """Ends it where it was not handed anything, or where it is no longer wanted."""
@@ -120,7 +128,7 @@ class Deploy:
 
     @property
     def _log(self) -> Path:
-        return self._folder / "configure.log"
+        return self._folder / LOG
 
 
 @contextlib.contextmanager
@@ -152,21 +160,44 @@ def seconds_of_last_run(name: str, since: float) -> float | None:
     return float(noted["seconds"]) if noted["ended"] >= since else None
 
 
-def wait_for_ssh(address: str, port: int = SSH_PORT, timeout: float = BOOT_TIMEOUT) -> None:
-    """Returns once an SSH server greets at address:port. Raises WorkbenchError after `timeout` seconds."""
+def way_in(accepted: Sequence[str], address: str) -> tuple[openssh.Route, keys.Key | None]:
+    """How ssh gets to the administrator's account there, and the key of `accepted` to offer first.
+
+    Raises WorkbenchError where that key cannot be used without asking somebody, who may not be there.
+    """
+    route = openssh.route(ADMIN, address)
+    return route, keys.chosen(accepted, route)
+
+
+def _require_key(raw_config: Mapping[str, object], address: str) -> None:
+    """Before it is waited for a server, and not after. Raises WorkbenchError as `way_in` does."""
+    way_in(config.parse(raw_config).admin_ssh_keys, address)
+
+
+def wait_for_ssh(address: str, port: int | None = None, timeout: float = BOOT_TIMEOUT) -> None:
+    """Returns once an SSH server greets at the address, reached as ssh would reach it.
+
+    Raises WorkbenchError after `timeout` seconds.
+    """
+    route = openssh.route(ADMIN, address, port)
+    by = f" by way of {route.by} (~/.ssh/config)" if route.proxy else ""
     start = time.monotonic()
     told = 0.0
-    while not answers(address, port):
+    while (why := link.silence(route)) is not None:
         waited = time.monotonic() - start
         if waited > timeout:
             raise WorkbenchError(
-                f"{address} did not answer by SSH within {timeout:.0f} s; is this machine's address in "
-                "workbench:sshFrom, and did the server boot (its system log is in the EC2 console)?"
+                f"{address} did not answer by SSH{by} within {timeout:.0f} s ({why}); is {_asking(route)} address "
+                "in workbench:sshFrom, and did the server boot (its system log is in the EC2 console)?"
             )
         if waited - told > 15:
             told = waited
-            print(f"waiting for {address} to answer by SSH ({waited:.0f} s)", flush=True)
+            print(f"waiting for {address} to answer by SSH{by} ({waited:.0f} s; {why})", flush=True)
         time.sleep(0.5)
+
+
+def _asking(route: openssh.Route) -> str:
+    return "that machine's" if route.proxy else "this machine's"
 
 
 def deploy_digest() -> str:
@@ -188,13 +219,9 @@ def remembered(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {"digest": inputs["digest"], "instanceId": inputs["instanceId"], "contextDigest": context}
 
 
-def answers(address: str, port: int = SSH_PORT) -> bool:
+def answers(address: str) -> bool:
     """Whether an SSH server greets there within some seconds."""
-    try:
-        with socket.create_connection((address, port), timeout=5) as connection:
-            return connection.recv(4) == b"SSH-"
-    except OSError:
-        return False
+    return link.silence(openssh.route(ADMIN, address)) is None
 
 
 def _make_private(path: Path) -> None:

@@ -10,14 +10,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import gevent
-from paramiko import AuthenticationException, Channel, SSHException, Transport
+from paramiko import Agent, AuthenticationException, Channel, SSHException, Transport
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.sshuserclient.client import SSHClient
 
-from connector import quick
+from connector import link, quick
 from connector.remembering import Remembering
 from connector.session import AgentError, Stream
+from workbench import keys, openssh
+
+KEY = "workbench_key"  # the host's data: the fingerprint of the agent's key to offer before all others
 
 
 class PromptTransport(Transport):
@@ -101,6 +104,7 @@ class WorkbenchConnector(Remembering, SSHConnector):
 
     handles_execution = True
     _client: SSHClient | None = None
+    _link: link.Link | None = None
 
     @property
     def client(self) -> SSHClient | None:
@@ -124,10 +128,39 @@ class WorkbenchConnector(Remembering, SSHConnector):
         transport = {"transport_factory": PromptTransport}
         yield name, {"ssh_hostname": name, "ssh_paramiko_connect_kwargs": transport}, []
 
+    def make_paramiko_kwargs(self) -> dict[str, Any]:
+        return {**super().make_paramiko_kwargs(), **self._way(), **_first(self.host.data.get(KEY))}
+
     def disconnect(self) -> None:
         super().disconnect()
         if self._client is not None:
             self._client.close()
+        self._leave()
+
+    def _way(self) -> dict[str, Any]:
+        """What paramiko is told of the way to the host, which `ssh` would take as well. Raises OSError."""
+        self._leave()
+        port = self.data["ssh_port"]
+        route = openssh.route(self.data["ssh_user"], self.data["ssh_hostname"], int(port) if port else None)
+        self._link = link.Link(route)
+        way: dict[str, Any] = {"sock": self._link.socket}
+        if route.proxy:  # which has its own connections to make meanwhile
+            way |= {"timeout": link.PROXY_SECONDS, "banner_timeout": link.PROXY_SECONDS}
+        return way
+
+    def _connect(self) -> None:
+        try:
+            super()._connect()
+        except (SSHException, EOFError) as error:
+            complaint = self._link.complaint() if self._link is not None else ""
+            if not complaint:
+                raise
+            raise SSHException(complaint) from error  # the proxy's, where paramiko knows of an end only
+
+    def _leave(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
     def _start_agent(self, line: str) -> Stream:
         try:
@@ -139,3 +172,13 @@ class WorkbenchConnector(Remembering, SSHConnector):
         except (SSHException, OSError, EOFError) as error:
             raise AgentError(str(error)) from error
         return ChannelStream(channel)
+
+
+def _first(fingerprint: str | None) -> dict[str, Any]:
+    """Has paramiko offer this key of the agent's before all others, each of which counts as a failed try."""
+    if fingerprint is None:
+        return {}
+    for key in Agent().get_keys():
+        if keys.fingerprint(key.blob) == fingerprint:
+            return {"pkey": key}
+    return {}  # it has been taken out meanwhile

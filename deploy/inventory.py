@@ -7,7 +7,9 @@ _sys.dont_write_bytecode = (
     False  # pyinfra's choice; compiling deploy/ anew costs each run a sixth of a second
 )
 
+from connector import configure as _configure
 from connector import process as _process
+from connector import ssh as _ssh
 from deploy import knownhosts as _knownhosts
 from deploy import selected as _selected
 from workbench import stack as _stack
@@ -16,13 +18,20 @@ from workbench.outputs import ADMIN as _ADMIN
 
 
 def _host() -> tuple[str, dict[str, object]]:
-    facts = _selected.context().outputs
+    context = _selected.context()
+    facts = context.outputs
+    route, key = _configure.way_in(context.settings.admin_ssh_keys, facts.address)
+    if route.agent is not None:
+        _os.environ["SSH_AUTH_SOCK"] = route.agent  # which paramiko asks
     known_hosts = _stack.known_hosts(facts)
     known_hosts.touch()  # paramiko warns of a file that is not there
     _knownhosts.settle(known_hosts, facts.address)
     data: dict[str, object] = {
         "ssh_hostname": facts.address,
         "ssh_user": _ADMIN,
+        # What ~/.ssh/config has to say is in `route`, which ssh itself has read it for.
+        "ssh_config_file": _os.devnull,
+        "ssh_paramiko_connect_kwargs": {"key_filename": [str(path) for path in route.identities]},
         "ssh_known_hosts_file": str(known_hosts),
         "ssh_strict_host_key_checking": _stack.host_key_checking(facts),
         "ssh_connect_retries": 10,
@@ -32,9 +41,10 @@ def _host() -> tuple[str, dict[str, object]]:
         "workbench_agent": _os.environ.pop(_process.AGENT, None),
         "_sudo": True,
     }
-    key = _stack.ssh_key()
-    if key is not None:
-        data["ssh_key"] = key
+    if key is not None and key.file is not None:
+        data["ssh_key"] = str(key.file)
+    elif key is not None:
+        data[_ssh.KEY] = key.fingerprint
     return f"@workbench/{facts.host_name}", data
 
 

@@ -8,14 +8,15 @@ is why `settle` asks the server which set is in use before pyinfra connects.
 
 import contextlib
 import os
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 from paramiko import SSHException, Transport
 from paramiko.pkey import PKey
 
-from workbench.host import SSH_PORT
+from connector.link import Link
+from workbench import openssh
+from workbench.outputs import ADMIN
 
 
 def lines(address: str, keys: Sequence[str]) -> list[str]:
@@ -66,9 +67,9 @@ def _shown(address: str, kind: str) -> PKey | None:
     """The server's key of type `kind`, None where it cannot be asked; connecting will then say why."""
     with (
         contextlib.suppress(OSError, SSHException),
-        socket.create_connection((address, SSH_PORT), timeout=10) as link,
+        Link(openssh.route(ADMIN, address)) as link,
     ):
-        transport = Transport(link)
+        transport = Transport(link.socket)
         try:
             options = transport.get_security_options()
             options.key_types = [name for name in options.key_types if _is_of(kind, name)]

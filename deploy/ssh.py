@@ -19,6 +19,7 @@ from pyinfra.operations import files as pyinfra_files
 
 from deploy import files, knownhosts, programs, python, units
 from deploy.service import Service
+from workbench import keys as own_keys
 from workbench import sshkeys, stack
 from workbench.host import ADMIN_HOME
 from workbench.outputs import ADMIN
@@ -76,12 +77,12 @@ def guard(keys: Sequence[str], content: files.Content) -> None:
     """Raises DeployError where to replace authorized_keys by `content` would lock this deploy out."""
     there = host.get_fact(files.FileState, path=AUTHORIZED)
     if there is None or there.sha256 != content.sha256:
-        refuse_lockout(keys, host.get_fact(EnteredWith, _sudo=False) or declared_key(stack.ssh_key()))
+        refuse_lockout(keys, host.get_fact(EnteredWith, _sudo=False) or declared_key(own_keys.named()))
 
 
-def declared_key(private_key: str | None) -> str:
+def declared_key(private_key: Path | None) -> str:
     """The public half of the key that WORKBENCH_SSH_KEY names, where it lies beside it; else nothing."""
-    public = Path(f"{private_key}.pub").expanduser()
+    public = Path(f"{private_key}.pub")
     return public.read_text() if private_key and public.exists() else ""
 
 

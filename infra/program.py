@@ -22,9 +22,12 @@ from infra.network import Network, NetworkArgs
 from infra.server import Server, ServerArgs
 from infra.storage import Storage, StorageArgs
 from workbench import config
+from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
+
+_NOWHERE = "unknown.invalid"  # stands in for an address that AWS has still to give (RFC 2606)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def _plan(settings: Settings) -> Plan:
     """All that may be refused, before the first resource. Raises RunError."""
     _judge_region(settings)
     state = states.read()
+    _judge_key(settings, state)
     owner = settle(pulumi.get_stack(), state, settings.domain if settings.create_zone else None)
     running = existing.judge(settings, owner)
     machine = choose(settings, running, state.value("aws:ec2/instance:Instance", "server", "instanceType"))
@@ -153,6 +157,16 @@ def _raw_config() -> Mapping[str, Any]:
     """Every key of the stack's config under `workbench:`, as the engine hands it over (values are text)."""
     everything = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
     return {key: value for key, value in everything.items() if key.startswith(f"{NAMESPACE}:")}
+
+
+def _judge_key(settings: Settings, state: states.State) -> None:
+    """The key that the deploy gets in with is looked at before a server is made that it could not get into."""
+    address = state.value("aws:ec2/eip:Eip", "address", "publicIp")
+    if settings.configure:
+        try:
+            configure.way_in(settings.admin_ssh_keys, address or _NOWHERE)
+        except WorkbenchError as error:
+            raise pulumi.RunError(str(error)) from None
 
 
 def _judge_region(settings: Settings) -> None:

@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -209,7 +210,7 @@ def environment() -> dict[str, str]:
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_HOME": str(layout.pulumi_home),
         # without the notes beside a state file: a run that is killed can leave them empty, which ends all others
-        "PULUMI_BACKEND_URL": f"file://{layout.pulumi}?metadata=skip",
+        "PULUMI_BACKEND_URL": f"file://{quote(str(layout.pulumi))}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(layout.passphrase),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "WORKBENCH_SSH_KEY": str(layout.ssh_key),

@@ -1,6 +1,7 @@
 """What every kind of test shares."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,5 +72,5 @@ def _require_lab() -> None:
 def host(workbench: Workbench) -> Any:
     """The host as pytest-testinfra sees it, as root, over the same SSH as everybody."""
     facts = workbench.outputs
-    options = " ".join(stacks.ssh_command(facts)[1:-1])
+    options = shlex.join(stacks.ssh_command(facts)[1:-1])
     return testinfra.get_host(f"ssh://admin@{facts.address}", ssh_extra_args=options, sudo=True)

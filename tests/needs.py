@@ -1,5 +1,6 @@
-"""Programs of this machine that a test runs: tools/test-packages installs them."""
+"""Programs of this machine that a test runs: tools/test-packages installs them, but for sshd."""
 
+import os
 import shutil
 
 import pytest
@@ -10,3 +11,10 @@ def needs(*commands: str) -> pytest.MarkDecorator:
     missing = [command for command in commands if shutil.which(command) is None]
     reason = f"needs {', '.join(missing)}: tools/test-packages installs what tests run"
     return pytest.mark.skipif(bool(missing), reason=reason)
+
+
+SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")  # not on a person's own PATH
+needs_sshd = pytest.mark.skipif(
+    SSHD is None or shutil.which("ssh-agent") is None,
+    reason="needs sshd (Debian's openssh-server), which nothing of ours installs: a machine gets no server from a test",
+)

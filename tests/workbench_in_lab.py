@@ -17,8 +17,8 @@ from ruamel.yaml import YAML
 
 from cli.local import hash_of
 from lab import control
+from workbench import keys, stackfile
 from workbench import stack as stacks
-from workbench import stackfile
 from workbench.outputs import Outputs
 from workbench.settings import Settings
 from workbench.stack import ROOT
@@ -167,7 +167,7 @@ class Applied:
 def write_stack_file(stack: str, environment: Mapping[str, str], **changes: Any) -> Path:
     """The stack file of a workbench in the lab of these variables; gives back its path."""
     region = environment["AWS_REGION"]
-    key = Path(environment[stacks.KEY_VARIABLE] + ".pub").read_text().strip()
+    key = Path(environment[keys.KEY_VARIABLE] + ".pub").read_text().strip()
     settings = {
         "size": "t3.medium",
         "zone": f"{region}a",

@@ -23,7 +23,7 @@ class Display:
         self._began = time.monotonic() if began is None else began
         self._terminal = sys.stdout.isatty()
         self._width = 0
-        self._would = 0
+        self.would: list[Mapping[str, Any]] = []
         self._told = 0.0
         self._seconds: dict[str, float] = {}
         self._present = ("", self._began)  # the service that is being configured, and since when
@@ -36,7 +36,7 @@ class Display:
         if kind == "operation":
             self._progress(f"[{event['number']}/{event['of']}] {event['name']}")
         elif kind == "would":
-            self._would += 1
+            self.would.append(event)
             what = "".join(f"\n    {text}" for text in event["what"])
             self._line(f"would change: {event['name']}{what}")
         elif kind == "end":
@@ -51,7 +51,8 @@ class Display:
         self._clear()
         seconds = f"{time.monotonic() - self._began:.1f} s"
         if self._dry:
-            count = "1 operation" if self._would == 1 else f"{self._would or 'no'} operations"
+            would = len(self.would)
+            count = "1 operation" if would == 1 else f"{would or 'no'} operations"
             self._line(f"{count} would change something; nothing was changed ({seconds})")
         for end in self.ends:
             changed, units = end["changed"], end["units"]

@@ -18,14 +18,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from workbench import ROOT as ROOT  # the tests put another one here
-from workbench import config
+from workbench import config, keys, openssh
 from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
 
 CONTEXT_VARIABLE = "WORKBENCH_CONTEXT"
-KEY_VARIABLE = "WORKBENCH_SSH_KEY"
 NOTED = "outputs.json"
 
 
@@ -233,19 +232,16 @@ def forget(stack: str) -> None:
         (ROOT / ".workbench").rmdir()
 
 
-def ssh_key() -> str | None:
-    """The private key to use, from WORKBENCH_SSH_KEY; None leaves the choice to the agent and ~/.ssh."""
-    return os.environ.get(KEY_VARIABLE)
-
-
 def ssh_command(facts: Outputs) -> list[str]:
     """The ssh command line up to where a remote command may follow."""
-    key = ssh_key()
-    return [
-        "ssh",
-        *(("-i", key, "-o", "IdentitiesOnly=yes") if key else ()),
-        *("-o", f"UserKnownHostsFile={known_hosts(facts)}"),
-        *("-o", f"StrictHostKeyChecking={host_key_checking(facts)}"),
-        *("-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR"),
-        f"{ADMIN}@{facts.address}",
-    ]
+    key = keys.named()
+    options = {
+        **({"IdentityFile": openssh.quoted(key), "IdentitiesOnly": "yes"} if key else {}),
+        "UserKnownHostsFile": openssh.quoted(known_hosts(facts)),
+        "StrictHostKeyChecking": host_key_checking(facts),
+        "HostKeyAlias": facts.address,  # what it is known by, whatever ~/.ssh/config makes of the address
+        "ConnectTimeout": "10",
+        "LogLevel": "ERROR",
+    }
+    written = [part for keyword, value in options.items() for part in ("-o", f"{keyword}={value}")]
+    return ["ssh", *written, f"{ADMIN}@{facts.address}"]

@@ -74,7 +74,11 @@ def set_value(path: Path, key: str, value: object) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Puts `text` in the place of the file, whole or not at all; a new file is for its owner only."""
+    """Puts `text` in the place of the file, whole or not at all; a new file is for its owner only.
+
+    Where the name is a link, as into a repository of stack files, it stays one.
+    """
+    path = path.resolve()
     temporary = path.with_suffix(".yaml.new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

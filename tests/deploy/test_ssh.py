@@ -9,6 +9,7 @@ import pytest
 
 from tests.needs import needs
 from tests.workbench_in_lab import Workbench
+from workbench import keys
 from workbench import stack as stacks
 
 pytestmark = pytest.mark.lab
@@ -80,7 +81,7 @@ def test_keys_of_the_first_boot_give_way_to_those_of_the_volume_and_both_clients
     assert ssh(workbench, "admin", "-o", "StrictHostKeyChecking=yes").stdout.strip() == "admin"
     with paramiko.SSHClient() as client:
         client.load_host_keys(str(path))
-        client.connect(facts.address, username="admin", key_filename=stacks.ssh_key(), allow_agent=False)
+        client.connect(facts.address, username="admin", key_filename=str(keys.named()), allow_agent=False)
     assert kept in path.read_text()
     assert workbench.apply().changed == []
 
@@ -92,8 +93,8 @@ def agent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in re.findall(r"(SSH_\w+)=([^;]+);", told):
         monkeypatch.setenv(name, value)
     try:
-        subprocess.run(["ssh-add", "-q", stacks.ssh_key() or ""], check=True)
-        monkeypatch.delenv(stacks.KEY_VARIABLE)
+        subprocess.run(["ssh-add", "-q", str(keys.named())], check=True)
+        monkeypatch.delenv(keys.KEY_VARIABLE)
         yield
     finally:
         subprocess.run(["ssh-agent", "-k"], capture_output=True, check=True)

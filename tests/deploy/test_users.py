@@ -150,10 +150,8 @@ def test_a_group_shares_a_folder_and_a_removed_users_home_is_in_an_archive(workb
 
 
 def test_a_login_is_remembered_and_counted(workbench: Workbench) -> None:
-    key, address = stacks.ssh_key(), workbench.outputs.address
-    known_hosts = stacks.known_hosts(workbench.outputs)
-    login = ["ssh", "-i", str(key), "-o", f"UserKnownHostsFile={known_hosts}", f"grace@{address}", "true"]
-    run(login)
+    command = stacks.ssh_command(workbench.outputs)
+    run([*command[:-1], f"grace@{workbench.outputs.address}", "true"])
     report = json.loads(workbench.command("users", "--json").stdout)
     seen = next(user["last_seen"] for user in report["users"] if user["name"] == "grace")
     assert datetime.now(UTC) - datetime.fromisoformat(seen) < timedelta(minutes=2)

@@ -44,8 +44,9 @@ def test_status_is_there_for_people(workbench: Workbench) -> None:
 
 def test_the_exit_status_of_a_remote_command_is_the_commands(workbench: Workbench) -> None:
     command = [sys.executable, "-m", "cli", "ssh", "--stack", STACK, "--"]
-    assert run([*command, "echo", "a  b", "$HOME"]).stdout == "a  b $HOME\n"
-    assert run([*command, "sh", "-c", "exit 7"], check=False).returncode == 7
+    assert run([*command, "echo", "a  b", "$HOME"]).stdout == "a b /var/lib/admin\n", "as ssh has it"
+    assert run([*command, "echo 'a  b' | tr a c; exit 7"], check=False).stdout == "c  b\n"
+    assert run([*command, "exit", "7"], check=False).returncode == 7
 
 
 def test_a_second_up_changes_nothing(workbench: Workbench) -> None:

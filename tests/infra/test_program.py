@@ -1,6 +1,8 @@
 """The Pulumi program under mocks: what it asks AWS for, and what it refuses before asking."""
 
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -193,6 +195,20 @@ def test_a_zone_of_another_region_is_refused(declare: Any, cloud: Any) -> None:
     cloud.region = "us-east-1"
     with pytest.raises(pulumi.RunError, match="pulumi config set aws:region eu-west-1"):
         declare()
+
+
+def test_a_key_that_nobody_could_be_asked_for_is_refused_before_a_server_is_made(
+    declare: Any, cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", str(key)], check=True)
+    monkeypatch.setenv("WORKBENCH_SSH_KEY", str(key))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with pytest.raises(pulumi.RunError, match=r"has a passphrase, and no ssh-agent has it: run `ssh-add "):
+        declare()
+    assert not cloud.resources
+    declare(configure=False)
+    assert cloud.resources
 
 
 def test_settings_that_are_wrong_are_refused_in_a_sentence(declare: Any, cloud: Any) -> None:

@@ -6,6 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.conftest import PUBLIC_KEY
+from tests.unit import pulumi_project
 from workbench import stackfile
 from workbench.errors import WorkbenchError
 
@@ -200,3 +201,29 @@ def test_a_file_keeps_its_mode_and_a_new_one_is_private(file: Path) -> None:
 def test_a_new_size_leaves_comments_and_secrets_as_they_are(file: Path) -> None:
     stackfile.set_value(file, "size", "t3.small")
     assert file.read_text() == GOOD.replace("t3.large", "t3.small")
+
+
+@pulumi_project.needs_pulumi
+def test_a_stack_file_may_be_a_link_into_a_repository_of_ones_own(tmp_path: Path, file: Path) -> None:
+    """docs/updating.md: `pulumi` and `workbench` write through it, and neither puts a file in its place."""
+    checkout, kept = tmp_path / "workbench", file
+    checkout.mkdir()
+    link = checkout / kept.name
+    link.symlink_to(Path("..") / kept.name)
+    pulumi_project.make(checkout)  # with `pulumi stack init dev`
+    for words in (
+        ["config", "set", "aws:profile", "team"],
+        ["config", "set", "--secret", "workbench:x", "y"],
+    ):
+        done = pulumi_project.pulumi(checkout, *words)
+        assert done.returncode == 0, done.stderr
+    stackfile.set_value(link, "size", "t3.small")
+    assert link.is_symlink()
+    written = YAML(typ="safe").load(kept)
+    assert (written["config"]["aws:profile"], written["config"]["workbench:size"]) == ("team", "t3.small")
+    assert set(written["config"]["workbench:x"]) == {"secure"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [kept.name, "workbench"]
+    done = pulumi_project.pulumi(checkout, "stack", "rm", "dev", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert not link.is_symlink()
+    assert YAML(typ="safe").load(kept) == written, "what is removed is the link"

@@ -8,7 +8,7 @@ import bcrypt
 import pytest
 from typer.testing import CliRunner
 
-from cli import server
+from cli import local, server
 from cli.local import hash_of
 from cli.main import app
 from tests.workbench_in_lab import run
@@ -37,6 +37,28 @@ def test_check_names_file_line_and_key_and_fails(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert 'Pulumi.dev.yaml, line 2: workbench:size is "huge", which is no instance type' in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_check_judges_all_files_and_says_so_to_programs(tmp_path: Path, config: dict[str, Any]) -> None:
+    users = [{"name": "ada", "passwordHash": {"secure": "v1:abc:def"}}]
+    fine = {"config": {**config, "workbench:users": users}}
+    (tmp_path / "Pulumi.a.yaml").write_text("config:\n  workbench:size: huge\n")
+    (tmp_path / "Pulumi.b.yaml").write_text(json.dumps(fine))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "ROOT", tmp_path)
+        told = runner.invoke(app, ["check", "--json"])
+        said = runner.invoke(app, ["check"])
+    assert told.exit_code == said.exit_code == 1
+    bad, good = json.loads(told.stdout)["files"]
+    assert bad["file"] == "Pulumi.a.yaml"
+    assert bad["problems"][0].startswith('Pulumi.a.yaml, line 2: workbench:size is "huge"')
+    assert good == {
+        "file": "Pulumi.b.yaml",
+        "problems": [],
+        "not_judged": ["workbench:users[0].passwordHash"],
+    }
+    assert "Pulumi.b.yaml: fine" in said.stdout, "one that is wrong hides no other"
+    assert isinstance(said.exception, WorkbenchError)
 
 
 def test_a_stack_that_has_no_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """What `workbench doctor` and a `destroy` say; what the backend and AWS would answer is the test's."""
 
+import json
 import os
 import socket
 from datetime import UTC, datetime
@@ -62,6 +63,34 @@ def test_nothing_is_removed_while_another_run_is_at_it(find: Any, monkeypatch: p
     find(held=[LIVING], left=(ADDRESS,))
     with pytest.raises(WorkbenchError, match=r"Locked by another run .*nothing was removed"):
         doctor.doctor(remove=["eipalloc-1"], yes=True)
+
+
+def test_what_a_doctor_finds_is_there_for_programs(find: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    find(held=[DEAD], died=True, left=(ADDRESS,))
+    with pytest.raises(typer.Exit) as ended:
+        doctor.doctor(as_json=True)
+    assert ended.value.exit_code == 3
+    told = json.loads(capsys.readouterr().out)
+    (lock,) = told["locks"]
+    assert (lock["user"], lock["dead"], lock["since"]) == ("ada", True, "2020-01-01T00:00:00+00:00")
+    assert told["unfinished"][0].startswith("A run died while Vpc vpc was being created")
+    assert told["left_over"] == [
+        {
+            "kind": "address",
+            "id": "eipalloc-1",
+            "stack_id": "0123456789ab",
+            "detail": "192.0.2.1",
+            "usd_per_month": 3.65,
+        }
+    ]
+    find(held=None)
+    doctor.doctor(as_json=True)
+    assert json.loads(capsys.readouterr().out) == {
+        "stack": "prod",
+        "locks": None,
+        "unfinished": [],
+        "left_over": [],
+    }
 
 
 def test_a_backend_that_does_not_tell_of_locks_is_no_ailment(

@@ -10,6 +10,7 @@ import paramiko
 import pytest
 
 from deploy import knownhosts
+from workbench import openssh
 
 
 class Listener:
@@ -59,7 +60,8 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def listen(keys: Sequence[paramiko.PKey]) -> None:
         started.append(Listener(keys))
-        monkeypatch.setattr(knownhosts, "SSH_PORT", started[-1].port)
+        there = openssh.Route("127.0.0.1", started[-1].port, (), (), None)
+        monkeypatch.setattr(openssh, "route", lambda *_: there)
 
     yield listen
     for listener in started:

@@ -20,13 +20,13 @@ from tests.needs import needs
 def test_a_deploy_does_not_lock_itself_out(tmp_path: Path) -> None:
     private = tmp_path / "id_ed25519"
     private.with_suffix(".pub").write_text(f"{PUBLIC_KEY} comment of its own\n")
-    ssh.refuse_lockout([PUBLIC_KEY], ssh.declared_key(str(private)))
-    ssh.refuse_lockout([f'restrict,pty,from="10.0.0.0/8" {PUBLIC_KEY}'], ssh.declared_key(str(private)))
+    ssh.refuse_lockout([PUBLIC_KEY], ssh.declared_key(private))
+    ssh.refuse_lockout([f'restrict,pty,from="10.0.0.0/8" {PUBLIC_KEY}'], ssh.declared_key(private))
     ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(None))
-    ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(str(tmp_path / "without a public one")))
+    ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(tmp_path / "without a public one"))
     kind, blob, *_ = PUBLIC_KEY.split()
     with pytest.raises(DeployError, match=f"adminSshKeys lacks .*{kind} {re.escape(blob)};"):
-        ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(str(private)))
+        ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(private))
     with pytest.raises(DeployError, match="adminSshKeys is empty"):
         ssh.refuse_lockout([], "")
 

@@ -1,0 +1,70 @@
+"""`workbench deploy`; pyinfra and what `pulumi` would say are stand-ins."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import common
+from cli.main import app
+from connector import configure
+from tests.unit.connector.test_configure import END, FACTS, deploy_that
+from tests.unit.sshd import make_key
+from workbench import keys, stack
+from workbench.config import parse
+from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]) -> Path:
+    """A stack whose server is known and answers."""
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    monkeypatch.setattr(common, "enter", lambda name: "unit")
+    facts = Outputs.model_validate(FACTS)
+    monkeypatch.setattr(stack, "context", lambda name: stack.Context(parse(config), facts))
+    stack.known_hosts(facts).write_text("127.0.0.1 ssh-ed25519 AAAA\n")
+    monkeypatch.setattr(configure, "answers", lambda address: True)
+    monkeypatch.delenv(keys.KEY_VARIABLE, raising=False)
+    return tmp_path
+
+
+def test_what_a_dry_run_would_change_is_there_for_programs(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    would = {"event": "would", "host": "bench", "name": "proxy | page", "what": ["make it"], "perhaps": False}
+    deploy_that(prepared, monkeypatch, f"assert '--dry' in sys.argv\ntell(**{would!r})")
+    done = CliRunner().invoke(app, ["deploy", "--dry-run", "--json"])
+    assert done.exit_code == 0, done.exception
+    told = json.loads(done.stdout)
+    assert told["stack"] == "unit"
+    assert told["would"] == [{key: value for key, value in would.items() if key != "event"}]
+
+
+def test_only_what_reads_is_for_programs(prepared: Path) -> None:
+    done = CliRunner().invoke(app, ["deploy", "--json"])
+    assert isinstance(done.exception, WorkbenchError)
+    assert "--json goes with --dry-run" in str(done.exception)
+
+
+def test_a_quiet_deploy_says_nothing(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common.console, "quiet", False)
+    deploy_that(prepared, monkeypatch, f"tell(**{END!r})")
+    done = CliRunner().invoke(app, ["deploy", "-q"])
+    assert (done.exit_code, done.output) == (0, "")
+
+
+def test_a_key_that_nobody_could_be_asked_for_ends_it_before_it_waits(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_key(prepared / "key", "secret")
+    monkeypatch.setenv(keys.KEY_VARIABLE, str(prepared / "key"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    monkeypatch.setattr(configure, "answers", lambda address: pytest.fail("it was asked whether it answers"))
+    deploy_that(prepared, monkeypatch, "os.close(os.open('went-on', os.O_CREAT))")
+    done = CliRunner().invoke(app, ["deploy"])
+    assert isinstance(done.exception, WorkbenchError)
+    assert "run `ssh-add " in str(done.exception)
+    assert not (prepared / "went-on").exists()
