@@ -1,4 +1,4 @@
-"""Programs of this machine that a test runs: tools/test-packages installs them, but for sshd."""
+"""Programs of this machine that a test runs: tools/test-packages installs them, sshd in CI alone."""
 
 import os
 import shutil
@@ -16,5 +16,5 @@ def needs(*commands: str) -> pytest.MarkDecorator:
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")  # not on a person's own PATH
 needs_sshd = pytest.mark.skipif(
     SSHD is None or shutil.which("ssh-agent") is None,
-    reason="needs sshd (Debian's openssh-server), which nothing of ours installs: a machine gets no server from a test",
+    reason="needs sshd (Debian's openssh-server), which tools/test-packages installs in CI alone",
 )

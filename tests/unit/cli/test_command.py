@@ -55,6 +55,7 @@ def test_check_judges_all_files_and_says_so_to_programs(tmp_path: Path, config: 
     assert good == {
         "file": "Pulumi.b.yaml",
         "problems": [],
+        "notes": [],
         "not_judged": ["workbench:users[0].passwordHash"],
     }
     assert "Pulumi.b.yaml: fine" in said.stdout, "one that is wrong hides no other"

@@ -13,7 +13,6 @@ from connector import configure
 from tests.unit.connector.test_configure import END, FACTS, deploy_that
 from tests.unit.sshd import make_key
 from workbench import keys, stack
-from workbench.config import parse
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
@@ -24,7 +23,8 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, 
     monkeypatch.setattr(stack, "ROOT", tmp_path)
     monkeypatch.setattr(common, "enter", lambda name: "unit")
     facts = Outputs.model_validate(FACTS)
-    monkeypatch.setattr(stack, "context", lambda name: stack.Context(parse(config), facts))
+    told = {"config": config, "outputs": facts.model_dump(by_alias=True)}
+    monkeypatch.setattr(stack, "ask", lambda name: json.dumps(told))
     stack.known_hosts(facts).write_text("127.0.0.1 ssh-ed25519 AAAA\n")
     monkeypatch.setattr(configure, "answers", lambda address: True)
     monkeypatch.delenv(keys.KEY_VARIABLE, raising=False)

@@ -29,7 +29,7 @@ from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
 pytestmark = needs_sshd
-SSHD_CONF = stack.ROOT / "templates" / "ssh" / "sshd.conf"
+SSHD_CONF = stack.ROOT / "templates" / "ssh" / "sshd.conf.j2"
 FAR = "203.0.113.9"  # RFC 5737: nothing answers there
 
 
@@ -248,7 +248,7 @@ def context(tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch) -> 
         "workbench:adminSshKeys": [make_key(client.home / ".ssh" / "id_ed25519", "secret")],
     }
     path = tmp_path / "context"
-    path.write_text(stack.context_text(config, facts_of()))
+    path.write_text(json.dumps({"config": config, "outputs": facts_of().model_dump(by_alias=True)}))
     monkeypatch.setenv(stack.CONTEXT_VARIABLE, str(path))
 
 
