@@ -36,6 +36,12 @@ def make_key(path: Path, passphrase: str = "") -> str:
     return path.with_name(f"{path.name}.pub").read_text().strip()
 
 
+def prepare() -> None:
+    """The folder that sshd does not begin without, where this is root, whom it asks for it."""
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+
+
 @dataclass
 class Server:
     """An sshd; `log` says who came, with which key."""
@@ -52,7 +58,7 @@ class Server:
 def serving(folder: Path, keys: list[str], **options: str) -> Iterator[Server]:
     """An sshd that lets this user in with these keys, run in this folder, with options of sshd_config(5) besides."""
     if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd does not begin without it
+        prepare()
     folder.mkdir(parents=True)
     make_key(folder / "host")
     (folder / "keys").write_text("".join(f"{key}\n" for key in keys))

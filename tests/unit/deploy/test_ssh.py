@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,8 @@ from deploy import files, knownhosts, python, ssh
 from deploy.files import FileState, State
 from deploy.programs import Reply, Says
 from tests.conftest import PUBLIC_KEY
-from tests.needs import needs
+from tests.needs import SSHD, needs_sshd
+from tests.unit.sshd import prepare
 
 
 def test_a_deploy_does_not_lock_itself_out(tmp_path: Path) -> None:
@@ -31,10 +31,7 @@ def test_a_deploy_does_not_lock_itself_out(tmp_path: Path) -> None:
         ssh.refuse_lockout([], "")
 
 
-@needs("sshd", "ssh-keygen")
-@pytest.mark.skipif(
-    not Path("/run/sshd").is_dir(), reason="sshd wants its folder, which it has where it was started"
-)
+@needs_sshd
 @pytest.mark.parametrize("path", [python.PATH, None])
 def test_commands_without_a_shell_that_reads_a_profile_have_the_path_of_terminals(
     tmp_path: Path, path: str | None
@@ -43,7 +40,8 @@ def test_commands_without_a_shell_that_reads_a_profile_have_the_path_of_terminal
     config, key = tmp_path / "sshd.conf", tmp_path / "key"
     config.write_text(files.render("ssh/sshd.conf.j2", path=path))
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    command = [str(shutil.which("sshd")), "-T", "-f", str(config), "-h", str(key)]
+    prepare()
+    command = [str(SSHD), "-T", "-f", str(config), "-h", str(key)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     assert [line for line in said if line.startswith("setenv")] == ([f"setenv PATH={path}"] if path else [])
     assert "permitrootlogin no" in said
