@@ -22,7 +22,7 @@ def through(port: str) -> None:
 
 
 if __name__ == "__main__":
-    process.begin_ahead(ROOT)  # as the command's own entry point does
+    process.prestart(ROOT)  # as the command's own entry point does
     from cli.main import run
     from connector import configure
 

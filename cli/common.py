@@ -82,7 +82,7 @@ def become_root() -> None:
             "The lab needs root for containers, loop devices and ports below 1024: asking sudo."
         )
         sys.stdout.flush()
-        process.stop_ahead()
+        process.stop_prestarted()
         # sudo puts a PATH of its own in place, in which a Pulumi CLI of the user's would not be found
         path = f"PATH={os.environ['PATH']}"
         os.execvp("sudo", ["sudo", "--preserve-env", "env", path, sys.executable, "-m", "cli", *sys.argv[1:]])

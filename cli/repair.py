@@ -1,4 +1,4 @@
-"""A run that died is repaired by the next: what it was at is settled before anything else is done.
+"""A run that died is repaired by the next: what it was at is put in order before anything else is done.
 
 What it made in AWS without its state knowing, the program takes back by itself (infra/adoption.py). Here is what a
 program cannot do: the key pair, which nobody can take back, is removed, and before a destroy all is taken into the
@@ -22,7 +22,7 @@ _KEY_PAIR = "aws:ec2/keyPair:KeyPair"
 
 
 @dataclass(frozen=True)
-class Settled:
+class Repaired:
     """A stack's state, and the resources that runs which died were about to create: their records, as they stood."""
 
     exported: Exported
@@ -46,7 +46,7 @@ def stack_id(exported: Exported) -> str | None:
     return leftovers.stack_id_of(told)
 
 
-def settled(stack: str) -> Settled:
+def repaired(stack: str) -> Repaired:
     """The state with nothing in it of which nobody knows how it ended.
 
     Raises WorkbenchError where another run is at it, or AWS does not say what became of something.
@@ -68,11 +68,11 @@ def settled(stack: str) -> Settled:
             engine.run(stack, "refresh", "--yes", "--skip-preview", "--clear-pending-creates", program=False)
         exported = export(stack)
     _remove_keys(stack, exported, creating)
-    return Settled(exported, creating)
+    return Repaired(exported, creating)
 
 
 def done(stack: str) -> None:
-    """Nothing that died is to be settled any more."""
+    """Nothing is left of a run that died."""
     _records(stack).unlink(missing_ok=True)
 
 
@@ -81,7 +81,7 @@ def _records(stack: str) -> Path:
 
 
 def _noted(stack: str) -> list[Mapping[str, Any]]:
-    """The records that a run noted which died itself while it settled them."""
+    """The records that a run noted which died itself while it put them in order."""
     try:
         noted: list[Mapping[str, Any]] = json.loads(_records(stack).read_text())
     except (OSError, ValueError):
@@ -98,7 +98,7 @@ def _remove_keys(stack: str, exported: Exported, creating: Sequence[Mapping[str,
             console.print(f"  {gone.what} removed: it is made anew", markup=False)
 
 
-def take_into_state(stack: str, state: Settled) -> None:
+def take_into_state(stack: str, state: Repaired) -> None:
     """Has the engine import what AWS has of the records, so that a destroy takes it along.
 
     Only what exactly one thing in AWS fits, by type, role and the stack's id: that the dead run made it, its own record

@@ -60,7 +60,7 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
     importing.begin()  # beside the first questions
-    state = repair.settled(name)
+    state = repair.repaired(name)
     known = stacks.outputs_in(state.exported)
     if not yes:
         common.asking()
@@ -118,7 +118,7 @@ def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
         common.asking()
         console.print(f"This ends the server of stack {name}. The data volume stays; the address does not.")
         typer.confirm("Do this?", abort=True)
-    state = repair.settled(name)
+    state = repair.repaired(name)
     if state.creating:
         repair.take_into_state(name, state)
     with common.stage("Destroy all but the data volume"):

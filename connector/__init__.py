@@ -6,6 +6,6 @@
 - `session` and `agent`: the two ends of the conversation about lock and batch; the agent runs on the host
 - `memory`: which facts were asked last time
 - `together`: facts of one kind, read by one command
-- `process` and `ahead`: pyinfra, and the agent, begun before it is known what there is to do
+- `process` and `prefetch`: pyinfra, and the agent, begun before it is known what there is to do
 - `quick`, and `__main__`: shorter ways for what pyinfra itself takes long for
 """

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from pyinfra import logger
 
+from connector.batched import Reading, parted, remaining
 from connector.session import BATCH_SECONDS, AgentError, Answer, Question, Session
-from connector.together import Reading, parted, remaining
 
 FRESH = 30.0  # seconds
 MOST = 3  # in a run: where a host takes so long, or a person, the rest may as well be read one by one

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from connector.ahead import Agent
+from connector.prefetch import Agent
 from connector.session import Question
 from workbench import lifeline
 
@@ -98,23 +98,23 @@ class Process:
         self._giving = self._telling = CLOSED
 
 
-_ahead: list[Process] = []
+_prestarted: list[Process] = []
 
 
-def begin_ahead(folder: Path) -> None:
+def prestart(folder: Path) -> None:
     """Begins a process that `take` will give out."""
-    _ahead.append(Process(folder))
+    _prestarted.append(Process(folder))
 
 
 def take(folder: Path) -> Process:
     """The process that was begun ahead, or one that begins now."""
-    return _ahead.pop() if _ahead else Process(folder)
+    return _prestarted.pop() if _prestarted else Process(folder)
 
 
-def stop_ahead() -> None:
+def stop_prestarted() -> None:
     """Ends what was begun ahead and not taken."""
-    while _ahead:
-        _ahead.pop().stop()
+    while _prestarted:
+        _prestarted.pop().stop()
 
 
 def obey() -> None:

@@ -30,8 +30,9 @@ from pyinfra.connectors.util import (
     make_unix_command_for_host,
 )
 
-from connector import ahead, memory, quick
+from connector import memory, prefetch, quick
 from connector.batch import Batch
+from connector.batched import Reading, gathered, reading
 from connector.session import (
     LOCK,
     AgentError,
@@ -43,7 +44,6 @@ from connector.session import (
     command,
     me,
 )
-from connector.together import Reading, gathered, reading
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
@@ -53,7 +53,7 @@ START_SECONDS = 20.0  # until the host has taken the lock
 BEAT_SECONDS = 15.0
 WORTH = 5  # facts that a batch has to answer to be worth its time
 # The host's data: the memory's file, the part of the deploy that this run is about, the agent that was started ahead.
-MEMORY, ONLY, AHEAD = "workbench_memory", "only", "workbench_agent"
+MEMORY, ONLY, AGENT = "workbench_memory", "only", "workbench_agent"
 
 
 class _AfterOperations(BaseStateCallback):
@@ -81,7 +81,7 @@ class Remembering(BaseConnector):
         self._changed = False
         self._quiet = 0  # facts that were read since the last change
         self._patience = 1  # of how many it takes for a new batch: after a change there often comes the next
-        self._met_ahead = False
+        self._met_agent = False
         self._operation: str | None = None
         # Operations read facts by `host.get_fact`: what is run meanwhile reads, all else may change something.
         self._get_fact = quick.watch_facts(host, self._read)
@@ -199,16 +199,16 @@ class Remembering(BaseConnector):
 
     def _taken_over(self) -> bool:
         """Whether an agent that was started ahead holds the lock, and has been asked. Raises LockedError."""
-        given = self.host.data.get(AHEAD)
-        if not given or self._met_ahead:
+        given = self.host.data.get(AGENT)
+        if not given or self._met_agent:
             return False
-        self._met_ahead = True
-        stream = ahead.AgentStream(given)
+        self._met_agent = True
+        stream = prefetch.AgentStream(given)
         session = Session(stream)
-        if self._agent_line() != ahead.LINE:
+        if self._agent_line() != prefetch.LINE:
             session.close()
             return False
-        self._batch.ask(session, ahead.SHELL, stream.asked)
+        self._batch.ask(session, prefetch.SHELL, stream.asked)
         with contextlib.suppress(AgentError):  # ssh may not get in where paramiko does
             self._hold(session)
             if session.alive():

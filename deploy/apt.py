@@ -1,7 +1,7 @@
 """Debian packages: where they come from, and all that the services need in as few calls as possible.
 
 Each service lists its packages in `PACKAGES`; main.py hands the lists over. What only services need is begun with and
-not waited for (`ahead`): on a new host it takes most of the time, in which all that does not need it is configured.
+not waited for (`prefetch`): on a new host it takes most of the time, in which all that does not need it is configured.
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -68,7 +68,7 @@ def packages(mirrors: Mirrors, names: Sequence[str]) -> None:
 
 
 @deploy("apt")
-def ahead(mirrors: Mirrors, names: Sequence[str]) -> None:
+def prefetch(mirrors: Mirrors, names: Sequence[str]) -> None:
     """Begins with the packages called `names`; a later `packages` waits for them."""
     wanted = sorted(set(names))
     begin(packages=wanted, mirrors=named(mirrors), name=f"Begin with Debian packages ({len(wanted)})")
@@ -84,7 +84,7 @@ def named(mirrors: Mirrors) -> dict[str, str]:
 
 
 def wait_for_begun() -> str:
-    """Shell that waits while packages are installed that a deploy has begun with (`ahead`)."""
+    """Shell that waits while packages are installed that a deploy has begun with (`prefetch`)."""
     waiting = f"while [ -e {AT_WORK} ] && systemctl is-active --quiet {UNIT}; do sleep 0.5; done"
     return f"[ ! -e {AT_WORK} ] || timeout {LOCK_SECONDS} sh -c {quote(waiting)}"
 
@@ -133,10 +133,10 @@ class Packages(FactBase[PackageState]):
     """The PackageState of the host, for the packages named, once what was begun with is through."""
 
     def command(self, packages: Sequence[str]) -> str:
-        return self.together([{"packages": packages}])
+        return self.batch([{"packages": packages}])
 
     @staticmethod
-    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+    def batch(asked: Sequence[Mapping[str, Any]]) -> str:
         packages = dict.fromkeys(name for one in asked for name in one["packages"])
         return (
             f"{wait_for_begun()}; "
@@ -150,7 +150,7 @@ class Packages(FactBase[PackageState]):
         return PackageState(installed, broken=["broken"] in words)
 
     @staticmethod
-    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+    def split(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
         def concerns(line: str, names: Sequence[str]) -> bool:
             return line == "broken" or line.split()[-1] in names
 

@@ -122,7 +122,7 @@ class FileState(FactBase[State | None]):
     """The State of a path on the host, None where nothing is. A link is not followed."""
 
     def command(self, path: str) -> str:
-        return self.together([{"path": path}])
+        return self.batch([{"path": path}])
 
     def process(self, output: list[str]) -> State | None:
         end = output.index("")
@@ -133,7 +133,7 @@ class FileState(FactBase[State | None]):
         return State(kind, mode, user, group, sums[0][0] if sums else "")
 
     @staticmethod
-    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+    def batch(asked: Sequence[Mapping[str, Any]]) -> str:
         paths = join(one["path"] for one in asked)
         return (
             f"LC_ALL=C stat -c '%n|%F|%a|%U|%G' {paths} 2>/dev/null; echo; set --; "
@@ -142,7 +142,7 @@ class FileState(FactBase[State | None]):
         )
 
     @staticmethod
-    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+    def split(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
         end = output.index("")
         states = {line.rsplit("|", 4)[0]: line for line in output[:end]}
         sums = dict(zip((path for _, path in digests(output[end + 1 :])), output[end + 1 :], strict=True))

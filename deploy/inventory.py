@@ -11,21 +11,21 @@ from connector import configure as _configure
 from connector import process as _process
 from connector import ssh as _ssh
 from deploy import knownhosts as _knownhosts
-from deploy import selected as _selected
+from deploy.context import current as _current
 from workbench import stack as _stack
 from workbench.errors import WorkbenchError as _WorkbenchError
 from workbench.outputs import ADMIN as _ADMIN
 
 
 def _host() -> tuple[str, dict[str, object]]:
-    context = _selected.context()
+    context = _current()
     facts = context.outputs
     route, key = _configure.way_in(context.settings.admin_ssh_keys, facts.address)
     if route.agent is not None:
         _os.environ["SSH_AUTH_SOCK"] = route.agent  # which paramiko asks
     known_hosts = _stack.known_hosts(facts)
     known_hosts.touch()  # paramiko warns of a file that is not there
-    _knownhosts.settle(known_hosts, facts.address)
+    _knownhosts.reconcile(known_hosts, facts.address)
     data: dict[str, object] = {
         "ssh_hostname": facts.address,
         "ssh_user": _ADMIN,

@@ -3,7 +3,7 @@
 A rebuilt server begins with keys of its own, and the deploy gives it back the ones that people know. Were this machine
 to learn of that only afterwards, a run killed in between could never connect again. So the file holds both sets while
 the keys are exchanged, the present ones first. OpenSSH takes either; paramiko looks at the first of a type only, which
-is why `settle` asks the server which set is in use before pyinfra connects.
+is why `reconcile` asks the server which set is in use before pyinfra connects.
 """
 
 import contextlib
@@ -51,7 +51,7 @@ def ordered(entries: Sequence[str], live: str) -> list[str]:
     return [*matching, *(entry for entry in entries if entry not in matching)] if matching else list(entries)
 
 
-def settle(path: Path, address: str) -> None:
+def reconcile(path: Path, address: str) -> None:
     """Where an exchange was cut short, puts the keys first that the server now shows. Trusts no key that is new."""
     entries = read(path)
     if not ambiguous(entries):

@@ -14,13 +14,13 @@ from deploy import (
     python,
     r,
     rstudio,
-    selected,
     shiny,
     ssh,
     storage,
     users,
     uv,
 )
+from deploy.context import current
 
 HOST = (
     *(base.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, mirrors.SERVICE),
@@ -29,18 +29,18 @@ HOST = (
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
 
-context = selected.context()
+context = current()
 settings = context.settings
 
 apt.sources(mirrors=settings.mirrors)
 apt.packages(mirrors=settings.mirrors, names=uv.PACKAGES)
 programs.install(name="The host's programs")
 environments = [one for service in (*HOST, *LARGE) for one in service.environments(settings)]
-uv.ahead(mirrors=settings.mirrors, environments=environments)
+uv.prefetch(mirrors=settings.mirrors, environments=environments)
 system = [name for service in HOST if service.system for name in service.packages(settings)]
 apt.packages(mirrors=settings.mirrors, names=system)
 others = [name for service in (*HOST, *LARGE) if not service.system for name in service.packages(settings)]
-apt.ahead(mirrors=settings.mirrors, names=others)
+apt.prefetch(mirrors=settings.mirrors, names=others)
 
 for service in HOST:
     service.configure(context=context)

@@ -162,7 +162,7 @@ class Says(FactBase[Reply]):
     """
 
     def command(self, line: str) -> str:
-        return self.together([{"line": line}])
+        return self.batch([{"line": line}])
 
     def process(self, output: list[str]) -> Reply:
         status, said = json.loads(output[0])
@@ -173,12 +173,12 @@ class Says(FactBase[Reply]):
         return Reply(127, ())
 
     @staticmethod
-    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+    def batch(asked: Sequence[Mapping[str, Any]]) -> str:
         lines = json.dumps([split(one["line"]) for one in asked])
         return f"{join([f'{folder()}/bin/ask', lines])} 2>/dev/null || true"
 
     @staticmethod
-    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+    def split(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
         return [[line] for _, line in zip(asked, output, strict=True)]
 
 
@@ -186,7 +186,7 @@ class SaysOf(Says):
     """What a program says of a file that is to come: its content is on the standard input, in base64."""
 
     def command(self, line: str) -> str:
-        return f"base64 -d | {self.together([{'line': line}])}"
+        return f"base64 -d | {self.batch([{'line': line}])}"
 
 
 @operation()

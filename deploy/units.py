@@ -104,7 +104,7 @@ class Unit(FactBase[UnitState]):
     """The UnitState of one unit."""
 
     def command(self, unit: str, paths: Sequence[str]) -> str:
-        return self.together([{"unit": unit, "paths": paths}])
+        return self.batch([{"unit": unit, "paths": paths}])
 
     def process(self, output: list[str]) -> UnitState:
         said = dict(line.split("=", 1) for line in reversed(output) if "=" in line)
@@ -124,7 +124,7 @@ class Unit(FactBase[UnitState]):
         )
 
     @staticmethod
-    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+    def batch(asked: Sequence[Mapping[str, Any]]) -> str:
         units = [one["unit"] for one in asked]
         shown = join(name for unit in units for name in started_with(unit))
         paths = join(dict.fromkeys(path for one in asked for path in _looked_at(one)))
@@ -135,7 +135,7 @@ class Unit(FactBase[UnitState]):
         )
 
     @staticmethod
-    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+    def split(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
         first = _recorded_at(output)
         names = [name for one in asked for name in started_with(one["unit"])]
         shown = "\n".join(output[:first]).split("\n\n")

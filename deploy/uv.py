@@ -1,6 +1,6 @@
 """Locked environments below /opt/workbench: uv itself first, then whatever the services ask for.
 
-On a new host they are installed beside Debian's packages (`ahead`): neither waits for the other's downloads.
+On a new host they are installed beside Debian's packages (`prefetch`): neither waits for the other's downloads.
 
 An environment lives in a folder named after the digest of its lock, /opt/workbench/NAME-DIGEST, and what runs from it
 names that folder: an update is built beside it and does not touch what is running. The link /opt/workbench/NAME is
@@ -71,7 +71,7 @@ def is_current(wanted: Environment) -> bool:
 
 
 @deploy("uv")
-def ahead(mirrors: Mirrors, environments: Sequence[Environment]) -> None:
+def prefetch(mirrors: Mirrors, environments: Sequence[Environment]) -> None:
     """Begins with `environments`, uv first of them, and does not wait for them: each service waits for its own."""
     begin(environments=environments, mirrors=mirrors, name="Begin with the locked environments")
 

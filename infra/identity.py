@@ -32,7 +32,7 @@ class Workbench(pulumi.ComponentResource):
         self.register_outputs({"stackId": owner.id})
 
 
-def settle(stack: str, state: State, zone_name: str | None) -> naming.Owner:
+def identify(stack: str, state: State, zone_name: str | None) -> naming.Owner:
     """Whose the resources are: the state's id, else the one that WORKBENCH_ADOPT names, else a new one.
 
     `zone_name` is that of the zone to be made, if any. Raises RunError where it is for a person to say.

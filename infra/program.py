@@ -16,7 +16,7 @@ from infra.access import Access, AccessArgs
 from infra.adoption import Adopter
 from infra.configuration import Configuration, ConfigurationArgs
 from infra.firewall import Firewall, FirewallArgs
-from infra.identity import Workbench, settle
+from infra.identity import Workbench, identify
 from infra.machine_type import MachineType, choose
 from infra.network import Network, NetworkArgs
 from infra.server import Server, ServerArgs
@@ -56,7 +56,7 @@ def _plan(settings: Settings) -> Plan:
     _judge_region(settings)
     state = states.read()
     _judge_key(settings, state)
-    owner = settle(pulumi.get_stack(), state, settings.domain if settings.create_zone else None)
+    owner = identify(pulumi.get_stack(), state, settings.domain if settings.create_zone else None)
     running = existing.judge(settings, owner)
     machine = choose(settings, running, state.value("aws:ec2/instance:Instance", "server", "instanceType"))
     domain = _domain(settings, owner, state) if settings.domain else None

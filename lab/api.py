@@ -115,7 +115,7 @@ class Api:
             if call.action == "RebootInstances":
                 for instance_id in call.all("InstanceId"):
                     self._world.reboot(instance_id)
-            self._world.settle(plan)
+            self._world.reconcile(plan)
             self._memory.deletions_done()
         except (CommandFailed, OSError) as failure:
             log.exception("%s failed", call.action)
@@ -130,7 +130,7 @@ class Api:
             return
         self._memory.go_back()
         try:
-            self._world.settle(self._memory.plan())
+            self._world.reconcile(self._memory.plan())
         except (CommandFailed, OSError):
             log.exception("after taking %s back; the next call tries again", call.action)
 
@@ -147,7 +147,7 @@ class Api:
     def recover(self) -> None:
         """At a start: make the world what the memory says, whatever happened since."""
         with self._lock:
-            self._world.settle(self._memory.plan())
+            self._world.reconcile(self._memory.plan())
             self._memory.deletions_done()
 
     def look_after(self) -> None:
@@ -169,7 +169,7 @@ class Api:
             self._memory.save()
         else:
             log.info("%s ended with %s: booting it again", instance_id, ended.exit_code)
-        self._world.settle(self._memory.plan())
+        self._world.reconcile(self._memory.plan())
 
     def _crashes_too_often(self, instance_id: str) -> bool:
         now = time.monotonic()

@@ -38,7 +38,7 @@ class Disks:
     def snapshot_file(self, snapshot_id: str) -> Path:
         return self.snapshots / f"{snapshot_id}.img"
 
-    def settle(self, plan: Plan) -> None:
+    def reconcile(self, plan: Plan) -> None:
         """Make every file that should be, at its size; take away those of what was deleted.
 
         Snapshots first: a snapshot whose call was cut off is taken now, before its volume may go. A volume's

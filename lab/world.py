@@ -23,12 +23,12 @@ class World:
         self.running: dict[str, Container] = {}
         """The machines that ran when last looked at."""
 
-    def settle(self, plan: Plan) -> None:
+    def reconcile(self, plan: Plan) -> None:
         """Make everything as planned; raises CommandFailed with what could not be done."""
         found = self._containers.list()
         for instance_id, container in found.items():
             self._take_down(instance_id, container, plan.machines.get(instance_id))
-        self._disks.settle(plan)
+        self._disks.reconcile(plan)
         self.running = {}
         for machine in plan.machines.values():
             if machine.state == "running":

@@ -79,7 +79,7 @@ def keep_all(used: Mapping[str, bytes]) -> None:
     run("sync", VOLUME)
 
 
-def settle() -> None:
+def reconcile() -> None:
     used, kept = keys_in(USED), keys_in(KEPT)
     if not used and not kept:
         raise FailureError(f"there are no host keys in {USED}; run `ssh-keygen -A`")
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
             coming = [public(path) for _, path in sorted(to_be(used, kept).items())]
             print(json.dumps({"present": present, "coming": coming, "right": is_right()}))
             return 0
-        settle()
+        reconcile()
     except FailureError as error:
         print(f"SSH: {error}.", file=sys.stderr)
         return 1

@@ -138,7 +138,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         found = engine.read(self._cloud, kind, made, inputs)
         if found is None:
             raise WorkbenchError(f"{made} is not there")
-        return states.settled(kind, found[1], inputs)
+        return states.read_back(kind, found[1], inputs)
 
     def _whatever(self, kind: ResourceType, made: str, inputs: State) -> State:
         """The outputs of something half made, as far as they can be had."""
@@ -155,7 +155,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         found = engine.read(self._cloud, kind, request.id, olds if inputs else {})
         if found is None:
             return provider_pb2.ReadResponse()
-        outputs = states.settled(kind, found[1], olds)
+        outputs = states.read_back(kind, found[1], olds)
         now = states.same_inputs(kind, outputs, inputs) if olds else states.all_inputs(kind, outputs)
         return provider_pb2.ReadResponse(id=found[0], properties=encode(outputs), inputs=encode(now))
 

@@ -10,7 +10,7 @@ from lab.provider.schema import Prop, ResourceType, without_none
 from lab.provider.values import Inputs, State, is_empty
 
 
-def settled(kind: ResourceType, live: State, hints: Inputs) -> State:
+def read_back(kind: ResourceType, live: State, hints: Inputs) -> State:
     """The outputs: what was read, spelled as in `hints` where that means the same, and what only the state knows."""
     outputs: State = without_none(live)
     for name, prop in kind.props.items():

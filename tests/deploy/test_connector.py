@@ -87,8 +87,8 @@ def test_what_is_read_together_is_what_each_says_alone(workbench: Workbench) -> 
     for question in many:
         asked = [part.arguments for part in question.parts]
         (fact,) = [fact for argument, fact in facts.items() if argument in asked[0]]
-        assert fact.together(asked) == question.command
-        together = fact.apart(asked, workbench.ssh(question.command).stdout.splitlines())
+        assert fact.batch(asked) == question.command
+        together = fact.split(asked, workbench.ssh(question.command).stdout.splitlines())
         alone = workbench.ssh("; echo ===; ".join(f"( {part.command} )" for part in question.parts)).stdout
         for lines, own in zip(together, alone.split("===\n"), strict=True):
             read = [fact.process(list(text)) for text in (lines, own.splitlines()) if text]

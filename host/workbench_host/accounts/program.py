@@ -175,12 +175,12 @@ def apply(due: Due) -> None:
     """The registry first: a uid is remembered before anything has it. Quotas before anybody gets a home."""
     write_registry(due.plan.first)
     shared.link()
-    quota.settle(due.quotas)
+    quota.apply(due.quotas)
     for step in due.plan.steps:
         VERBS[step.verb](step.name, step.value)
         print(f"{step.verb} {step.name}")
     gids = {line[0]: int(line[2]) for line in fields("group")}
-    shared.settle(shared.folders(due.plan.last.gids, gids))
+    shared.apply(shared.folders(due.plan.last.gids, gids))
     write_registry(due.plan.last)
 
 

@@ -59,7 +59,7 @@ def is_container() -> bool:
     return subprocess.run(["systemd-detect-virt", "--container", "--quiet"], check=False).returncode == 0
 
 
-def settle(due: dict[int, int]) -> None:
+def apply(due: dict[int, int]) -> None:
     """Sets limits, in one call however many."""
     if due:
         lines = "".join(f"{uid} 0 {kib} 0 0\n" for uid, kib in sorted(due.items()))

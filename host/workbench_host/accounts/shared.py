@@ -35,7 +35,7 @@ def is_right(path: str, gid: int) -> bool:
     return found.st_gid == gid and found.st_mode & MODE == MODE and ACL in os.listxattr(path)
 
 
-def settle(wanted: Mapping[str, int]) -> None:
+def apply(wanted: Mapping[str, int]) -> None:
     """Makes or mends the folders. Nobody can enter one before it is complete: its mode comes last."""
     for path, gid in wanted.items():
         if not is_right(path, gid):

@@ -229,7 +229,7 @@ def is_right(device: str) -> bool:
     )
 
 
-def settle(device: str, volume: str) -> None:
+def reconcile(device: str, volume: str) -> None:
     """Everything that is to be done, each step only where it is due."""
     wait_for(device, volume)
     if not mounted_right(device):
@@ -255,7 +255,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if check:
             return CLEAN if is_right(device) else WOULD_CHANGE
-        settle(device, volume)
+        reconcile(device, volume)
     except FailureError as failure:
         print(f"Storage: {failure}.", file=sys.stderr)
         return 1

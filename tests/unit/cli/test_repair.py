@@ -89,7 +89,7 @@ def test_a_data_volume_is_taken_into_the_state_protected_so_that_a_destroy_leave
     ]
     volume = make_volume(ec2)
     records = [record(VOLUME, "data", "data"), record(VPC, "vpc", "network")]
-    repair.take_into_state(STACK, repair.Settled({}, records))
+    repair.take_into_state(STACK, repair.Repaired({}, records))
     taken = {
         one["id"]: option for operation, file in asked for one in file["resources"] for option in operation
         if option.startswith("--protect")
@@ -102,7 +102,7 @@ def test_what_the_state_has_by_now_is_not_taken_again(
     ec2: Any, asked: list[tuple[tuple[str, ...], Any]]
 ) -> None:
     exported = {"deployment": {"resources": [{"type": VOLUME, "id": make_volume(ec2)}]}}
-    repair.take_into_state(STACK, repair.Settled(exported, [record(VOLUME, "data", "data")]))
+    repair.take_into_state(STACK, repair.Repaired(exported, [record(VOLUME, "data", "data")]))
     assert asked == []
 
 
@@ -111,8 +111,8 @@ def test_what_was_noted_and_is_pending_still_is_one_thing(
 ) -> None:
     """As after a run that was killed between its note and the end of the refresh: twice, it could not be imported."""
     state(monkeypatch, known=[], creating=[record(VPC, "vpc", "network")])
-    first = repair.settled(STACK)
-    assert repair.settled(STACK).creating == first.creating == [record(VPC, "vpc", "network")]
+    first = repair.repaired(STACK)
+    assert repair.repaired(STACK).creating == first.creating == [record(VPC, "vpc", "network")]
     assert [operation[0] for operation, _ in asked] == ["refresh", "refresh"]
 
 
@@ -127,7 +127,7 @@ def test_the_key_pair_of_a_dead_run_is_removed_unless_the_state_has_it_by_now(
     """The note may be of a run that lived: it was another machine's, and what it was at has ended well."""
     make_key(ec2)
     state(monkeypatch, known=known, creating=[record(KEY, "key", "key", keyName="key-1")])
-    repair.settled(STACK)
+    repair.repaired(STACK)
     assert [pair["KeyName"] for pair in ec2.describe_key_pairs()["KeyPairs"]] == left
 
 
@@ -138,6 +138,6 @@ def test_what_a_living_run_is_at_is_not_taken_for_a_dead_ones(
     living = locks.Holder("ada", socket.gethostname(), os.getpid(), datetime.now(UTC))
     monkeypatch.setattr(locks, "of", lambda stack: [living])
     with pytest.raises(WorkbenchError, match=f"locked by another run .*process {os.getpid()}"):
-        repair.settled(STACK)
+        repair.repaired(STACK)
     assert asked == []
     assert not (stacks.state_folder(STACK) / "creating.json").exists()

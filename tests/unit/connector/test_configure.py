@@ -93,18 +93,18 @@ def test_a_process_that_was_begun_ahead_is_taken_and_one_that_nobody_took_is_end
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy_that(root, monkeypatch, f"tell(**{END!r})")
-    process.begin_ahead(root)
-    [ahead] = process._ahead
-    process.begin_ahead(root)
-    [_, taken] = process._ahead
+    process.prestart(root)
+    [prestarted] = process._prestarted
+    process.prestart(root)
+    [_, taken] = process._prestarted
     deploy()
     assert taken.wait() == 0
-    process.stop_ahead()
-    assert ahead.wait() != 0
+    process.stop_prestarted()
+    assert prestarted.wait() != 0
 
 
 @pytest.fixture
-def ahead(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def early(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """All that is needed for an agent to be started ahead; an `ssh` that notes how it was called."""
     facts = Outputs.model_validate(FACTS)
     memory.save(stack.facts_memory(facts.stack), [Question("true")])
@@ -129,27 +129,27 @@ def reach_and_deploy(noted: Outputs | None, facts: Outputs) -> None:
         run.end()
 
 
-def test_an_agent_is_started_once_for_a_host_that_is_known(ahead: Path) -> None:
+def test_an_agent_is_started_once_for_a_host_that_is_known(early: Path) -> None:
     facts = Outputs.model_validate(FACTS)
     reach_and_deploy(stack.noted_outputs("unit"), facts)
-    called = (ahead / "called").read_text()
+    called = (early / "called").read_text()
     assert called.count("BatchMode=yes") == 1
     assert "StrictHostKeyChecking=yes" in called
     assert "admin@127.0.0.1" in called
-    assert set(json.loads((ahead / "agent").read_text())) == {"input", "output", "asked"}
-    assert (ahead / "sent").read_bytes().startswith(session.source())
+    assert set(json.loads((early / "agent").read_text())) == {"input", "output", "asked"}
+    assert (early / "sent").read_bytes().startswith(session.source())
 
 
-def test_an_agent_on_the_server_that_was_before_is_not_used(ahead: Path) -> None:
+def test_an_agent_on_the_server_that_was_before_is_not_used(early: Path) -> None:
     noted = stack.noted_outputs("unit")
     assert noted is not None
     reach_and_deploy(noted, noted.model_copy(update={"instance_id": "i-2"}))
-    assert (ahead / "agent").read_text() == ""
+    assert (early / "agent").read_text() == ""
     assert stack.noted_outputs("unit") != noted
 
 
 @pytest.mark.parametrize("missing", ["known hosts", "memory", "notes"])
-def test_no_agent_is_started_where_something_is_not_known(ahead: Path, missing: str) -> None:
+def test_no_agent_is_started_where_something_is_not_known(early: Path, missing: str) -> None:
     facts = Outputs.model_validate(FACTS)
     if missing == "known hosts":
         stack.known_hosts(facts).unlink()
@@ -160,7 +160,7 @@ def test_no_agent_is_started_where_something_is_not_known(ahead: Path, missing: 
     noted = stack.noted_outputs("unit")
     assert (noted is None) == (missing == "notes")
     reach_and_deploy(noted, facts)
-    assert (ahead / "called").exists() == (missing == "notes"), (
+    assert (early / "called").exists() == (missing == "notes"), (
         "as soon as `pulumi` has said where the server is"
     )
 

@@ -75,7 +75,7 @@ def test_an_exchange_cut_short_is_settled_by_asking_the_server(
     listening(keys[2 * live : 2 * live + 2])
     path = tmp_path / "known_hosts"
     knownhosts.write(path, knownhosts.lines("127.0.0.1", [line(key) for key in keys]))
-    knownhosts.settle(path, "127.0.0.1")
+    knownhosts.reconcile(path, "127.0.0.1")
     known = paramiko.HostKeys(str(path))
     for key in keys[2 * live : 2 * live + 2]:
         assert known.check("127.0.0.1", key), (
@@ -91,7 +91,7 @@ def test_a_server_that_shows_a_strangers_key_is_not_trusted(
     path = tmp_path / "known_hosts"
     before = knownhosts.lines("127.0.0.1", [line(key) for key in keys])
     knownhosts.write(path, before)
-    knownhosts.settle(path, "127.0.0.1")
+    knownhosts.reconcile(path, "127.0.0.1")
     assert knownhosts.read(path) == before
 
 
@@ -99,5 +99,5 @@ def test_without_an_exchange_nobody_is_asked(tmp_path: Path, keys: list[paramiko
     path = tmp_path / "known_hosts"
     before = knownhosts.lines("192.0.2.1", [line(key) for key in keys[:2]])
     knownhosts.write(path, before)
-    knownhosts.settle(path, "192.0.2.1")
+    knownhosts.reconcile(path, "192.0.2.1")
     assert knownhosts.read(path) == before

@@ -202,8 +202,8 @@ def test_quotas_are_set_for_those_who_have_another_one(monkeypatch: pytest.Monke
 def test_all_quotas_are_set_by_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     monkeypatch.setattr(quota, "run", lambda *command, given: calls.append((command[0], given)))
-    quota.settle({2001: 20, 2000: 10})
-    quota.settle({})
+    quota.apply({2001: 20, 2000: 10})
+    quota.apply({})
     assert calls == [("setquota", "2000 0 10 0 0\n2001 0 20 0 0\n")]
 
 

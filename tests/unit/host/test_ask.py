@@ -59,15 +59,15 @@ def test_many_say_what_each_says_alone(folder: Path) -> None:
     assert [reply.status for reply in alone] == [0, 3, 1, 1, 137, 6, 7, 9, 0, 0, 10]
     assert alone[0] == Reply(0, ("noise",))
     asked = [{"line": line} for line in LINES]
-    output = said(Says.together(asked))
-    assert [Says().process(list(one)) for one in Says.apart(asked, output)] == alone
+    output = said(Says.batch(asked))
+    assert [Says().process(list(one)) for one in Says.split(asked, output)] == alone
 
 
 def test_what_lies_where_it_runs_is_not_imported(folder: Path) -> None:
     (folder / "elsewhere").mkdir()
     (folder / "elsewhere" / "json.py").write_text("raise SystemExit(5)")
     with contextlib.chdir(folder / "elsewhere"):
-        assert len(said(Says.together([{"line": LINES[0]}]))) == 1
+        assert len(said(Says.batch([{"line": LINES[0]}]))) == 1
 
 
 def test_a_host_that_lacks_this_archive_says_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,4 +78,4 @@ def test_a_host_that_lacks_this_archive_says_nothing(folder: Path, monkeypatch: 
 
 def test_replies_that_are_missing_are_nobodys() -> None:
     with pytest.raises(ValueError, match="zip"):
-        Says.apart([{"line": line} for line in LINES], ['[0, ""]'])
+        Says.split([{"line": line} for line in LINES], ['[0, ""]'])

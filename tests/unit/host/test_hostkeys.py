@@ -43,7 +43,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 def test_the_first_servers_keys_are_kept_on_the_volume_for_root_only(server: Server) -> None:
     server.generate(*KINDS)
-    hostkeys.settle()
+    hostkeys.reconcile()
     assert {name for name in server.contents(server.kept) if not name.endswith(".pub")} == {
         "ssh_host_ecdsa_key",
         "ssh_host_ed25519_key",
@@ -56,13 +56,13 @@ def test_the_first_servers_keys_are_kept_on_the_volume_for_root_only(server: Ser
 
 def test_a_later_server_takes_the_keys_of_the_volume(server: Server) -> None:
     server.generate(*KINDS)
-    hostkeys.settle()
+    hostkeys.reconcile()
     first = server.contents(server.used)
     shutil.rmtree(server.used)
     server.used.mkdir()
     server.generate(*KINDS)
     assert not hostkeys.is_right()
-    hostkeys.settle()
+    hostkeys.reconcile()
     private = {name: text for name, text in first.items() if not name.endswith(".pub")}
     now = server.contents(server.used)
     assert {name: now[name] for name in private} == private
@@ -74,10 +74,10 @@ def test_a_later_server_takes_the_keys_of_the_volume(server: Server) -> None:
 
 def test_a_kind_of_key_that_the_volume_lacks_is_added_and_none_is_lost(server: Server) -> None:
     server.generate("ed25519")
-    hostkeys.settle()
+    hostkeys.reconcile()
     kept = server.contents(server.kept)
     server.generate("ecdsa")
-    hostkeys.settle()
+    hostkeys.reconcile()
     assert {name: server.contents(server.kept)[name] for name in kept} == kept
     assert "ssh_host_ecdsa_key" in server.contents(server.kept)
     assert hostkeys.is_right()
@@ -89,7 +89,7 @@ def test_killed_at_any_write_the_next_run_ends_with_one_identity(
 ) -> None:
     server.generate(*KINDS)
     if rebuilt:
-        hostkeys.settle()
+        hostkeys.reconcile()
         shutil.rmtree(server.used)
         server.used.mkdir()
         server.generate(*KINDS)
@@ -107,7 +107,7 @@ def test_killed_at_any_write_the_next_run_ends_with_one_identity(
 
         monkeypatch.setattr(hostkeys, "write", dying)
         try:
-            hostkeys.settle()
+            hostkeys.reconcile()
         except KeyboardInterrupt:
             continue
         break
@@ -120,20 +120,20 @@ def test_killed_at_any_write_the_next_run_ends_with_one_identity(
 
 def test_a_damaged_key_on_the_volume_replaces_nothing(server: Server) -> None:
     server.generate("ed25519")
-    hostkeys.settle()
+    hostkeys.reconcile()
     used = server.contents(server.used)
     (server.kept / "ssh_host_ed25519_key").write_text("damaged")
     with pytest.raises(hostkeys.FailureError, match="no usable private key"):
-        hostkeys.settle()
+        hostkeys.reconcile()
     assert server.contents(server.used) == used
 
 
 def test_a_public_key_that_is_missing_is_made_from_its_private_one(server: Server) -> None:
     server.generate("ed25519")
-    hostkeys.settle()
+    hostkeys.reconcile()
     path = server.used / "ssh_host_ed25519_key.pub"
     before = path.read_text().split()[:2]
     path.unlink()
     assert not hostkeys.is_right()
-    hostkeys.settle()
+    hostkeys.reconcile()
     assert path.read_text().split()[:2] == before

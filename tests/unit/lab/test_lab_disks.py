@@ -24,7 +24,7 @@ def plan(*volumes: Volume, snapshots: tuple[Snapshot, ...] = (), doomed: tuple[s
 
 
 def test_a_volume_is_a_sparse_file_of_its_size_for_its_owner_alone(disks: FileDisks) -> None:
-    disks.settle(plan(Volume("vol-1", 50)))
+    disks.reconcile(plan(Volume("vol-1", 50)))
     told = disks.file("vol-1").stat()
     assert told.st_size == 50 * GIB
     assert told.st_blocks * 512 < 1024**2
@@ -32,25 +32,25 @@ def test_a_volume_is_a_sparse_file_of_its_size_for_its_owner_alone(disks: FileDi
 
 
 def test_a_volume_grows_and_keeps_what_is_in_it(disks: FileDisks) -> None:
-    disks.settle(plan(Volume("vol-1", 1)))
+    disks.reconcile(plan(Volume("vol-1", 1)))
     with disks.file("vol-1").open("r+b") as file:
         file.write(b"precious")
-    disks.settle(plan(Volume("vol-1", 3)))
+    disks.reconcile(plan(Volume("vol-1", 3)))
     assert disks.file("vol-1").stat().st_size == 3 * GIB
     assert disks.file("vol-1").read_bytes()[:8] == b"precious"
 
 
 def test_a_volume_made_from_a_snapshot_holds_it_and_may_be_bigger(disks: FileDisks) -> None:
-    disks.settle(plan(Volume("vol-1", 1)))
+    disks.reconcile(plan(Volume("vol-1", 1)))
     with disks.file("vol-1").open("r+b") as file:
         file.seek(1000_000)
         file.write(b"precious")
     snapshot = Snapshot("snap-1", "vol-1")
-    disks.settle(plan(Volume("vol-1", 1), snapshots=(snapshot,)))
+    disks.reconcile(plan(Volume("vol-1", 1), snapshots=(snapshot,)))
     with disks.file("vol-1").open("r+b") as file:
         file.seek(1000_000)
         file.write(b"changed!")
-    disks.settle(plan(Volume("vol-1", 1), Volume("vol-2", 2, "snap-1"), snapshots=(snapshot,)))
+    disks.reconcile(plan(Volume("vol-1", 1), Volume("vol-2", 2, "snap-1"), snapshots=(snapshot,)))
     with disks.file("vol-2").open("rb") as file:
         file.seek(1000_000)
         assert file.read(8) == b"precious"
@@ -59,22 +59,22 @@ def test_a_volume_made_from_a_snapshot_holds_it_and_may_be_bigger(disks: FileDis
 
 
 def test_a_snapshot_cut_off_is_taken_before_its_volume_goes(disks: FileDisks) -> None:
-    disks.settle(plan(Volume("vol-1", 1)))
-    disks.settle(plan(snapshots=(Snapshot("snap-1", "vol-1"),), doomed=("vol-1",)))
+    disks.reconcile(plan(Volume("vol-1", 1)))
+    disks.reconcile(plan(snapshots=(Snapshot("snap-1", "vol-1"),), doomed=("vol-1",)))
     assert disks.snapshot_file("snap-1").exists()
     assert not disks.file("vol-1").exists()
 
 
 def test_a_copied_snapshot_holds_what_the_other_holds(disks: FileDisks) -> None:
     first, second = Snapshot("snap-1", "vol-1"), Snapshot("snap-2", "snap-1")
-    disks.settle(plan(Volume("vol-1", 1), snapshots=(first,)))
-    disks.settle(plan(Volume("vol-1", 1), snapshots=(first, second)))
+    disks.reconcile(plan(Volume("vol-1", 1), snapshots=(first,)))
+    disks.reconcile(plan(Volume("vol-1", 1), snapshots=(first, second)))
     assert disks.snapshot_file("snap-2").stat().st_size == GIB
 
 
 def test_only_what_was_deleted_is_removed(disks: FileDisks) -> None:
-    disks.settle(plan(Volume("vol-1", 1), Volume("vol-2", 1)))
-    disks.settle(plan(doomed=("vol-1",)))
+    disks.reconcile(plan(Volume("vol-1", 1), Volume("vol-2", 1)))
+    disks.reconcile(plan(doomed=("vol-1",)))
     assert not disks.file("vol-1").exists()
     assert disks.file("vol-2").exists(), "unknown, but nobody deleted it"
 
@@ -82,6 +82,6 @@ def test_only_what_was_deleted_is_removed(disks: FileDisks) -> None:
 def test_half_a_copy_is_no_volume_and_is_cleared(disks: FileDisks) -> None:
     half = disks.file("vol-1").with_name("vol-1.img.partial")
     half.write_bytes(b"half")
-    disks.settle(plan(Volume("vol-1", 1)))
+    disks.reconcile(plan(Volume("vol-1", 1)))
     assert not half.exists()
     assert disks.file("vol-1").read_bytes()[:4] == b"\0\0\0\0"

@@ -69,7 +69,7 @@ def test_a_file_system_gets_its_links_and_its_device_unit(
         "file_system",
         lambda _node: {"ID_FS_LABEL_ENC": "workbench-data", "ID_FS_UUID_ENC": "12-34", "ID_FS_TYPE": "ext4"},
     )
-    assert devices.settle() is True
+    assert devices.reconcile() is True
     assert (devices.DISK / "by-label/workbench-data").resolve() == devices.DEV / "nvme1n1"
     assert (devices.DISK / "by-uuid/12-34").resolve() == devices.DEV / "nvme1n1"
     (entry,) = devices.DATABASE.iterdir()
@@ -78,18 +78,18 @@ def test_a_file_system_gets_its_links_and_its_device_unit(
     assert "S:nvme1n1" in lines
     assert "G:systemd" in lines
     assert [tag.name for tag in devices.TAG.iterdir()] == [entry.name]
-    assert devices.settle() is False, "nothing new to tell systemd"
+    assert devices.reconcile() is False, "nothing new to tell systemd"
 
 
 def test_what_is_gone_leaves_neither_link_nor_unit(devices: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "file_system", lambda _node: {"ID_FS_LABEL_ENC": "old"})
-    devices.settle()
+    devices.reconcile()
     monkeypatch.setattr(devices, "file_system", lambda _node: {})
-    assert devices.settle() is True
+    assert devices.reconcile() is True
     assert list((devices.DISK / "by-label").iterdir()) == []
     (devices.DEV / "nvme1n1").unlink()
     (devices.DISK / "by-id/nvme-Amazon_Elastic_Block_Store_vol1").unlink()
-    assert devices.settle() is True
+    assert devices.reconcile() is True
     assert list(devices.DATABASE.iterdir()) == list(devices.TAG.iterdir()) == []
 
 

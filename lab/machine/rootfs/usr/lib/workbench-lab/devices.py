@@ -56,7 +56,7 @@ def link(path: Path, node: Path) -> None:
     fresh.replace(path)
 
 
-def settle() -> bool:
+def reconcile() -> bool:
     """Bring links and database up to date; True when systemd has to look again."""
     database: dict[str, str] = {}
     links: set[Path] = set()
@@ -94,7 +94,7 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
     with Path("/run/workbench-lab-devices.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if settle() and Path("/run/systemd/system").is_dir():
+        if reconcile() and Path("/run/systemd/system").is_dir():
             # Without udev nobody tells systemd: a reload makes it read the database again. By its signal, since
             # early in a boot it answers no bus yet.
             os.kill(1, signal.SIGHUP)

@@ -13,15 +13,15 @@ from connector.session import Answer, Part, Question
 
 
 @runtime_checkable
-class Together(Protocol):
+class Batched(Protocol):
     """What a fact class has beside `command` and `process` where it can be read for many at once."""
 
     @staticmethod
-    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+    def batch(asked: Sequence[Mapping[str, Any]]) -> str:
         """One command for all; each of `asked` is what `command` would be given."""
 
     @staticmethod
-    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+    def split(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
         """Of that command's output, for each the lines of which `process` makes what it makes of `command`'s own.
 
         Raises ValueError where they cannot be told; then each is asked for alone.
@@ -43,7 +43,7 @@ class Reading:
 
 def reading(fact: object, args: Sequence[object], kwargs: Mapping[str, object]) -> Reading:
     """The fact as pyinfra is asked for it; its arguments are of interest for those that are read together."""
-    if args or not isinstance(fact, Together):
+    if args or not isinstance(fact, Batched):
         return Reading(fact)
     try:
         return Reading(
@@ -64,8 +64,8 @@ def gathered(asked: Mapping[str, Reading]) -> list[Question]:
         if one.arguments is None:
             questions.append(Question(command, one.waits))
         elif parts := kinds.pop(id(one.fact), None):
-            assert isinstance(one.fact, Together)
-            whole = one.fact.together([part.arguments for part in parts])
+            assert isinstance(one.fact, Batched)
+            whole = one.fact.batch([part.arguments for part in parts])
             questions.append(Question(whole, parts=tuple(parts)))
     return questions
 
@@ -78,8 +78,8 @@ def remaining(questions: Sequence[Question], asked: Mapping[str, Reading]) -> li
         done = [asked[part.command].fact for part in question.parts if part.command in asked]
         if (not question.parts and question.command not in asked) or (parts and not done):
             left.append(question)
-        elif parts and isinstance(done[0], Together):
-            left.append(Question(done[0].together([part.arguments for part in parts]), parts=parts))
+        elif parts and isinstance(done[0], Batched):
+            left.append(Question(done[0].batch([part.arguments for part in parts]), parts=parts))
     return left
 
 
@@ -95,9 +95,9 @@ def parted(question: Question, answer: Answer, fact: object) -> dict[str, Answer
     """
     asked = [part.arguments for part in question.parts]
     try:
-        if not isinstance(fact, Together) or fact.together(asked) != question.command:
+        if not isinstance(fact, Batched) or fact.batch(asked) != question.command:
             return {}
-        outputs = fact.apart(asked, answer.out)
+        outputs = fact.split(asked, answer.out)
         return {
             part.command: Answer(0, tuple(lines), ())
             for part, lines in zip(question.parts, outputs, strict=True)

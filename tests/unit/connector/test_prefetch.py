@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import pytest
 
 from connector import memory, session
-from connector.ahead import Agent, AgentStream
-from connector.remembering import AHEAD
+from connector.prefetch import Agent, AgentStream
+from connector.remembering import AGENT
 from connector.session import LockedError, Session, Stream
 from tests.unit.connector import loopback
 from tests.unit.connector.comparing import compared, state
@@ -71,7 +71,7 @@ def started(host: Path, agents: list[Agent]) -> dict[str, Any]:
     inherited = {"input": os.dup(agent.input), "output": os.dup(agent.output)}
     described = agent.hand_over()
     assert described is not None
-    return {**remembering(host.parent), **SUDO, AHEAD: json.dumps({**json.loads(described), **inherited})}
+    return {**remembering(host.parent), **SUDO, AGENT: json.dumps({**json.loads(described), **inherited})}
 
 
 def two(host: Path) -> Callable[[], None]:

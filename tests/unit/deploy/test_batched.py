@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from connector.batched import Batched, parted
 from connector.session import Answer, Part, Question
-from connector.together import Together, parted
 from deploy import units
 from deploy.apt import Packages
 from deploy.files import FileState
@@ -70,9 +70,9 @@ def processed(fact: Any, output: Sequence[str]) -> object:
 def both(fact: type, asked: list[dict[str, Any]]) -> tuple[list[object], list[object]]:
     """What each says alone, and what they say together."""
     made: Any = fact()
-    assert isinstance(fact, Together)
+    assert isinstance(fact, Batched)
     alone = [processed(made, said(made.command(**one))) for one in asked]
-    return alone, [processed(made, one) for one in fact.apart(asked, said(fact.together(asked)))]
+    return alone, [processed(made, one) for one in fact.split(asked, said(fact.batch(asked)))]
 
 
 def kinds(folder: Path) -> list[str]:
@@ -129,11 +129,11 @@ def test_units_and_what_they_read(tmp_path: Path, bin: Path, monkeypatch: pytest
 @pytest.mark.parametrize("left_out", ["LoadState", "Recorded"])
 def test_units_that_systemctl_left_out_are_nobodys(left_out: str, bin: Path) -> None:
     asked = [{"unit": "a.service", "paths": ["/a"]}, {"unit": "b.service", "paths": ["/b"]}]
-    output = said(Unit.together(asked))
+    output = said(Unit.batch(asked))
     first = next(at for at, line in enumerate(output) if line.startswith(left_out))
     until = output.index("") + 1 if left_out == "LoadState" else first + 1
     with pytest.raises(ValueError, match=r".*"):
-        Unit.apart(asked, output[:first] + output[until:])
+        Unit.split(asked, output[:first] + output[until:])
 
 
 @pytest.mark.parametrize("audit", ["", "half-installed"])

@@ -35,11 +35,11 @@ class Length(FactBase[int]):
         return 0
 
     @staticmethod
-    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+    def batch(asked: Sequence[Mapping[str, Any]]) -> str:
         return f"stat -c '%s %n' {join(one['path'] for one in asked)} 2>/dev/null || true"
 
     @staticmethod
-    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+    def split(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
         if "unclear" in str(output):
             raise ValueError(output)
         sizes = {path: size for size, path in (line.split(" ", 1) for line in output)}
@@ -164,12 +164,12 @@ class TogetherOtherwise(Length):
     """The same by another command for many."""
 
     @staticmethod
-    def together(asked: Sequence[Mapping[str, Any]]) -> str:
+    def batch(asked: Sequence[Mapping[str, Any]]) -> str:
         return f"stat -c '%n %s' {join(one['path'] for one in asked)} 2>/dev/null || true"
 
     @staticmethod
-    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
-        return Length.apart(asked, [" ".join(reversed(line.split(" "))) for line in output])
+    def split(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+        return Length.split(asked, [" ".join(reversed(line.split(" "))) for line in output])
 
 
 class UnderstoodOtherwise(Length):
@@ -226,8 +226,8 @@ class Wordy(Length):
         return int(output[0].split()[0])
 
     @staticmethod
-    def apart(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
-        return [[f"{line} bytes" for line in lines] for lines in Length.apart(asked, output)]
+    def split(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
+        return [[f"{line} bytes" for line in lines] for lines in Length.split(asked, output)]
 
 
 def test_lines_of_one_kind_are_given_to_no_other_that_asks_the_same(host: Path) -> None:

@@ -7,6 +7,6 @@ from workbench.stack import Context
 
 
 @cache
-def context() -> Context:
+def current() -> Context:
     """Settings and outputs of the stack. Raises WorkbenchError."""
     return stack.context()
