@@ -71,11 +71,16 @@ def gathered(asked: Mapping[str, Reading]) -> list[Question]:
 
 
 def remaining(questions: Sequence[Question], asked: Mapping[str, Reading]) -> list[Question]:
-    """The questions without what was `asked` already."""
+    """The questions without what was `asked` already, and without facts that may wait for what the host is at.
+
+    A change would have to wait for them, too.
+    """
     left = []
     for question in questions:
         parts = tuple(part for part in question.parts if part.command not in asked)
         done = [asked[part.command].fact for part in question.parts if part.command in asked]
+        if done and getattr(done[0], "may_wait", False):
+            continue
         if (not question.parts and question.command not in asked) or (parts and not done):
             left.append(question)
         elif parts and isinstance(done[0], Batched):

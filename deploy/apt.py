@@ -132,6 +132,8 @@ class PackageState:
 class Packages(FactBase[PackageState]):
     """The PackageState of the host, for the packages named, once what was begun with is through."""
 
+    may_wait = True  # not to be asked before it is needed (connector/batched.py)
+
     def command(self, packages: Sequence[str]) -> str:
         return self.batch([{"packages": packages}])
 

@@ -98,6 +98,22 @@ def test_after_a_change_those_that_are_left_are_read_together_anew(host: Path) -
     assert not any("stat" in command for command in second.commands)
 
 
+def test_what_may_wait_is_not_asked_before_it_is_needed_once_the_host_was_changed(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next change would have to wait for it."""
+    monkeypatch.setattr(Length, "may_wait", True, raising=False)
+
+    def deploy() -> None:
+        fill(path=f"{host}/a", size=1)
+        shell(line=f"rm {host}/b")
+        fill(path=f"{host}/c", size=3)
+
+    (host / "b").write_text("there")
+    second = compared(host, deploy, lambda: (host / "b").write_text("there"))
+    assert len([command for command in second.commands if "stat" in command]) == 1
+
+
 def test_what_cannot_be_told_apart_is_asked_for_alone(host: Path) -> None:
     def deploy() -> None:
         fill(path=f"{host}/a", size=1)
