@@ -15,7 +15,7 @@ from pyinfra.context import host
 from deploy import files, programs, units
 from deploy.service import Service
 from workbench.host import SSH_PORT, host_name
-from workbench.settings import Base
+from workbench.settings.services import Base
 from workbench.stack import Context
 
 PACKAGES = (

@@ -15,6 +15,7 @@ from pyinfra.api.deploy import deploy
 from deploy import files, programs, units
 from deploy.service import Service
 from workbench import settings
+from workbench.settings.services import Proxy
 from workbench.stack import Context
 from workbench_host.tools import DATA_VOLUME
 
@@ -43,10 +44,10 @@ def questions(context: Context) -> dict[str, Any]:
     services = context.settings.services
     asked = {name: question(service) for name, service in services.enabled() if service.units}
     proxy = {
-        "title": settings.Proxy.title,
+        "title": Proxy.title,
         "path": None,
-        "units": list(settings.Proxy.units),
-        "url": f"https://127.0.0.1:{settings.Proxy.https_port}{settings.Proxy.health}",
+        "units": list(Proxy.units),
+        "url": f"https://127.0.0.1:{Proxy.https_port}{Proxy.health}",
         "host": context.outputs.host_name,
     }
     return {"services": {**asked, "proxy": proxy}, "disks": list(DISKS)}

@@ -12,7 +12,8 @@ from pyinfra.operations import files as host_files
 from deploy import files, programs, python, units, uv
 from deploy.service import Service
 from workbench import versions
-from workbench.settings import JupyterHub, Settings
+from workbench.settings import Settings
+from workbench.settings.services import JupyterHub
 from workbench.stack import Context
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 

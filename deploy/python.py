@@ -12,7 +12,8 @@ from pyinfra.operations import files as host_files
 
 from deploy import files, locks, programs, uv
 from deploy.service import Service
-from workbench.settings import Mirrors, Python, Settings
+from workbench.settings import Mirrors, Settings
+from workbench.settings.services import Python
 from workbench.stack import Context
 from workbench_host.kernels import KERNELS
 

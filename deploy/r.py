@@ -13,7 +13,8 @@ from pyinfra.operations import files as host_files
 from deploy import files, programs
 from deploy.service import Service
 from workbench import versions
-from workbench.settings import Mirrors, R, Settings
+from workbench.settings import Mirrors, Settings
+from workbench.settings.services import R
 from workbench.stack import Context
 from workbench_host.kernels import KERNELS
 from workbench_host.packages import Package

@@ -12,7 +12,8 @@ from pyinfra.api.deploy import deploy
 from deploy import files, packages, programs, r, units
 from deploy.service import Service
 from workbench import versions
-from workbench.settings import Mirrors, RStudio
+from workbench.settings import Mirrors
+from workbench.settings.services import RStudio
 from workbench.stack import Context
 from workbench_host import rsession, session_scope
 from workbench_host.packages import Package

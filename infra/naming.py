@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from workbench.host import SSH_PORT
-from workbench.settings import Proxy, Settings
+from workbench.settings import Settings
+from workbench.settings.services import Proxy
 from workbench.sshkeys import EC2_TYPES
 
 PROJECT = "workbench"

@@ -20,13 +20,14 @@ ACCOUNT_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 # Debian's base-passwd and the packages of the host own these as users, groups, or both; `admin` is the administrator
 # of Debian's AMIs. Each user has a group of the same name, so what is taken as a group is no name for a user either.
+# What a service takes, its section says (`reserved_names` in workbench/settings/section.py).
 RESERVED_NAMES = frozenset(
     "root admin daemon bin sys adm tty disk lp mail news uucp man proxy kmem dialout fax voice cdrom floppy tape sudo "
     "audio dip www-data backup operator list irc src shadow utmp video sasl plugdev staff games users nogroup nobody "
     "netdev bluetooth scanner lpadmin pulse pulse-access ssl-cert crontab messagebus input sgx clock render kvm wheel "
     "systemd-journal systemd-network systemd-timesync systemd-resolve systemd-coredump polkitd sync gnats tcpdump "
-    "_apt _chrony _ssh _rpc sshd ssh uuidd avahi lxd docker caddy shiny rstudio-server jupyterhub postfix postdrop "
-    "unattended-upgrades workbench-admins workbench-users everybody".split()
+    "_apt _chrony _ssh _rpc sshd ssh uuidd avahi lxd postfix postdrop unattended-upgrades workbench-admins "
+    "workbench-users everybody".split()
 )
 
 # The methods of crypt(5) in Debian that are still sound: yescrypt, gost-yescrypt, scrypt, bcrypt, sha512, sha256.

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from deploy.files import TEMPLATES
 from tests.unit.test_settings import HASH, complaint
 from workbench.config import parse
+from workbench.settings import Services
 
 ADA = {"name": "ada", "admin": True}
 
@@ -62,6 +64,39 @@ def test_a_name_of_the_systems_is_neither_a_users_nor_a_groups(config: dict[str,
         "workbench:users[0].name",
         "workbench:users[1].groups[0]",
     ]
+
+
+def transient_accounts() -> list[str]:
+    """Units whose account systemd makes as long as they run: it has the unit's name."""
+    units = TEMPLATES.glob("*/*.service*")
+    return [unit.name.partition(".")[0] for unit in units if "DynamicUser=yes" in unit.read_text()]
+
+
+@pytest.mark.parametrize(
+    ("name", "service"),
+    [
+        ("caddy", "proxy"),
+        ("docker", "docker"),
+        ("jupyterhub", "jupyterhub"),
+        ("rstudio-server", "rstudio"),
+        ("shiny", "shiny"),
+    ],
+)
+def test_a_name_that_a_service_takes_is_nobodys_whether_it_is_on_or_off(
+    config: dict[str, Any], name: str, service: str
+) -> None:
+    config["workbench:services"] = (
+        {service: {"enabled": False}} if service in {"jupyterhub", "rstudio"} else {}
+    )
+    for users in ([{"name": name}], [{"name": "ada", "groups": [name]}]):
+        said = complaint(config, users=users)
+        assert f'is "{name}", which is reserved for the service {service}; choose another name.' in said
+
+
+def test_no_daemon_runs_in_an_account_that_a_user_has() -> None:
+    accounts = transient_accounts()
+    assert "jupyterhub-proxy" in accounts
+    assert set(accounts) <= set(Services.reserved_names())
 
 
 def test_the_removed_are_no_people_of_the_workbench(config: dict[str, Any]) -> None:

@@ -15,24 +15,16 @@ from workbench.instance_types import Architecture
 from workbench.settings import rules
 from workbench.settings.mirrors import Mirrors
 from workbench.settings.section import Section, Service, SshKey
-from workbench.settings.services import Base, Docker, JupyterHub, Proxy, Python, R, RStudio, Services, Shiny
+from workbench.settings.services import Services
 from workbench.settings.users import Limits, User
 
 __all__ = [
-    "Base",
-    "Docker",
-    "JupyterHub",
     "Limits",
     "Mirrors",
-    "Proxy",
-    "Python",
-    "R",
-    "RStudio",
     "Section",
     "Service",
     "Services",
     "Settings",
-    "Shiny",
     "User",
 ]
 

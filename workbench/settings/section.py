@@ -58,6 +58,8 @@ class Service(Section):
     path_header: ClassVar[str | None] = None
     # Whether its pages are users' own, which the browser is to keep apart from all others.
     sandboxed: ClassVar[bool] = False
+    # What no user and no group may be called: accounts that it runs as, groups, folders among the shared ones.
+    reserved_names: ClassVar[tuple[str, ...]] = ()
 
     enabled: bool = Field(True, description="whether the service runs")
 

@@ -70,6 +70,7 @@ class RStudio(Service):
     path_header: ClassVar[str | None] = "X-RStudio-Root-Path"
     units: ClassVar[tuple[str, ...]] = ("rstudio-server.service", "workbench-session-scope.socket")
     health: ClassVar[str | None] = "/auth-sign-in"
+    reserved_names: ClassVar[tuple[str, ...]] = ("rstudio-server",)
 
     port: Port = Field(8787, description="loopback port of the server, where Caddy finds it")
     version: Annotated[str, AfterValidator(checks.rstudio_version)] = Field(
@@ -88,6 +89,7 @@ class JupyterHub(Service):
     path: ClassVar[str | None] = "/jupyter/"
     units: ClassVar[tuple[str, ...]] = ("jupyterhub-proxy.service", "jupyterhub.service")
     health: ClassVar[str | None] = "/jupyter/hub/health"
+    reserved_names: ClassVar[tuple[str, ...]] = ("jupyterhub", "jupyterhub-proxy")
 
     message: Annotated[str, Field(max_length=500)] = Field(
         "", description="message of the day, on the hub's pages and in every new terminal"
@@ -114,6 +116,7 @@ class Shiny(Service):
     units: ClassVar[tuple[str, ...]] = ("shiny-server.service",)
     health: ClassVar[str | None] = "/shiny/"
     sandboxed: ClassVar[bool] = True
+    reserved_names: ClassVar[tuple[str, ...]] = ("shiny",)
 
     enabled: bool = Field(
         False,
@@ -127,6 +130,7 @@ class Docker(Service):
     """Containers of users' own, without root."""
 
     title: ClassVar[str] = "Containers"
+    reserved_names: ClassVar[tuple[str, ...]] = ("docker",)
 
     enabled: bool = Field(False, description="whether users may run containers, by rootless Podman")
 
@@ -138,6 +142,7 @@ class Proxy(Section):
     title: ClassVar[str] = "Web server"
     units: ClassVar[tuple[str, ...]] = ("caddy.service",)
     health: ClassVar[str] = "/"
+    reserved_names: ClassVar[tuple[str, ...]] = ("caddy",)
 
     http_port: ClassVar[int] = 80
     https_port: ClassVar[int] = 443
@@ -191,3 +196,15 @@ class Services(Section):
             section = getattr(self, name)
             if isinstance(section, Service) and section.enabled:
                 yield name, section
+
+    @classmethod
+    def reserved_names(cls) -> dict[str, str]:
+        """What no user and no group may be called, with the service that takes it, be that on or off.
+
+        Whoever had the name of one that is off would own its files and run its daemon once it is on.
+        """
+        return {
+            name: service
+            for service, field in cls.model_fields.items()
+            for name in getattr(field.annotation, "reserved_names", ())
+        }

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from workbench import checks
 from workbench.faults import Fault
 from workbench.settings.section import Section, SshKey, twice
+from workbench.settings.services import Services
 
 
 def _password_hash(value: SecretStr) -> SecretStr:
@@ -15,12 +16,23 @@ def _password_hash(value: SecretStr) -> SecretStr:
     return value
 
 
+def _left_by_services(name: str) -> str:
+    """A name that no service takes."""
+    if service := Services.reserved_names().get(name):
+        raise ValueError(f"is reserved for the service {service}; choose another name")
+    return name
+
+
+UserName = Annotated[str, AfterValidator(checks.user_name), AfterValidator(_left_by_services)]
+GroupName = Annotated[str, AfterValidator(checks.group_name), AfterValidator(_left_by_services)]
+
+
 class User(Section):
     """A person with an account: the same name and password everywhere on the workbench."""
 
-    name: Annotated[str, AfterValidator(checks.user_name)] = Field(description="login name")
+    name: UserName = Field(description="login name")
     admin: bool = Field(False, description="may use sudo and administer the hub")
-    groups: list[Annotated[str, AfterValidator(checks.group_name)]] = Field(
+    groups: list[GroupName] = Field(
         [], description="groups, made where there are none; each has a folder in ~/shared for its members"
     )
     ssh_keys: list[SshKey] = Field([], description="public keys for SSH, as in adminSshKeys")

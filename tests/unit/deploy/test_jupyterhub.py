@@ -17,7 +17,7 @@ from deploy import jupyterhub, units
 from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench import versions
-from workbench.settings import JupyterHub
+from workbench.settings.services import JupyterHub
 
 SERVICE = JupyterHub.model_validate({"port": 9000, "hubPort": 9001, "apiPort": 9002, "namedServers": 3})
 ENVIRONMENT = "/opt/workbench/jupyterhub-0123456789ab"

@@ -15,7 +15,8 @@ from deploy import python, r, rstudio, units
 from deploy.files import render
 from tests.needs import needs
 from workbench import versions
-from workbench.settings import Mirrors, RStudio
+from workbench.settings import Mirrors
+from workbench.settings.services import RStudio
 from workbench_host import rsession, session_scope
 
 

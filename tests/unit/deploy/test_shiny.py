@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from deploy import shiny, units
 from deploy.files import render
 from tests.needs import needs
-from workbench.settings import Shiny
+from workbench.settings.services import Shiny
 
 SERVICE = Shiny.model_validate({"enabled": True, "port": 4000})
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from deploy import python, r
-from workbench.settings import Mirrors, Python, R
+from workbench.settings import Mirrors
+from workbench.settings.services import Python, R
 from workbench_host import kernels, packages, processes, python_versions, r_versions
 
 SHA256 = "a" * 64

@@ -1,0 +1,32 @@
+"""What pages quote of the code is what the code says."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from workbench.stack import ROOT
+
+PAGE = ROOT / "docs" / "add-a-service.md"
+QUOTED = ("workbench/settings/services.py", "workbench/settings/services.py", "deploy/shiny.py")
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def parts(block: str) -> Iterator[str]:
+    """What stands between the lines that say that something is left out."""
+    yield from re.split(r"^ *\.\.\.\n", block, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("block", "file"), list(zip(BLOCKS, QUOTED, strict=True)))
+def test_the_page_on_services_quotes_the_code_to_the_letter(block: str, file: str) -> None:
+    text, at = (ROOT / file).read_text(), 0
+    for part in parts(block):
+        found = text.find(part, at)
+        assert found >= 0, f"{PAGE.name} quotes what {file} does not say there:\n{part}"
+        at = found + len(part)
+
+
+def test_the_page_on_services_names_files_that_there_are() -> None:
+    named = re.findall(r"`((?:deploy|host|templates|tests|tools|workbench)/[\w./-]+)`", PAGE.read_text())
+    assert "deploy/main.py" in named
+    assert [path for path in named if not (ROOT / path).exists()] == []
