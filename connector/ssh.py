@@ -122,14 +122,14 @@ class WorkbenchConnector(Remembering, SSHConnector):
         self._client = client
 
     @staticmethod
-    def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
+    def make_names_data(name: str) -> Iterator[tuple[str, dict[str, str], list[str]]]:
         """The host is called as in the inventory, without the name of the connector."""
         quick.shorten()  # this is the first that pyinfra asks of the connector, before any operation
-        transport = {"transport_factory": PromptTransport}
-        yield name, {"ssh_hostname": name, "ssh_paramiko_connect_kwargs": transport}, []
+        yield name, {"ssh_hostname": name}, []
 
     def make_paramiko_kwargs(self) -> dict[str, Any]:
-        return {**super().make_paramiko_kwargs(), **self._way(), **_first(self.host.data.get(KEY))}
+        ours = {"transport_factory": PromptTransport, **self._way(), **_first(self.host.data.get(KEY))}
+        return {**super().make_paramiko_kwargs(), **ours}
 
     def disconnect(self) -> None:
         super().disconnect()

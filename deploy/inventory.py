@@ -31,7 +31,10 @@ def _host() -> tuple[str, dict[str, object]]:
         "ssh_user": _ADMIN,
         # What ~/.ssh/config has to say is in `route`, which ssh itself has read it for.
         "ssh_config_file": _os.devnull,
-        "ssh_paramiko_connect_kwargs": {"key_filename": [str(path) for path in route.identities]},
+        "ssh_paramiko_connect_kwargs": {
+            # ssh passes by those that are not there, paramiko ends at them
+            "key_filename": [str(path) for path in route.identities if path.is_file()]
+        },
         "ssh_known_hosts_file": str(known_hosts),
         "ssh_strict_host_key_checking": _stack.host_key_checking(facts),
         "ssh_connect_retries": 10,

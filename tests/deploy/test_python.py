@@ -62,12 +62,12 @@ def test_a_login_shell_finds_the_data_science_python_but_root_the_systems(workbe
 def test_without_a_login_shell_people_find_what_terminals_find_and_root_what_debian_has(
     workbench: Workbench,
 ) -> None:
-    find = "command -v python python3 pip R uv"
+    find = "for name in python python3 pip R uv; do command -v $name; done"
     login = workbench.ssh(f"runuser -l grace -c '{find}'").stdout
     assert login.split()[:2] == [f"{python.BIN}/python", f"{python.BIN}/python3"]
     assert len(login.split()) == 5
     ssh = [*stacks.ssh_command(workbench.outputs)[:-1], f"grace@{workbench.outputs.address}"]
-    for command in (find, f"sh -c '{find}'"):
+    for command in (find, f"sh -c '{find}'", f"bash -c '{find}'"):
         assert run([*ssh, command]).stdout == login, command
     units = run([*ssh, "systemctl --user show-environment"]).stdout.splitlines()
     assert [line.split(":")[0] for line in units if line.startswith("PATH=")] == [f"PATH={python.BIN}"]
