@@ -123,10 +123,14 @@ def first_boot() -> Generator[StringCommand, None, None]:
 
 @dataclass(frozen=True)
 class PackageState:
-    """Names that dpkg has installed, and whether an interrupted dpkg has to be taken up again."""
+    """Names that dpkg has installed, and whether an interrupted dpkg has to be taken up again.
+
+    `waited`: what was begun with was still at work, and has changed the host by now.
+    """
 
     installed: frozenset[str]
     broken: bool
+    waited: bool = False
 
 
 class Packages(FactBase[PackageState]):
@@ -141,7 +145,7 @@ class Packages(FactBase[PackageState]):
     def batch(asked: Sequence[Mapping[str, Any]]) -> str:
         packages = dict.fromkeys(name for one in asked for name in one["packages"])
         return (
-            f"{wait_for_begun()}; "
+            f"[ ! -e {AT_WORK} ] || echo waited; {wait_for_begun()}; "
             f"dpkg-query -W -f '${{db:Status-Status}} ${{Package}}\\n' {join(packages)} 2>/dev/null; "
             '[ -z "$(dpkg --audit; ls /var/lib/dpkg/updates)" ] || echo broken'
         )
@@ -149,12 +153,12 @@ class Packages(FactBase[PackageState]):
     def process(self, output: list[str]) -> PackageState:
         words = [line.split() for line in output]
         installed = frozenset(pair[1] for pair in words if pair[0] == "installed")
-        return PackageState(installed, broken=["broken"] in words)
+        return PackageState(installed, broken=["broken"] in words, waited=["waited"] in words)
 
     @staticmethod
     def split(asked: Sequence[Mapping[str, Any]], output: Sequence[str]) -> Sequence[Sequence[str]]:
         def concerns(line: str, names: Sequence[str]) -> bool:
-            return line == "broken" or line.split()[-1] in names
+            return line in {"broken", "waited"} or line.split()[-1] in names
 
         return [[line for line in output if concerns(line, one["packages"])] for one in asked]
 
@@ -176,6 +180,9 @@ def install(
     if missing:
         yield files.Described(update_script(mirrors or {}), "fetch the lists of packages where they are old")
         yield files.Described(f"{APT_GET} install {join(missing)}", f"install {join(missing)}")
+    elif state.waited:
+        # A command that changes nothing, so that this counts as the change that it was: what was read meanwhile is old.
+        yield files.Described("true", "wait for what was begun with")
 
 
 @operation()

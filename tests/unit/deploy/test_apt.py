@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -270,3 +271,15 @@ def test_the_shell_around_apt_is_sound() -> None:
         apt.Packages().command(["curl"]),
     ):
         subprocess.run(["sh", "-n", "-c", script], check=True)
+
+
+@pytest.mark.parametrize("waited", [True, False])
+def test_what_was_begun_with_counts_as_a_change_once_it_was_waited_for(
+    waited: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what was read while it was at work would count on."""
+    said = ["installed git", *(["waited"] if waited else [])]
+    [parted] = apt.Packages.split([{"packages": ["git"]}], said)
+    state = apt.Packages().process(list(parted))
+    monkeypatch.setattr(apt, "host", SimpleNamespace(get_fact=lambda *_, **__: state))
+    assert len(list(apt.install._inner(packages=["git"]))) == waited

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench_host import tools as hosttools
+from workbench_host import tools
 
 
 def test_what_is_written_is_whole_and_of_its_mode_whatever_was_there(tmp_path: Path) -> None:
@@ -13,11 +13,11 @@ def test_what_is_written_is_whole_and_of_its_mode_whatever_was_there(tmp_path: P
     path.write_text("old")
     path.chmod(0o644)
     (tmp_path / ".registry.json.new").write_text("left by one that was killed")
-    hosttools.write(path, "new", 0o600)
+    tools.write(path, "new", 0o600)
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
-    hosttools.write(str(path), b"\xff")
+    tools.write(str(path), b"\xff")
     assert path.read_bytes() == b"\xff"
     assert path.stat().st_mode & 0o777 == 0o644
 
@@ -31,13 +31,13 @@ def test_a_write_that_is_killed_leaves_the_old_file(tmp_path: Path, monkeypatch:
     for moment in ("fsync", "replace"):
         monkeypatch.setattr(os, moment, killed)
         with pytest.raises(KeyboardInterrupt):
-            hosttools.write(path, "new")
+            tools.write(path, "new")
         assert path.read_text() == "old"
 
 
 def test_a_command_gets_its_input_and_a_failure_says_what_the_command_said() -> None:
-    assert hosttools.run("cat", given="secret") == "secret"
-    assert hosttools.run("sh", "-c", "echo no; exit 3", okay=(0, 3)) == "no\n"
-    with pytest.raises(hosttools.FailureError, match=r"`sh -c .*` failed with status 4: why$") as caught:
-        hosttools.run("sh", "-c", "echo why >&2; exit 4", given="secret")
+    assert tools.run("cat", given="secret") == "secret"
+    assert tools.run("sh", "-c", "echo no; exit 3", okay=(0, 3)) == "no\n"
+    with pytest.raises(tools.FailureError, match=r"`sh -c .*` failed with status 4: why$") as caught:
+        tools.run("sh", "-c", "echo why >&2; exit 4", given="secret")
     assert "secret" not in str(caught.value)
