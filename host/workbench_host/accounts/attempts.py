@@ -1,7 +1,7 @@
 """Things that are done one after another, where one that fails keeps no other name's from being done."""
 
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,15 +29,13 @@ class Attempts:
             return False
         return True
 
-    def take(self, steps: Iterable[Step], verbs: Mapping[str, Callable[[str, Any], None]]) -> None:
-        """Does the steps, but those of a name of which one has failed: they build on it."""
-        for step in steps:
-            if step.name in self.failed:
-                continue
-            if self.make(f"{phrase(step)} of {step.name}", verbs[step.verb], step.name, step.value):
-                print(f"{step.verb} {step.name}")
-            else:
-                self.failed.add(step.name)
+    def take(self, decided: Step, verbs: Mapping[str, Callable[[str, Any], None]]) -> None:
+        """Does one step of a plan."""
+        verb, name = decided.verb, decided.name
+        if self.make(f"{phrase(decided)} of {name}", verbs[verb], name, decided.value):
+            print(f"{verb} {name}")
+        else:
+            self.failed.add(name)
 
     def finish(self) -> None:
         """Raises FailureError with all that failed."""

@@ -2,8 +2,8 @@
 
 A name that once had an account keeps its uid for good, in the registry on the data volume; the registry also holds the
 password hash last seen, so that a password changed by its owner is there again on another server. `plan` gives steps
-that may be cut short anywhere, and of which those of one name may be left out from one on: planning anew from what is
-then there leads to the same end. What shuts somebody out comes before all that could fail or take long.
+that may be cut short anywhere, and of which some of one name may be left out: planning anew from what is then there
+leads to the same end. What shuts somebody out comes before all that could fail or take long.
 """
 
 import itertools
@@ -73,13 +73,11 @@ def stage(step: Step, system: System) -> int:
         case "drop_keys", _:
             return SHUT
         case "lock", _:
-            return (
-                SHUT if step.name in system.accounts else MAKE
-            )  # one that is to be made is closed afterwards
+            # One that is not there is made first.
+            return SHUT if step.name in system.accounts else MAKE
         case "set_keys", _:
-            return (
-                SHUT if step.name in system.keys else MAKE
-            )  # a key that is not declared any more goes with it
+            # A key that is not declared any more goes with it.
+            return SHUT if step.name in system.keys else MAKE
         case "set_groups", (_, lost):
             return SHUT if lost else MAKE
         case "end_sessions", _:

@@ -180,12 +180,15 @@ def apply(due: Due) -> None:
     """
     attempts = Attempts()
     ready = attempts.make("write the registry", write_registry, due.plan.first)
-    attempts.take(due.plan.closing, VERBS)
+    for step in due.plan.closing:
+        attempts.take(step, VERBS)
     if not ready:
         attempts.finish()
     attempts.make(f"make the link {shared.LINK}", shared.link)
     if attempts.make("set the disk quotas", quota.apply, due.quotas):
-        attempts.take(due.plan.rest, VERBS)
+        for step in due.plan.rest:
+            if step.name not in attempts.failed:
+                attempts.take(step, VERBS)
         attempts.make("put the shared folders right", share, due.plan)
         attempts.make("write the registry", write_registry, due.plan.after(attempts.failed))
     attempts.finish()

@@ -111,7 +111,8 @@ class Step:
 class Plan:
     """`first` is the registry to be written before the steps, `last` the one after them.
 
-    The steps of `closing` shut somebody out, and need nothing of what those of `rest` make.
+    The steps of `closing` shut somebody out, and each can be done whatever became of the others. Those of `rest` build
+    on the ones before, and are for names of which none has failed.
     """
 
     first: Registry

@@ -111,16 +111,17 @@ def apply(
 ) -> Any:
     """Does what is planned, and gives back the registry that is then on the volume.
 
-    `failing` are steps that fail, by verb and name: the name's later ones are left out then.
+    `failing` are steps that fail, by verb and name: the name's later ones but for closing it are left out then.
     """
     decided = accounts_plan.plan(wanted, registry or Registry(), machine.system())
     failed: set[str] = set()
     for number, step in enumerate(decided.steps):
         if number == killed_after:
             return decided.first
+        is_left_out = number >= len(decided.closing) and step.name in failed
         if (step.verb, step.name) in failing:
             failed.add(step.name)
-        if step.name not in failed:
+        elif not is_left_out:
             machine.do(step)
     return decided.after(failed)
 

@@ -108,6 +108,18 @@ def test_what_fails_for_one_is_told_with_its_name_and_keeps_nobody_else_in(
     assert host.machine.accounts["zoe"].shadow == HASHES[0]
 
 
+def test_what_shuts_somebody_out_is_tried_even_where_another_part_of_it_fails(host: Host) -> None:
+    host.failing = {(verb, "ana"): FULL for verb in ("lock", "drop_keys")}
+    host.failing["set_groups", "cleo"] = FULL
+    assert program.main([]) == 1
+    assert {("end_sessions", "ana"), ("end_sessions", "cleo")} <= set(host.done)
+    assert ("archive_home", "ana") not in host.done
+    host.failing = {}
+    assert program.main([]) == 0
+    assert is_out(host, "ana")
+    assert "sudo" not in host.machine.accounts["cleo"].groups
+
+
 @pytest.mark.parametrize("what", ["quotas", "registry"])
 def test_what_keeps_accounts_from_being_made_keeps_nobody_in(
     host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: str
