@@ -87,7 +87,7 @@ def declared_key(private_key: Path | None) -> str:
 
 
 def refuse_lockout(keys: Sequence[str], own: str) -> None:
-    """Raises DeployError where the administrator's `keys` lack `own`, with which this deploy itself came in.
+    """Raises DeployError where the administrator's `keys` lack `own`, with which this deploy itself came in, or bar it.
 
     `own` is empty where nobody knows, as at the first deploy by an agent's key; the first boot was given `keys` then.
     """
@@ -100,6 +100,14 @@ def refuse_lockout(keys: Sequence[str], own: str) -> None:
         raise DeployError(
             f"adminSshKeys lacks the key that this deploy logs in with, which would lock it out: {key}; add that key, "
             "or use another one first (WORKBENCH_SSH_KEY)."
+        )
+    barrier = next(
+        filter(None, (sshkeys.barrier(line) for line in keys if key and sshkeys.bare(line) == key)), ""
+    )
+    if barrier:
+        raise DeployError(
+            f"adminSshKeys has the key that this deploy logs in with, but with the option {barrier}, which can lock it "
+            f"out: {key}; leave that option out, or use another key first (WORKBENCH_SSH_KEY)."
         )
 
 

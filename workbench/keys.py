@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench import sshkeys
 from workbench.errors import WorkbenchError
 from workbench.openssh import Route
 
@@ -48,20 +49,26 @@ def chosen(accepted: Iterable[str], route: Route) -> Key | None:
 
     Raises WorkbenchError where it cannot be used without asking somebody, or WORKBENCH_SSH_KEY names none.
     """
-    held, wanted = _held(route.agent), fingerprints(accepted)
-    if named() is None:
-        known = next((one for one in held if one in wanted), None)
-        if known is not None:
-            return Key(known)
-    files = [file for file in _files(route) if named() or _fingerprint(file) in wanted]
-    faults = {file: _fault(file) for file in files}
-    for file, fault in faults.items():
-        if fault is None:
-            return Key(_fingerprint(file), file)
-        if _fingerprint(file) in held:
-            return Key(_fingerprint(file))
+    lines, held = list(accepted), _held(route.agent)
+    files = {file: _fingerprint(file) for file in _files(route)}
+    faults: dict[Path, str | None] = {}
+    free = [line for line in lines if not sshkeys.barrier(line)]  # the others may be refused, and come last
+    for wanted in map(fingerprints, (free, lines)):
+        if named() is None:
+            known = next((one for one in held if one in wanted), None)
+            if known is not None:
+                return Key(known)
+        for file, found in files.items():
+            if file in faults or not (named() or found in wanted):
+                continue
+            faults[file] = _fault(file)
+            if faults[file] is None:
+                return Key(found, file)
+            if found in held:
+                return Key(found)
     for fault in faults.values():
-        raise WorkbenchError(fault)
+        if fault is not None:
+            raise WorkbenchError(fault)
     return None
 
 

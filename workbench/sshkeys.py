@@ -3,6 +3,7 @@
 A line with an option that sshd does not know is one that it passes over without a word, so it is refused here.
 """
 
+import datetime
 import re
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -42,6 +43,14 @@ _VALUE = "|".join(
 _OPTIONS = re.compile(rf"(?:{_FLAG}|{_VALUE})(?:,(?:{_FLAG}|{_VALUE}))*", re.IGNORECASE)
 _ONCE = ("command=", "from=", "principals=")
 
+# What can keep a key from what a deploy needs: any command, without a terminal, from where it runs now or later, and
+# with nobody to type a PIN. Of `restrict` and the `no-` ones it needs nothing, and sshd ignores `environment`.
+_BARRIERS = {"cert-authority", "command", "from", "verify-required"}
+_OPTION = re.compile(rf'([a-z0-9-]+)(?:="({_ANY})")?', re.IGNORECASE)
+_SOON = datetime.timedelta(
+    days=1
+)  # an expiry-time without Z is in the server's time zone, which is not known here
+
 _KIND = "|".join(map(re.escape, _KINDS))
 _LINE = re.compile(
     rf'(?:(?P<options>(?:[^\s"]|"{_ANY}")+)[ \t]+)?'
@@ -79,6 +88,30 @@ def bare(value: str) -> str:
     """A line's key without options and comment, `ssh-ed25519 AAAA...`; empty where there is none in it."""
     parts = _LINE.fullmatch(value.strip())
     return f"{parts['kind']} {parts['blob']}" if parts else ""
+
+
+def barrier(value: str) -> str:
+    """The option of a line that can keep a deploy out which has its key, as it stands there; "" where none can.
+
+    That is also an expiry-time which is past, or will be within a day.
+    """
+    parts = _LINE.fullmatch(value.strip())
+    for option in _OPTION.finditer(parts["options"] or "") if parts else ():
+        name = option[1].lower()
+        if name in _BARRIERS or (name == "expiry-time" and _is_past(option[2])):
+            return option[0]
+    return ""
+
+
+def _is_past(expiry: str) -> bool:
+    """Of YYYYMMDD[HHMM[SS]][Z]. sshd refuses a key whose date is none."""
+    try:
+        until = datetime.datetime.strptime(
+            expiry.upper().rstrip("Z").ljust(14, "0") + "+0000", "%Y%m%d%H%M%S%z"
+        )
+    except ValueError:
+        return True
+    return until < datetime.datetime.now(datetime.UTC) + _SOON
 
 
 def _judge(options: str) -> None:

@@ -42,6 +42,7 @@ ACME, OWN, CHOSEN = "acme.caddy", "own.caddy", "certificate.caddy"
 RELOAD = ("systemctl", "restart", "caddy-reload.service")
 REFUSED = "could not get certificate from issuer"  # Caddy's words in its journal
 WAIT_SECONDS = 120
+DONE = {"choose": "chosen", "obtain": "obtained"}
 TIMEOUT_SECONDS = 15
 
 
@@ -200,25 +201,53 @@ def obtain(config: Config, check: bool) -> int:
 
 
 def ask(config: Config) -> None:
-    """Lets Caddy ask the CA, and waits for its answer; raises FailureError where it is no."""
+    """Lets Caddy ask the CA, and waits for its answer; raises FailureError where it is no.
+
+    However it ends without a certificate, the own CA's is the one in use: a restarted Caddy would ask again.
+    """
+    try:
+        reason = answer(config)
+    except (FailureError, OSError):
+        put(OWN)
+        raise
+    if reason is None:
+        return
+    put(OWN)
+    reload()
+    raise FailureError(
+        f"the CA of services.proxy.acmeServer ({config['server']}) gave no certificate for {config['domain']}: {reason}"
+    )
+
+
+def answer(config: Config) -> str | None:
+    """Why the CA gave no certificate, None where it gave one; raises FailureError where Caddy could not ask it."""
     since = int(time.time())
     put(ACME)
-    subprocess.run(RELOAD, check=True)
-    reason = None
-    while reason is None and time.time() < since + WAIT_SECONDS:
+    reload()
+    while time.time() < since + WAIT_SECONDS:
         if stored(config):
-            return
+            return None
         time.sleep(1)
-        reason = refusal(since)
-    put(OWN)
-    subprocess.run(RELOAD, check=True)
-    raise FailureError(
-        f"the CA of services.proxy.acmeServer ({config['server']}) gave no certificate for {config['domain']}: "
-        f"{reason or f'no answer within {WAIT_SECONDS} s'}"
-    )
+        if reason := refusal(since):
+            return reason
+    return f"no answer within {WAIT_SECONDS} s"
+
+
+def reload() -> None:
+    """Has the proxy read its configuration again."""
+    try:
+        tools.run(*RELOAD)
+    except FailureError as failure:
+        raise FailureError(
+            f"the proxy did not take its configuration ({failure}); `journalctl -u caddy-reload` says why"
+        ) from None
 
 
 def main(arguments: Sequence[str]) -> int:
     what, *flags = arguments
     config = json.loads(tools.wanted(CONFIG, flags))
-    return {"choose": choose, "obtain": obtain}[what](config, "--check" in flags)
+    try:
+        return {"choose": choose, "obtain": obtain}[what](config, "--check" in flags)
+    except OSError as error:
+        print(f"The certificate cannot be {DONE[what]}: {tools.reason(error)}.", file=sys.stderr)
+        return 1

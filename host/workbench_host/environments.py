@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workbench_host.processes import run_from
-from workbench_host.tools import CONFIG
+from workbench_host.tools import CONFIG, reason
 
 ROOT = Path("/opt/workbench")
 LOCKS = Path(CONFIG) / "locks"
@@ -164,12 +164,15 @@ def main(arguments: Sequence[str]) -> int:
         try:
             if not is_whole(folder):
                 build(folder, options)
+            switch(options.name, folder)
         except subprocess.CalledProcessError as error:
             command = " ".join(Path(part).name if part.startswith("/") else part for part in error.cmd[:3])
             why = "; ".join(complaints(options)) or f"{command} failed"
             print(f"The environment {options.name} could not be installed: {why}.", file=sys.stderr)
             return 1
+        except OSError as error:
+            print(f"The environment {options.name} could not be installed: {reason(error)}.", file=sys.stderr)
+            return 1
         finally:
             shutil.rmtree(ROOT / ".cache", ignore_errors=True)
-        switch(options.name, folder)
     return 0

@@ -53,14 +53,17 @@ def is_current(package: Package) -> bool:
 
 def rscript(version: str, code: str) -> tuple[int, str]:
     """Exit status and last words of R code; what R itself reads at its start is as for everybody."""
-    done = subprocess.run(
-        [ROOT / version / "bin" / "Rscript", "-e", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        timeout=INSTALL_SECONDS,
-    )
+    try:
+        done = subprocess.run(
+            [ROOT / version / "bin" / "Rscript", "-e", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=INSTALL_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return 1, f"no end after {INSTALL_SECONDS} s"
     words = (done.stderr.strip() or done.stdout.strip()).splitlines()
     return done.returncode, " ".join(words[-2:])
 
@@ -125,5 +128,8 @@ def main(arguments: Sequence[str]) -> int:
             remove(version)
     except FailureError as error:
         print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"The versions of R could not be put right: {tools.reason(error)}.", file=sys.stderr)
         return 1
     return 0

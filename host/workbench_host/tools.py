@@ -21,6 +21,13 @@ class FailureError(Exception):
     """Something that a person has to look at; the text says what was found and what would be right."""
 
 
+def reason(error: Exception) -> str:
+    """Why something failed, in words: of what the system refuses without its number, and with the file."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
 def run(*command: str, okay: tuple[int, ...] = (0,), given: str | None = None) -> str:
     """The output of a command, with `given` on its standard input: that is how secrets travel.
 

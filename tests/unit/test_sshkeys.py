@@ -75,6 +75,29 @@ def test_the_key_of_a_line_is_known_without_options_and_comment() -> None:
     assert sshkeys.bare("") == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "barrier"),
+    [
+        ("restrict,no-pty", ""),
+        ('environment="A=from=,command="', ""),
+        ('expiry-time="29991231Z"', ""),
+        ('expiry-time="20200101"', 'expiry-time="20200101"'),
+        ('expiry-time="202001011200Z"', 'expiry-time="202001011200Z"'),
+        ('expiry-time="29991399"', 'expiry-time="29991399"'),
+        ('restrict,FROM="a,\\"b"', 'FROM="a,\\"b"'),
+        ('command="echo two  words"', 'command="echo two  words"'),
+        ("no-pty,cert-authority", "cert-authority"),
+        ("verify-required", "verify-required"),
+    ],
+)
+def test_an_option_that_can_keep_a_deploy_out_is_named(options: str, barrier: str) -> None:
+    assert sshkeys.barrier(f"{options} {PUBLIC_KEY}") == barrier
+
+
+def test_a_key_without_options_has_no_barrier_whatever_its_comment_says() -> None:
+    assert sshkeys.barrier(f'{PUBLIC_KEY} from="home"') == sshkeys.barrier("no key") == ""
+
+
 @hypothesis_settings(deadline=None)  # other tests run beside it
 @given(st.binary(max_size=80))
 def test_bytes_that_are_no_key_are_never_taken_for_one(blob: bytes) -> None:

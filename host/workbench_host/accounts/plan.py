@@ -2,7 +2,8 @@
 
 A name that once had an account keeps its uid for good, in the registry on the data volume; the registry also holds the
 password hash last seen, so that a password changed by its owner is there again on another server. `plan` gives steps
-that may be cut short anywhere: planning anew from what is then there leads to the same end.
+that may be cut short anywhere, and of which some of one name may be left out: planning anew from what is then there
+leads to the same end. What shuts somebody out comes before all that could fail or take long.
 """
 
 import itertools
@@ -25,6 +26,8 @@ from workbench_host.accounts.records import (
     System,
     Wanted,
 )
+
+SHUT, END, MAKE, CLEAR = range(4)  # the stages of a plan
 
 
 def plan(wanted: Iterable[Wanted], registry: Registry, system: System) -> Plan:
@@ -53,7 +56,35 @@ def plan(wanted: Iterable[Wanted], registry: Registry, system: System) -> Plan:
                 steps.append(Step("archive_home", name))
         last[name] = replace(first[name], locked=True)
     steps += [Step("drop_keys", name) for name in sorted(set(system.keys) - set(users))]
-    return Plan(Registry(first, gids), tuple(steps), Registry(last, gids))
+    return Plan(Registry(first, gids), *staged(steps, system), Registry(last, gids))
+
+
+def staged(steps: Iterable[Step], system: System) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The steps that shut somebody out, and all others. Those of a name keep their order but for that."""
+    by_stage: dict[int, list[Step]] = {number: [] for number in (SHUT, END, MAKE, CLEAR)}
+    for step in steps:
+        by_stage[stage(step, system)].append(step)
+    return (*by_stage[SHUT], *by_stage[END]), (*by_stage[MAKE], *by_stage[CLEAR])
+
+
+def stage(step: Step, system: System) -> int:
+    """When a step's turn comes: no way in any more, nothing that still runs, what is made, homes that go."""
+    match step.verb, step.value:
+        case "drop_keys", _:
+            return SHUT
+        case "lock", _:
+            # One that is not there is made first.
+            return SHUT if step.name in system.accounts else MAKE
+        case "set_keys", _:
+            # A key that is not declared any more goes with it.
+            return SHUT if step.name in system.keys else MAKE
+        case "set_groups", (_, lost):
+            return SHUT if lost else MAKE
+        case "end_sessions", _:
+            return END
+        case (("archive_home" | "drop_archived"), _):
+            return CLEAR
+    return MAKE
 
 
 def assign(users: Mapping[str, Wanted], registry: Registry, system: System) -> dict[str, int]:
@@ -224,9 +255,10 @@ def activate(user: Wanted, entry: Entry, system: System) -> tuple[Entry, list[St
 
 
 def memberships(name: str, account: Account, wanted: frozenset[str]) -> list[Step]:
-    """The step that makes the user a member of exactly these of our groups."""
-    there = account.groups
-    return [] if there == wanted else [Step("set_groups", name, (wanted - there, there - wanted))]
+    """The steps that make the user a member of exactly these of our groups."""
+    gained, lost = wanted - account.groups, account.groups - wanted
+    changes = (frozenset[str](), lost), (gained, frozenset[str]())  # apart: what is lost waits for nothing
+    return [Step("set_groups", name, change) for change in changes if any(change)]
 
 
 def missing(name: str, uid: int, groups: frozenset[str], system: System) -> list[Step]:

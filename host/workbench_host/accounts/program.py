@@ -19,13 +19,14 @@ from typing import Any
 
 from workbench_host import processes
 from workbench_host.accounts import quota, shared
+from workbench_host.accounts.attempts import Attempts
 from workbench_host.accounts.homes import archive_home, drop_archived, make_home, return_home
 from workbench_host.accounts.plan import plan, seen
 from workbench_host.accounts.records import NO_SHELL, SHELL, SYSTEM_GROUPS, ConflictError, Plan, Registry
 from workbench_host.accounts.registry import is_kept, read_registry, read_wanted, write_registry
 from workbench_host.accounts.system import HOMES, KEYS, fields, read_accounts, read_system
 from workbench_host.accounts.words import counted, words
-from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, run, write
+from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, reason, run, write
 from workbench_host.tools import DATA_VOLUME as VOLUME
 
 LOCK = "/run/workbench/accounts.lock"
@@ -172,16 +173,31 @@ def decide(arguments: Sequence[str] = ()) -> Due:
 
 
 def apply(due: Due) -> None:
-    """The registry first: a uid is remembered before anything has it. Quotas before anybody gets a home."""
-    write_registry(due.plan.first)
-    shared.link()
-    quota.apply(due.quotas)
-    for step in due.plan.steps:
-        VERBS[step.verb](step.name, step.value)
-        print(f"{step.verb} {step.name}")
+    """The registry first: a uid is remembered before anything has it. Quotas before anybody gets a home.
+
+    Whoever is to be out is out before all of that but the registry, and without it too where it cannot be written.
+    Raises FailureError with all that failed, after what could be done.
+    """
+    attempts = Attempts()
+    ready = attempts.make("write the registry", write_registry, due.plan.first)
+    for step in due.plan.closing:
+        attempts.take(step, VERBS)
+    if not ready:
+        attempts.finish()
+    attempts.make(f"make the link {shared.LINK}", shared.link)
+    if attempts.make("set the disk quotas", quota.apply, due.quotas):
+        for step in due.plan.rest:
+            if step.name not in attempts.failed:
+                attempts.take(step, VERBS)
+        attempts.make("put the shared folders right", share, due.plan)
+        attempts.make("write the registry", write_registry, due.plan.after(attempts.failed))
+    attempts.finish()
+
+
+def share(decided: Plan) -> None:
+    """Makes the shared folders, and puts them right, of the groups that are there by now."""
     gids = {line[0]: int(line[2]) for line in fields("group")}
-    shared.apply(shared.folders(due.plan.last.gids, gids))
-    write_registry(due.plan.last)
+    shared.apply(shared.folders(decided.last.gids, gids))
 
 
 def save() -> None:
@@ -213,7 +229,7 @@ def main(arguments: Sequence[str]) -> int:
             if "--check" in arguments:
                 return check(arguments)
             apply(decide())
-    except (ConflictError, FailureError) as error:
-        print(f"Users: {error}.", file=sys.stderr)
+    except (ConflictError, FailureError, OSError) as error:
+        print(f"Users: {reason(error)}.", file=sys.stderr)
         return 1
     return 0

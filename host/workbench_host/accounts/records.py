@@ -1,7 +1,7 @@
 """What is declared, what the data volume remembers and what is on the host as far as accounts go; a plan's steps."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 FIRST_UID = 2000
@@ -109,8 +109,25 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """`first` is the registry to be written before the steps, `last` the one after them."""
+    """`first` is the registry to be written before the steps, `last` the one after them.
+
+    The steps of `closing` shut somebody out, and each can be done whatever became of the others. Those of `rest` build
+    on the ones before, and are for names of which none has failed.
+    """
 
     first: Registry
-    steps: tuple[Step, ...]
+    closing: tuple[Step, ...]
+    rest: tuple[Step, ...]
     last: Registry
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.closing + self.rest
+
+    def after(self, failed: Collection[str]) -> Registry:
+        """The registry after the steps where one of each of these names has failed: they are as before it."""
+        users = {
+            name: self.first.users[name] if name in failed else entry
+            for name, entry in self.last.users.items()
+        }
+        return Registry(users, self.last.gids)

@@ -33,8 +33,8 @@ def words(steps: Sequence[Step], running: Running) -> list[str]:
     return [f"{name}: {', '.join(phrases)}" for name, phrases in done.items()]
 
 
-def phrase(step: Step, running: Running) -> str:
-    """One step, without the name that it is about."""
+def phrase(step: Step, running: Running | None = None) -> str:
+    """One step, without the name that it is about; of what ends no more than that where `running` is None."""
     match step.verb, step.value:
         case (("add_group" | "add_system_group"), _):
             return "make the group"
@@ -45,7 +45,7 @@ def phrase(step: Step, running: Running) -> str:
         case "set_due", is_due:
             return "ask for another password at the next login" if is_due else "ask for no other password"
         case "end_sessions", int() as uid:
-            return f"end all that runs ({running(step.name, uid)})"
+            return "end all that runs" + (f" ({running(step.name, uid)})" if running else "")
         case verb, _:
             return _PLAIN[verb]
     raise AssertionError(step.verb)

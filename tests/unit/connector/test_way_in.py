@@ -1,5 +1,6 @@
 """How a deploy comes to a host, by real OpenSSH servers on loopback: by which way, and with which key."""
 
+import contextlib
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -194,6 +196,21 @@ def test_a_key_with_a_passphrase_is_used_through_an_agent_that_has_it(
         route = openssh.route(USER, FAR)
         assert keys.chosen([public_key], route) == keys.Key(keys.fingerprints([public_key])[0])
         assert keys.unusable(route) == []
+
+
+@pytest.mark.parametrize("in_agent", [False, True])
+def test_a_key_whose_options_may_keep_a_deploy_out_is_not_offered_before_another(
+    client: Client, in_agent: bool
+) -> None:
+    first, second = client.home / ".ssh" / "id_ecdsa", client.home / ".ssh" / "id_ed25519"
+    barred, free = f'from="10.0.0.0/8" {make_key(first)}', make_key(second)
+    fingerprint = keys.fingerprints([free])[0]
+    with client.agent(first) if in_agent else contextlib.nullcontext():
+        route = replace(openssh.route(USER, FAR), identities=(first, second))
+        assert keys.chosen([barred, free], route) == keys.Key(fingerprint, second)
+        only = keys.chosen([barred], route)
+    assert only is not None
+    assert only.fingerprint == keys.fingerprints([barred])[0]
 
 
 def test_what_no_program_can_use_is_named_with_what_helps(

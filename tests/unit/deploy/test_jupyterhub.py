@@ -107,6 +107,22 @@ def test_another_user_or_another_message_is_no_other_configuration() -> None:
     assert configuration(SERVICE) == configuration(SERVICE.model_copy(update={"message": "Another"}))
 
 
+def test_servers_ask_the_hub_about_their_visitors_again_within_seconds() -> None:
+    """0 would be for ever. The section of HubAuth counts for HubOAuth too, which it is in jupyterhub 6.1.1."""
+    c = Sections()
+    text = render(
+        "jupyterhub/jupyter_server_config.py.j2",
+        extension_folder="/nowhere",
+        extension="none",
+        idle_seconds=60,
+        interval_seconds=15,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", list(sys.path))
+        exec(compile(text, "jupyter_server_config.py", "exec"), {"get_config": lambda: c})
+    assert 0 < c.HubAuth.cache_max_age <= 10
+
+
 def test_nobody_spawns_who_is_not_declared_and_only_admins_may_use_sudo(hub: dict[str, Any]) -> None:
     with pytest.raises(Refused):
         asyncio.run(hub["prepare"](spawner("alan")))

@@ -21,7 +21,7 @@ def test_a_deploy_does_not_lock_itself_out(tmp_path: Path) -> None:
     private = tmp_path / "id_ed25519"
     private.with_suffix(".pub").write_text(f"{PUBLIC_KEY} comment of its own\n")
     ssh.refuse_lockout([PUBLIC_KEY], ssh.declared_key(private))
-    ssh.refuse_lockout([f'restrict,pty,from="10.0.0.0/8" {PUBLIC_KEY}'], ssh.declared_key(private))
+    ssh.refuse_lockout([f"restrict,no-pty {PUBLIC_KEY}"], ssh.declared_key(private))
     ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(None))
     ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(tmp_path / "without a public one"))
     kind, blob, *_ = PUBLIC_KEY.split()
@@ -29,6 +29,18 @@ def test_a_deploy_does_not_lock_itself_out(tmp_path: Path) -> None:
         ssh.refuse_lockout(["ssh-ed25519 other"], ssh.declared_key(private))
     with pytest.raises(DeployError, match="adminSshKeys is empty"):
         ssh.refuse_lockout([], "")
+
+
+@pytest.mark.parametrize(
+    "option",
+    ['command="true"', 'from="10.0.0.0/8"', 'expiry-time="20200101"', "cert-authority", "verify-required"],
+)
+def test_a_deploy_does_not_put_a_barrier_before_its_own_key(option: str) -> None:
+    other = f"{option} ssh-ed25519 other"
+    ssh.refuse_lockout([PUBLIC_KEY, other], PUBLIC_KEY)
+    with pytest.raises(DeployError, match=f"but with the option {re.escape(option)}, which can lock it out"):
+        ssh.refuse_lockout([f"restrict,{option} {PUBLIC_KEY}"], PUBLIC_KEY)
+    ssh.refuse_lockout([f"{option} {PUBLIC_KEY}"], "")
 
 
 @needs_sshd

@@ -102,14 +102,28 @@ def remembered(**entries: Any) -> Any:
     return Registry(entries)
 
 
-def apply(machine: Machine, wanted: list[Any], registry: Any = None, killed_after: int | None = None) -> Any:
-    """Does what is planned, and gives back the registry that is then on the volume."""
+def apply(
+    machine: Machine,
+    wanted: list[Any],
+    registry: Any = None,
+    killed_after: int | None = None,
+    failing: frozenset[tuple[str, str]] = frozenset(),
+) -> Any:
+    """Does what is planned, and gives back the registry that is then on the volume.
+
+    `failing` are steps that fail, by verb and name: the name's later ones but for closing it are left out then.
+    """
     decided = accounts_plan.plan(wanted, registry or Registry(), machine.system())
+    failed: set[str] = set()
     for number, step in enumerate(decided.steps):
         if number == killed_after:
             return decided.first
-        machine.do(step)
-    return decided.last
+        is_left_out = number >= len(decided.closing) and step.name in failed
+        if (step.verb, step.name) in failing:
+            failed.add(step.name)
+        elif not is_left_out:
+            machine.do(step)
+    return decided.after(failed)
 
 
 def verbs(wanted: list[Any], registry: Any, machine: Machine) -> list[str]:

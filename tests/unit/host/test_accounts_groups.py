@@ -86,7 +86,7 @@ def test_a_removed_user_is_shut_out_before_the_home_is_archived() -> None:
     machine.change("ana", running=True)
     removed = [Wanted("ana", True, removed=True, groups=("wind",))]
     done = verbs(removed, registry, machine)
-    assert done == ["lock", "end_sessions", "archive_home", "drop_keys"]
+    assert done == ["lock", "drop_keys", "end_sessions", "archive_home"]
     registry = apply(machine, removed, registry)
     assert (machine.archives, machine.homes) == (["ana"], {})
     assert verbs(removed, registry, machine) == []

@@ -17,6 +17,17 @@ from tests.unit.host.accounts_machine import (
 )
 
 NAMES = ("ana", "ben", "cleo", "dora")
+FAILING = (
+    "add_user",
+    "make_home",
+    "set_keys",
+    "drop_keys",
+    "set_password",
+    "set_due",
+    "set_groups",
+    "unlock",
+)
+FAILING += ("lock", "end_sessions", "archive_home", "return_home")
 PEOPLE = st.lists(
     st.builds(
         Wanted,
@@ -54,6 +65,16 @@ class History(RuleBasedStateMachine):
         """The same declaration follows at last: in between nobody has changed a password."""
         self.wanted = wanted
         self.registry = apply(self.machine, wanted, self.registry, killed_after=steps)
+        self.deploy()
+
+    @rule(wanted=PEOPLE, failing=st.frozensets(st.tuples(st.sampled_from(FAILING), st.sampled_from(NAMES))))
+    def fail_for_some(self, wanted: list[Any], failing: frozenset[tuple[str, str]]) -> None:
+        """The others have all that they should; the same declaration follows at last."""
+        self.wanted = wanted
+        self.registry = apply(self.machine, wanted, self.registry, failing=failing)
+        failed = {name for _, name in failing}
+        decided = accounts_plan.plan(wanted, self.registry, self.machine.system())
+        assert {step.name for step in decided.steps if step.verb != "end_sessions"} <= failed
         self.deploy()
 
     @rule(wanted=PEOPLE)

@@ -35,8 +35,8 @@ def test_whose_account_closes_is_said_with_what_ends_and_what_becomes_of_the_hom
     there = apply(machine, [Wanted("ana", ssh_keys=(KEY,)), Wanted("ben")])
     machine.change("ana", running=True)
     assert said([Wanted("ana", removed=True)], there, machine) == [
-        "ana: close the account, end all that runs (what 2000 runs), move the home into an archive, "
-        "take the declared SSH keys away",
+        "ana: close the account, take the declared SSH keys away, end all that runs (what 2000 runs), "
+        "move the home into an archive",
         "ben: close the account",
     ]
 
@@ -47,7 +47,7 @@ def test_every_other_step_has_its_words_and_none_of_them_a_secret() -> None:
     there = apply(machine, [before])
     after = Wanted("ana", admin=True, ssh_keys=(KEY,), password_hash=HASHES[1])
     assert said([after], there, machine) == [
-        "ana: set the SSH keys, set the password, add to sudo, workbench-admins and take out of wind"
+        "ana: take out of wind, set the SSH keys, set the password, add to sudo, workbench-admins"
     ]
     machine = Machine()
     there = apply(machine, [before])
@@ -57,7 +57,7 @@ def test_every_other_step_has_its_words_and_none_of_them_a_secret() -> None:
     there = apply(machine, [], there)
     machine.leave("ana")
     machine.gone = {"ben"}
-    (ben, ana) = said([before], there, machine)
+    (ana, ben) = said([before], there, machine)
     assert ben == "ben: delete what is left of the archived home"
     assert ana.startswith("ana: bring the home back, ")
     assert "open the account again" in ana
@@ -107,8 +107,8 @@ def test_of_a_file_that_is_to_come_it_says_who_ends_with_what_and_changes_nothin
     status, lines = ask(monkeypatch, capsys, file_of([Wanted("ben"), Wanted("eve", password_hash=HASHES[0])]))
     assert status == tools.WOULD_CHANGE
     assert lines == [
-        "eve: make the account (uid 2002), make the home, set the password",
         "ana: close the account, end all that runs (2 Jupyter servers, 1 login, 14 processes)",
+        "eve: make the account (uid 2002), make the home, set the password",
     ]
     assert (host.accounts, registry.read_registry()) == before
 

@@ -195,3 +195,42 @@ def test_an_address_that_is_no_acme_server_is_named_by_its_key(
 def test_a_directory_is_taken(program: ModuleType, web: HTTPServer) -> None:
     web.said = (200, b'{"newOrder": "https://ca.example.org/new-order"}')  # type: ignore[attr-defined]
     program.ask_directory(config(server=f"http://127.0.0.1:{web.server_port}/directory"))
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_proxy_that_cannot_be_reloaded_is_said_and_asks_nobody_at_its_next_start(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], at: int
+) -> None:
+    """At the first reload, which has it ask the CA, or at the second, after the CA has refused."""
+    seen: list[str] = []
+
+    def run(*command: str) -> str:
+        assert command == program.RELOAD
+        seen.append(chosen(program))
+        if len(seen) == at:
+            raise program.FailureError("`systemctl restart` failed with status 1: Job failed.")
+        return ""
+
+    monkeypatch.setattr(program.tools, "run", run)
+    monkeypatch.setattr(program, "preflight", lambda config: None)
+    monkeypatch.setattr(program, "refusal", lambda since: "too many requests")
+    monkeypatch.setattr(program.time, "sleep", lambda seconds: None)
+    assert program.obtain(config(), check=False) == 1
+    assert seen == ["acme", "own"][:at]
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith(
+        "the proxy did not take its configuration (`systemctl restart` failed with status 1: Job"
+    )
+    assert chosen(program) == "own"
+
+
+def test_a_disk_that_is_full_is_told_in_a_sentence(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(config())))
+    monkeypatch.setattr(program, "write", full)
+    assert program.main(["choose", "--given"]) == 1
+    assert capsys.readouterr().err == "The certificate cannot be chosen: No space left on device.\n"

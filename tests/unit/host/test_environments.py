@@ -14,6 +14,8 @@ from workbench_host import processes
 
 DIGEST, OLDER, OLDEST = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"
 
+WITH_UV = program.install_with_uv
+
 
 class Killed(BaseException):
     """As sudden as SIGKILL: no `except Exception` of the program sees it."""
@@ -103,6 +105,33 @@ def test_an_install_that_fails_is_told_in_a_sentence_and_leaves_the_old_one_in_u
     assert call(monkeypatch) == 1
     assert capsys.readouterr().err == "The environment some could not be installed: uv pip sync failed.\n"
     assert (root / "some").readlink().name == f"some-{OLDER}"
+
+
+@pytest.mark.parametrize("at", ["install_with_uv", "switch"])
+def test_a_full_disk_is_told_in_a_sentence_and_leaves_the_old_one_in_use(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], at: str
+) -> None:
+    call(monkeypatch, OLDER)
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(program, at, full)
+    assert call(monkeypatch) == 1
+    assert (
+        capsys.readouterr().err == "The environment some could not be installed: No space left on device.\n"
+    )
+    assert (root / "some").readlink().name == f"some-{OLDER}"
+
+
+def test_a_missing_installer_is_told_in_a_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "install_with_uv", WITH_UV)
+    assert call(monkeypatch) == 1
+    assert capsys.readouterr().err == (
+        f"The environment some could not be installed: No such file or directory: {root}/uv/bin/uv.\n"
+    )
 
 
 def test_the_one_before_is_kept_and_older_ones_go_when_nothing_runs_from_them(

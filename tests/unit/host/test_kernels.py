@@ -14,6 +14,7 @@ from workbench.settings.services import Python, R
 from workbench_host import kernels, packages, processes, python_versions, r_versions
 
 SHA256 = "a" * 64
+RSCRIPT = r_versions.rscript
 
 
 @pytest.fixture
@@ -194,6 +195,25 @@ def test_an_r_without_irkernel_is_no_kernel_and_names_the_repository(
     assert "(unable to access index): mirrors.cran names another repository" in said
     assert not kernels.KERNELS.exists()
     assert have_r(monkeypatch, "4.4.3", check=True) == 3
+
+
+def test_an_r_that_does_not_end_or_does_not_start_is_told_in_a_sentence(
+    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(r_versions, "rscript", RSCRIPT)
+    assert have_r(monkeypatch, "4.4.3") == 1
+    program = r_versions.ROOT / "4.4.3" / "bin" / "Rscript"
+    assert capsys.readouterr().err == (
+        f"The versions of R could not be put right: No such file or directory: {program}.\n"
+    )
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(r_versions, "INSTALL_SECONDS", 0.2)
+    assert have_r(monkeypatch, "4.4.3") == 1
+    [said] = capsys.readouterr().err.splitlines()
+    assert "IRkernel for R 4.4.3 cannot be installed from" in said
+    assert "(no end after 0.2 s): mirrors.cran names another" in said
+    assert not kernels.KERNELS.exists()
 
 
 def test_addresses_are_those_of_the_publisher_or_of_the_mirror() -> None:
