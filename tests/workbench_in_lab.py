@@ -234,6 +234,8 @@ def resources() -> dict[str, Any]:
     held = {item["urn"].split("::", 2)[2]: item for item in told["deployment"]["resources"]}
     for item in held.values():
         item["dependencies"] = sorted(item.get("dependencies", ()))
+        needed = item.get("propertyDependencies", {})
+        item["propertyDependencies"] = {name: sorted(urns) for name, urns in needed.items()}
         for traced in ("sourcePosition", "stackTrace", "provider"):
             item.pop(traced, None)
     return {urn: item for urn, item in held.items() if not item["type"].startswith("pulumi:providers:")}

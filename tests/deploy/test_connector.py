@@ -196,7 +196,8 @@ def test_a_dry_run_tells_whose_account_would_close_and_what_ends_and_fails_where
     try:
         change(removed=True)
         said = workbench.command("deploy", "--dry-run").stdout
-        assert "grace: close the account, end all that runs (" in said
+        assert "grace: close the account, " in said
+        assert "end all that runs (" in said
         assert "move the home into an archive" in said
         change(uid=2999)
         refused = workbench.command("deploy", "--dry-run", check=False)
