@@ -15,9 +15,10 @@ from cli.common import JsonOption, StackOption, console
 from connector import configure
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
+from workbench.host import program_path
 from workbench.outputs import Outputs
 
-HEALTH = "/usr/local/lib/workbench/host/bin/health"
+HEALTH = program_path("health")
 _HEALTH_TIMEOUT = 60  # seconds; it asks every service and each may be slow
 _STATES = {"up": "green", "starting": "yellow", "down": "red"}
 

@@ -11,8 +11,9 @@ from rich.table import Table
 from cli import cloud, common, remote
 from cli.common import JsonOption, StackOption, console
 from workbench import stack as stacks
+from workbench.host import program_path
 
-PEOPLE = "/usr/local/lib/workbench/host/bin/people"
+PEOPLE = program_path("people")
 _TIMEOUT = 600  # seconds; without quotas all homes are counted file by file
 
 

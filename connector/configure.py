@@ -19,6 +19,8 @@ from workbench.outputs import ADMIN, Outputs
 
 INVENTORY = "deploy/inventory.py"
 BOOT_TIMEOUT = 300  # seconds; a first boot on a small type takes about a minute
+PAUSE = 0.5  # seconds between two tries
+PROXY_PAUSE = 5.0  # each try logs in to the jump host, which may take many logins for an attack
 _LAST_LINES = 15
 LOG, TIMING = "configure.log", "configure.json"
 
@@ -75,6 +77,7 @@ class Deploy:
         self._reached: Outputs | None = None
         self._facts: Outputs | None = None
         self._folder = Path()
+        self._context = ""
 
     def reach(self, facts: Outputs | None) -> None:
         """Has the host read what the last deploy asked, while pyinfra still starts; once, and where all is known."""
@@ -90,6 +93,7 @@ class Deploy:
         if self._reached not in {None, facts}:
             self._process.leave()  # it was another host's address
         self._extent, self._facts, self._folder = extent, facts, stack.state_folder(facts.stack)
+        self._context = context
         stack.note_outputs(facts)
         _make_private(self._log)
         # No file in between: password hashes are in what is handed over.
@@ -119,7 +123,12 @@ class Deploy:
     def _reason(self) -> str:
         reason = _reason(self._log)
         if "Authentication error" in reason and self._facts is not None:
-            reason = " ".join([reason, *keys.unusable(openssh.route(ADMIN, self._facts.address))])
+            accepted = stack.read(self._context).settings.admin_ssh_keys
+            wrong = [
+                *keys.not_accepted(accepted),
+                *keys.unusable(openssh.route(ADMIN, self._facts.address)),
+            ]
+            reason = " ".join([reason, *wrong])
         return reason
 
     def stop(self) -> None:
@@ -174,12 +183,12 @@ def _require_key(raw_config: Mapping[str, object], address: str) -> None:
     way_in(config.parse(raw_config).admin_ssh_keys, address)
 
 
-def wait_for_ssh(address: str, port: int | None = None, timeout: float = BOOT_TIMEOUT) -> None:
+def wait_for_ssh(address: str, timeout: float = BOOT_TIMEOUT) -> None:
     """Returns once an SSH server greets at the address, reached as ssh would reach it.
 
     Raises WorkbenchError after `timeout` seconds.
     """
-    route = openssh.route(ADMIN, address, port)
+    route = openssh.route(ADMIN, address)
     by = f" by way of {route.by} (~/.ssh/config)" if route.proxy else ""
     start = time.monotonic()
     told = 0.0
@@ -193,7 +202,7 @@ def wait_for_ssh(address: str, port: int | None = None, timeout: float = BOOT_TI
         if waited - told > 15:
             told = waited
             print(f"waiting for {address} to answer by SSH{by} ({waited:.0f} s; {why})", flush=True)
-        time.sleep(0.5)
+        time.sleep(PROXY_PAUSE if route.proxy else PAUSE)
 
 
 def _asking(route: openssh.Route) -> str:

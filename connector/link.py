@@ -6,6 +6,7 @@ that is reached directly, and asks at the terminal about host keys. Here OpenSSH
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from workbench.openssh import Route
 CONNECT_SECONDS = 10.0
 GREETING_SECONDS = 5.0
 PROXY_SECONDS = 30.0  # until the greeting: a proxy has somewhere to log in to before
+END_SECONDS = 3.0  # for a proxy to end once it is asked to
 
 
 class Link:
@@ -45,12 +47,16 @@ class Link:
         return lines[-1].strip() if lines else ""
 
     def close(self) -> None:
-        """Ends the stream, and the proxy."""
+        """Ends the stream, and the proxy's process group: by force where the proxy does not end when it is asked to."""
         self.socket.close()
         if self._proxy is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._proxy.terminate()
-            self._proxy.wait()
+            _signal(self._proxy, signal.SIGTERM)
+            try:
+                self._proxy.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                _signal(self._proxy, signal.SIGKILL)
+                with contextlib.suppress(subprocess.TimeoutExpired):  # it is another user's, as by sudo
+                    self._proxy.wait(END_SECONDS)
             self._said.close()
 
     def __enter__(self) -> "Link":
@@ -62,6 +68,13 @@ class Link:
         self.close()
 
 
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Signals all of a process's group, which it leads."""
+    if process.returncode is None:  # else its number may be another's by now
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+
+
 def silence(route: Route) -> str | None:
     """Why no SSH server greets at the end of the route; None where one does."""
     try:
@@ -70,7 +83,7 @@ def silence(route: Route) -> str | None:
             try:
                 greeting = link.socket.recv(4)
             except OSError as error:
-                return link.complaint() or os.strerror(error.errno) if error.errno else str(error)
+                return link.complaint() or (os.strerror(error.errno) if error.errno else str(error))
             return None if greeting == b"SSH-" else link.complaint() or "what answers is no SSH server"
     except OSError as error:
         return error.strerror or str(error)

@@ -84,9 +84,13 @@ def named(mirrors: Mirrors) -> dict[str, str]:
 
 
 def wait_for_begun() -> str:
-    """Shell that waits while packages are installed that a deploy has begun with (`prefetch`)."""
+    """Shell that waits while packages are installed that a deploy has begun with (`prefetch`).
+
+    `timeout` makes a process group of its own unless it is in the foreground, and then the agent could not end it with
+    the rest of a fact's command (connector/agent.py).
+    """
     waiting = f"while [ -e {AT_WORK} ] && systemctl is-active --quiet {UNIT}; do sleep 0.5; done"
-    return f"[ ! -e {AT_WORK} ] || timeout {LOCK_SECONDS} sh -c {quote(waiting)}"
+    return f"[ ! -e {AT_WORK} ] || timeout --foreground {LOCK_SECONDS} sh -c {quote(waiting)}"
 
 
 class CloudInit(FactBase[str]):
@@ -103,7 +107,7 @@ class CloudInit(FactBase[str]):
         return (
             f"{wait_for_begun()}; "
             "[ -e /run/cloud-init/result.json ] && echo through || "
-            "timeout 600 cloud-init status --wait 2>/dev/null | sed -n 's/^status: //p'"
+            "timeout --foreground 600 cloud-init status --wait 2>/dev/null | sed -n 's/^status: //p'"
         )
 
     @staticmethod

@@ -1,6 +1,6 @@
 """How the services are: asked every 15 s for the landing page, and at once for `workbench status`.
 
-/usr/local/lib/workbench/host/bin/health --json prints it all. What runs writes two files:
+The program `health` prints it all with --json. What runs writes two files:
 - /run/workbench/health.json (0600): {"services": {name: {"title", "path", "state": "up|starting|down", "detail"}},
   "disk": {mount: {"used_gib", "total_gib"}}, "memory": {"used_mib", "total_mib"}, "users": [name, ...],
   "checked": ISO time};
@@ -15,6 +15,7 @@ from pyinfra.api.deploy import deploy
 from deploy import files, programs, units
 from deploy.service import Service
 from workbench import settings
+from workbench.host import program_path
 from workbench.settings.services import Proxy
 from workbench.stack import Context
 from workbench_host.tools import DATA_VOLUME
@@ -34,7 +35,7 @@ def health(context: Context) -> None:
     files.template(
         f"health/{UNIT}.j2",
         f"{units.UNITS}/{UNIT}",
-        variables={"program": programs.path(PROGRAM), "seconds": SECONDS},
+        variables={"program": program_path(PROGRAM), "seconds": SECONDS},
     )
     units.service(unit=UNIT, reads=[CONFIG, *programs.reads(PROGRAM)], name=f"Run {UNIT}")
 

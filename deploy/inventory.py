@@ -35,6 +35,7 @@ def _host() -> tuple[str, dict[str, object]]:
             # ssh passes by those that are not there, paramiko ends at them
             "key_filename": [str(path) for path in route.identities if path.is_file()]
         },
+        "ssh_allow_agent": route.agent is not None,
         "ssh_known_hosts_file": str(known_hosts),
         "ssh_strict_host_key_checking": _stack.host_key_checking(facts),
         "ssh_connect_retries": 10,

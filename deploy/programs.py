@@ -24,11 +24,11 @@ from pyinfra.context import host
 
 import workbench_host
 from deploy.files import Content, Described, Refused, coming, expect
+from workbench.host import LIBRARY, PROGRAMS, program_path
 from workbench_host import tools
 
 CONFIG = tools.CONFIG
-FOLDER = "/usr/local/lib/workbench"
-LINK = f"{FOLDER}/host"
+FOLDER, LINK = LIBRARY, PROGRAMS
 PACKAGE = "workbench_host"
 PYTHON_COMPILES = "python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}"
 
@@ -43,11 +43,6 @@ sys.exit(main(sys.argv[1:]))
 """
 # One digest of all files but those that Python compiled: of what sha256sum says of them, in the order of their names.
 _DIGEST = "find . -type f ! -name '*.pyc' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c-12"
-
-
-def path(name: str) -> str:
-    """The command `name` on the host."""
-    return f"{LINK}/bin/{name}"
 
 
 @cache
@@ -96,7 +91,7 @@ def reads(name: str) -> list[str]:
         if module not in seen:
             seen.add(module)
             pending += _imported(module)
-    return [path(name), *sorted(f"{LINK}/{_file(module)}" for module in seen)]
+    return [program_path(name), *sorted(f"{LINK}/{_file(module)}" for module in seen)]
 
 
 def _file(module: str) -> str:
@@ -208,7 +203,7 @@ def run(
     if reply.status == tools.CLEAN:
         host.noop(f"{quote(program)} finds nothing to do")
         return
-    command, what = join([path(program), *arguments]), "\n".join(reply.lines)
+    command, what = join([program_path(program), *arguments]), "\n".join(reply.lines)
     if not what:
         yield Described(command, f"run {command}, which cannot say before what it would change")
     elif reply.status == tools.WOULD_CHANGE:

@@ -9,9 +9,10 @@ from shlex import quote
 
 from pyinfra.api.deploy import deploy
 
-from deploy import files, packages, programs, r, units
+from deploy import files, packages, r, units
 from deploy.service import Service
 from workbench import versions
+from workbench.host import program_path
 from workbench.settings import Mirrors
 from workbench.settings.services import RStudio
 from workbench.stack import Context
@@ -81,7 +82,7 @@ def _configure(context: Context) -> None:
         variables={
             "port": service.port,
             "root_path": (service.path or "").rstrip("/"),
-            "rsession": programs.path("rsession"),
+            "rsession": program_path("rsession"),
         },
     )
     files.template("rstudio/rsession.conf.j2", SESSION_CONFIG, variables={"cran": cran})
@@ -97,7 +98,7 @@ def _configure(context: Context) -> None:
     files.template(
         f"rstudio/{SCOPE_UNIT}.j2",
         f"{units.UNITS}/{SCOPE_UNIT}",
-        variables={"program": programs.path("session-scope")},
+        variables={"program": program_path("session-scope")},
     )
 
 

@@ -21,7 +21,7 @@ from deploy import files, knownhosts, programs, python, units
 from deploy.service import Service
 from workbench import keys as own_keys
 from workbench import sshkeys, stack
-from workbench.host import ADMIN_HOME
+from workbench.host import ADMIN_HOME, program_path
 from workbench.outputs import ADMIN
 from workbench.stack import Context
 
@@ -135,7 +135,7 @@ def show_kept() -> Generator[StringCommand, None, None]:
     if host_keys().right:
         host.noop("they are in use")
     else:
-        yield StringCommand(programs.path("hostkeys"))
+        yield StringCommand(program_path("hostkeys"))
 
 
 @operation()

@@ -13,6 +13,7 @@ from pyinfra.operations import files as host_files
 
 from deploy import files, programs, units
 from deploy.service import Service
+from workbench.host import program_path
 from workbench.settings import Settings
 from workbench.stack import Context
 from workbench_host.accounts.records import Wanted
@@ -39,8 +40,12 @@ def users(context: Context) -> None:
     files.put(content=content, dest=WANTED, mode="600", name=WANTED)
     host_files.directory(path=LOGINS, mode="755", user="root", group="root", name=LOGINS)
     programs.run(program="accounts", reads=WANTED, name="Accounts as declared")
-    for suffix in ("service", "path"):
-        files.copy(f"users/{SAVER}.{suffix}", f"{units.UNITS}/{SAVER}.{suffix}")
+    files.template(
+        f"users/{SAVER}.service.j2",
+        f"{units.UNITS}/{SAVER}.service",
+        variables={"program": program_path("accounts")},
+    )
+    files.copy(f"users/{SAVER}.path", f"{units.UNITS}/{SAVER}.path")
     units.service(unit=f"{SAVER}.path", name="Remember changed passwords")
 
 

@@ -20,6 +20,7 @@ from pyinfra.operations import files as host_files
 
 from deploy import files, locks, programs
 from deploy.service import Service
+from workbench.host import program_path
 from workbench.settings import Mirrors
 from workbench.stack import Context
 from workbench_host.environments import MARKER, ROOT
@@ -128,7 +129,7 @@ def put_lock(name: str) -> None:
 
 def command(wanted: Environment, mirrors: Mirrors) -> str:
     """The command line that installs it, or waits until it is installed."""
-    return join([programs.path(PROGRAM), *wanted.arguments(mirrors)])
+    return join([program_path(PROGRAM), *wanted.arguments(mirrors)])
 
 
 @operation()

@@ -21,7 +21,7 @@ from infra.machine_type import MachineType, choose
 from infra.network import Network, NetworkArgs
 from infra.server import Server, ServerArgs
 from infra.storage import Storage, StorageArgs
-from workbench import config
+from workbench import config, keys
 from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
@@ -58,6 +58,8 @@ def _plan(settings: Settings) -> Plan:
     _judge_key(settings, state)
     owner = identify(pulumi.get_stack(), state, settings.domain if settings.create_zone else None)
     running = existing.judge(settings, owner)
+    if running is None:
+        _judge_new_servers_key(settings)
     machine = choose(settings, running, state.value("aws:ec2/instance:Instance", "server", "instanceType"))
     domain = _domain(settings, owner, state) if settings.domain else None
     return Plan(settings, owner, machine, domain, None if owner.fresh else Adopter(owner, state))
@@ -167,6 +169,12 @@ def _judge_key(settings: Settings, state: states.State) -> None:
             configure.way_in(settings.admin_ssh_keys, address or _NOWHERE)
         except WorkbenchError as error:
             raise pulumi.RunError(str(error)) from None
+
+
+def _judge_new_servers_key(settings: Settings) -> None:
+    """A new server has the keys of the settings and no others; one that there is may have been given more."""
+    for fault in keys.not_accepted(settings.admin_ssh_keys) if settings.configure else ():
+        raise pulumi.RunError(fault)
 
 
 def _judge_region(settings: Settings) -> None:

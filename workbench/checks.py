@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
@@ -100,9 +101,22 @@ def _account_name(value: str, kind: str) -> str:
 
 def web_address(value: str) -> str:
     """An http or https address, without a trailing slash."""
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value) or not _has_server(value):
         raise ValueError("is no web address; takes one such as https://mirror.example.org/debian")
     return value.rstrip("/")
+
+
+def _has_server(address: str) -> bool:
+    """Whether a host, and a port if any, can be told from an address, as all that reads it later does."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+        if "[" in parts.netloc:  # of what else stands beside the brackets, urlsplit takes no notice
+            written = re.fullmatch(r"(?:.*@)?\[([^\[\]]+)\](?::\d*)?", parts.netloc)
+            return port != 0 and written is not None and bool(ipaddress.IPv6Address(written[1]))
+    except ValueError:
+        return False
+    return bool(host) and port != 0
 
 
 def password_hash(value: str) -> str:

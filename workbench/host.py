@@ -10,6 +10,14 @@ SSH_PORT = 22
 # Not under /home, which the data volume's homes are mounted over: getting in must not need that volume.
 ADMIN_HOME = f"/var/lib/{ADMIN}"
 
+LIBRARY = "/usr/local/lib/workbench"
+PROGRAMS = f"{LIBRARY}/host"  # a link to those in use (deploy/programs.py)
+
+
+def program_path(name: str) -> str:
+    """One of our programs on the host, as a command."""
+    return f"{PROGRAMS}/bin/{name}"
+
 
 def host_name(stack: str) -> str:
     """A name for the host as RFC 1123 takes it, from a stack's name such as "prod" or "organization/project/prod"."""

@@ -82,6 +82,23 @@ def unusable(route: Route) -> list[str]:
     ]
 
 
+def not_accepted(accepted: Iterable[str]) -> list[str]:
+    """A sentence where the key that WORKBENCH_SSH_KEY names is none of these public keys.
+
+    None where that cannot be told: the file does not say which key it is, or a certificate may let it in.
+    """
+    file, lines = named(), list(accepted)
+    if file is None or any("cert-authority" in line for line in lines):
+        return []
+    own = _fingerprint(file)
+    if not own or own in fingerprints(lines):
+        return []
+    return [
+        f"{KEY_VARIABLE} names {file}, whose public key ({own}) is none of workbench:adminSshKeys: add it "
+        "there, or name the file of one that is."
+    ]
+
+
 def _files(route: Route) -> list[Path]:
     file = named()
     if file is None:

@@ -15,7 +15,6 @@ from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE, Fault, KeyPath
 
 _YAML = "tag:yaml.org,2002:"
-_DEEPEST = 20  # no setting is as deep; an alias that holds itself is
 
 # Words without quotes that mean the same to both, by the tag that ruamel gives them.
 _ALIKE = {
@@ -47,6 +46,7 @@ class Config:
         self.faults: list[Fault] = []
         self._stand_in = stand_in
         self._lines: dict[KeyPath, int] = {}
+        self._open: list[Any] = []  # the nodes that the one being read is in
         for key, node in section.value:
             if key.id != "scalar":
                 continue  # which Pulumi refuses
@@ -71,11 +71,18 @@ class Config:
         section[name] = self._value(node, at)
 
     def _value(self, node: Any, at: KeyPath) -> Any:
-        if len(at) > _DEEPEST:
-            self.faults.append(Fault(at[:2], "holds itself"))
-            return None
         if node.id == "scalar":
             return self._scalar(node, at)
+        if any(node is one for one in self._open):
+            self.faults.append(Fault(at, "holds itself"))
+            return {} if node.id == "mapping" else []
+        self._open.append(node)
+        try:
+            return self._collection(node, at)
+        finally:
+            self._open.pop()
+
+    def _collection(self, node: Any, at: KeyPath) -> Any:
         if node.tag not in (f"{_YAML}map", f"{_YAML}seq"):
             self._complain(at)
         if node.id == "mapping":
@@ -145,7 +152,8 @@ def read(path: Path, stand_in: str) -> Config:
         )
     for _, node in sections:
         if node.id == "mapping":
-            return Config(node, stand_in)
+            with complaining_of(path):
+                return Config(node, stand_in)
     raise WorkbenchError(f"{path.name}: there is no section `config:` with the stack's settings in it.")
 
 
@@ -168,7 +176,7 @@ def text_of(path: Path) -> str:
 
 @contextmanager
 def complaining_of(path: Path) -> Iterator[None]:
-    """Turns what ruamel raises into a WorkbenchError with the line; no value is in it, which may be a secret."""
+    """Turns what reading raises into a WorkbenchError with the line; no value is in it, which may be a secret."""
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
     from ruamel.yaml.reader import ReaderError
 
@@ -185,3 +193,7 @@ def complaining_of(path: Path) -> Iterator[None]:
     except YAMLError as error:
         said = error.reason if isinstance(error, ReaderError) else "it cannot be read"
         raise WorkbenchError(f"{path.name} is not YAML: {said}.") from None
+    except RecursionError:
+        raise WorkbenchError(
+            f"{path.name} has sections or lists within each other hundreds of levels deep; no setting is as deep."
+        ) from None

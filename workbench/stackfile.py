@@ -1,5 +1,6 @@
 """The stack file itself, Pulumi.<stack>.yaml: judged offline with line numbers, and edited without losing comments."""
 
+import contextlib
 import io
 import os
 from collections.abc import Iterator
@@ -76,21 +77,38 @@ def set_value(path: Path, key: str, value: object) -> None:
 def write(path: Path, text: str) -> None:
     """Puts `text` in the place of the file, whole or not at all; a new file is for its owner only.
 
-    Where the name is a link, as into a repository of stack files, it stays one.
+    Where the name is a link, as into a repository of stack files, it stays one. Raises WorkbenchError where the file
+    cannot be written, which then is as it was.
     """
     path = path.resolve()
     temporary = path.with_suffix(".yaml.new")
-    temporary.unlink(missing_ok=True)
+    try:
+        temporary.unlink(missing_ok=True)
+        try:
+            _fill(temporary, text, path)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise WorkbenchError(
+            f"{path.name} cannot be written in {path.parent}: {error.strerror}. It is as it was."
+        ) from None
+
+
+def _fill(temporary: Path, text: str, path: Path) -> None:
+    """Makes a file with the mode of the one at `path`, and its owner and group as far as that may be given."""
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         if path.exists():
             former = path.stat()
             os.fchmod(file.fileno(), former.st_mode & 0o777)
-            os.fchown(file.fileno(), former.st_uid, former.st_gid)
+            # In a shared folder it may be somebody else's, and only root gives files away.
+            for owner in ((-1, former.st_gid), (former.st_uid, -1)):
+                with contextlib.suppress(PermissionError):
+                    os.fchown(file.fileno(), *owner)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _yaml() -> Any:

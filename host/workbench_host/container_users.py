@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from workbench_host.processes import LINGERING, PEOPLE, control_groups
+from workbench_host.processes import LINGERING, USER_UIDS, control_groups
 from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, run, write
 
 FILES = (Path("/etc/subuid"), Path("/etc/subgid"))
@@ -37,7 +37,7 @@ IDLE = ("init.scope", "dbus.service", "podman-pause-*.scope")
 
 def start(uid: int) -> int:
     """The first of a user's ids: from 2^17 on, and the last of the highest uid's is below 2^32."""
-    return (uid - PEOPLE.start + 2) * COUNT
+    return (uid - USER_UIDS.start + 2) * COUNT
 
 
 def ours(users: Mapping[str, int]) -> dict[str, str]:
@@ -130,7 +130,7 @@ def apply(due: Due, accounts: set[str]) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    people = [one for one in pwd.getpwall() if one.pw_uid in PEOPLE]
+    people = [one for one in pwd.getpwall() if one.pw_uid in USER_UIDS]
     due = decide(people, "--off" in arguments)
     if "--check" in arguments:
         for line in due.words():

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from workbench_host import tools
-from workbench_host.processes import PEOPLE, PROCESSES, owners
+from workbench_host.processes import PROCESSES, USER_UIDS, owners
 from workbench_host.tools import write
 
 CONFIG = Path(tools.CONFIG) / "health.json"
@@ -134,7 +134,7 @@ def memory() -> dict[str, int]:
 def people() -> list[str]:
     """Names of declared users who have a process: a shell, a notebook server, whatever."""
     names = set()
-    for uid in {uid for _, uid in owners() if uid in PEOPLE}:
+    for uid in {uid for _, uid in owners() if uid in USER_UIDS}:
         with contextlib.suppress(KeyError):  # a user without a name
             names.add(pwd.getpwuid(uid).pw_name)
     return sorted(names)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 PROCESSES = Path("/proc")
-PEOPLE = range(1001, 60000)  # uids of declared users; the administrator has 1000
+USER_UIDS = range(1001, 60000)  # uids of declared users; the administrator has 1000
 # Has a file named after each user whose manager runs from boot on.
 LINGERING = Path("/var/lib/systemd/linger")
 

@@ -15,7 +15,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-PEOPLE = range(1000, 60000)  # uids of people, as Debian's adduser assigns them
+SESSION_UIDS = range(
+    1000, 60000
+)  # whoever may log in, as Debian's adduser assigns them: the administrator as well
 SCOPE = "workbench-session-{}-{}.scope"  # the uid, and the process that began it
 WAIT_SECONDS = 10
 CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
@@ -66,7 +68,7 @@ def main(_: Sequence[str]) -> int:
     with socket.socket(fileno=sys.stdin.fileno()) as connection:
         pid, uid = caller(connection)
         try:
-            if uid in PEOPLE:
+            if uid in SESSION_UIDS:
                 move(pid, uid)
         except subprocess.CalledProcessError as error:
             print(f"A session of the user {uid} was not moved: {error.stderr.strip()}", file=sys.stderr)

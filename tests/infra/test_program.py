@@ -211,6 +211,24 @@ def test_a_key_that_nobody_could_be_asked_for_is_refused_before_a_server_is_made
     assert cloud.resources
 
 
+def test_a_named_key_that_is_none_of_the_settings_is_refused_before_a_server_is_made(
+    declare: Any, cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that there is may know more keys than the settings."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
+    monkeypatch.setenv("WORKBENCH_SSH_KEY", str(tmp_path / "key"))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with pytest.raises(
+        pulumi.RunError, match=r"WORKBENCH_SSH_KEY names .* is none of workbench:adminSshKeys"
+    ):
+        declare()
+    assert not cloud.resources
+    declare(configure=False)
+    cloud.killed(())
+    declare()
+    assert cloud.resources
+
+
 def test_settings_that_are_wrong_are_refused_in_a_sentence(declare: Any, cloud: Any) -> None:
     with pytest.raises(pulumi.RunError, match="workbench:sizze is not a setting"):
         declare(sizze="x")

@@ -149,7 +149,37 @@ def test_a_key_that_stands_twice_is_refused_where_it_stands_again(tmp_path: Path
 
 def test_an_alias_that_holds_itself_is_a_sentence(tmp_path: Path) -> None:
     found = reading(tmp_path, "config:\n  workbench:users: &users [*users]\n")
-    assert "workbench:users[0] holds itself." in map(str, found.faults)
+    assert [str(fault) for fault in found.faults] == ["workbench:users[0] holds itself."]
+
+
+@pytest.mark.parametrize(
+    ("limits", "place"),
+    [
+        ("&x {<<: *x}", "limits"),
+        ("&x {<<: [*x]}", "limits"),
+        ("&x {<<: {<<: *x}}", "limits"),
+        ("&x {cpus: *x}", "limits.cpus"),
+        ("&x {cpus: {<<: *x}}", "limits.cpus"),
+        ("&x [[*x, *x]]", "limits[0][1]"),
+    ],
+)
+def test_whatever_holds_itself_is_a_sentence_with_its_line(tmp_path: Path, limits: str, place: str) -> None:
+    found = reading(tmp_path, f"config:\n  workbench:limits: {limits}\n")
+    assert f"workbench:{place} holds itself." in map(str, found.faults)
+    assert all("holds itself" in str(fault) and found.line(fault.path) == 2 for fault in found.faults)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"config:\n  workbench:users: {'[' * 2000}{']' * 2000}\n",
+        "config:\n  workbench:a0: &a0 {}\n"
+        + "".join(f"  workbench:a{n}: &a{n} {{<<: *a{n - 1}}}\n" for n in range(1, 1500)),
+    ],
+)
+def test_what_is_too_deep_to_be_read_is_a_sentence(tmp_path: Path, text: str) -> None:
+    with pytest.raises(WorkbenchError, match="hundreds of levels deep"):
+        reading(tmp_path, text)
 
 
 @pytest.mark.parametrize(

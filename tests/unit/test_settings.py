@@ -121,6 +121,29 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
             "which is no time zone; takes a name of the tz database such as Europe/Madrid.",
         ),
         ({"mirrors": {"pypi": "ftp://x"}}, "workbench:mirrors.pypi is"),
+        *(
+            (
+                {"mirrors": {"pypi": address}},
+                f'workbench:mirrors.pypi is "{address}", which is no web address',
+            )
+            for address in (
+                "http://[::1/x",
+                "https://[a]b/",
+                "https://[a]/",
+                "https://[::1]b/",
+                "https://b[::1]/",
+                "https://x:y/",
+                "https://x:70000/",
+                "https://x:0/",
+                "https://:80/",
+                "https://?x",
+                "https://\uff0f/",
+            )
+        ),
+        (
+            {"domain": "bench.example.org", "services": {"proxy": {"acmeServer": "https://[::1/x"}}},
+            'workbench:services.proxy.acmeServer is "https://[::1/x", which is no web address',
+        ),
         (
             {"mirrors": {"pypi": "ftp://me:pw@x"}},
             'workbench:mirrors.pypi is "ftp://...@x", which is no web address',

@@ -1,5 +1,6 @@
 """The stack file: judged with line numbers, edited without losing anything."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,12 @@ def test_a_file_with_an_encrypted_hash_is_judged_offline(file: Path) -> None:
             "eu-west-1a",
             "us-east-1a",
             "line 5: workbench:zone is 'us-east-1a', but aws:region is 'eu-west-1'; set that to",
+        ),
+        (
+            "users:",
+            "domain: bench.example.org\n"
+            "  workbench:services:\n    proxy:\n      acmeServer: https://[::1/x\n  workbench:users:",
+            'line 12: workbench:services.proxy.acmeServer is "https://[::1/x", which is no web address',
         ),
         (
             "users:",
@@ -196,6 +203,41 @@ def test_a_file_keeps_its_mode_and_a_new_one_is_private(file: Path) -> None:
     fresh = file.with_name("Pulumi.new.yaml")
     stackfile.write(fresh, GOOD)
     assert fresh.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_of_somebody_elses_is_written_with_their_group_and_mode(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a shared folder: only root gives files away, the group is one's own as well."""
+    file.chmod(0o660)
+    asked = []
+
+    def fchown(_: int, owner: int, group: int) -> None:
+        asked.append((owner, group))
+        if owner != -1:
+            raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    stackfile.set_value(file, "size", "t3.small")
+    former = file.stat()
+    assert (former.st_mode & 0o777, (-1, former.st_gid) in asked) == (0o660, True)
+    assert "t3.small" in file.read_text()
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("fails", ["fsync", "replace", "open"])
+def test_a_file_that_cannot_be_written_is_as_it_was_and_leaves_no_new_one(
+    file: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    def failing(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(*((Path, fails) if fails == "replace" else (os, fails)), failing)
+    with pytest.raises(WorkbenchError, match=r"Pulumi.dev.yaml cannot be written in .*: Permission denied\."):
+        stackfile.set_value(file, "size", "t3.small")
+    monkeypatch.undo()
+    assert file.read_text() == GOOD
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_a_new_size_leaves_comments_and_secrets_as_they_are(file: Path) -> None:

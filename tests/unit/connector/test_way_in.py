@@ -240,11 +240,48 @@ def test_who_is_not_let_in_is_told_of_the_keys_that_could_not_be_used(
     """Nobody knows that it is ours: the settings have none of this machine's."""
     monkeypatch.setattr(stack, "ROOT", tmp_path)
     make_key(client.home / ".ssh" / "id_ed25519", "secret")
+    run_of_who_is_not_let_in(tmp_path, monkeypatch, LOCKED)
+
+
+@pytest.mark.usefixtures("client")
+def test_who_is_not_let_in_is_told_that_the_key_they_named_is_none_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    make_key(tmp_path / "mine")
+    monkeypatch.setenv(keys.KEY_VARIABLE, str(tmp_path / "mine"))
+    run_of_who_is_not_let_in(
+        tmp_path,
+        monkeypatch,
+        r"WORKBENCH_SSH_KEY names \S+mine, whose public key \(SHA256:\S+\) is none of workbench:adminSshKeys",
+    )
+
+
+def test_a_named_key_is_none_of_the_settings_only_where_that_can_be_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, others = make_key(tmp_path / "mine"), make_key(tmp_path / "others")
+    assert keys.not_accepted([others]) == []
+    monkeypatch.setenv(keys.KEY_VARIABLE, str(tmp_path / "mine"))
+    assert keys.not_accepted([others, mine]) == []
+    assert keys.not_accepted([f"cert-authority {others}"]) == []
+    assert len(keys.not_accepted([others])) == 1
+
+
+def run_of_who_is_not_let_in(root: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    """A deploy that the server refuses says what is told."""
+    config = {
+        "workbench:size": "t3.large",
+        "workbench:zone": "eu-west-1a",
+        "workbench:sshFrom": ["203.0.113.0/24"],
+        "workbench:adminSshKeys": [make_key(root / "somebody's")],
+    }
+    facts = facts_of()
     lines = ["    [bench] Authentication error (username=admin)", "--> pyinfra error: No hosts remaining!"]
-    deploy_that(tmp_path, monkeypatch, "".join(f"print({line!r})\n" for line in lines) + "sys.exit(1)")
+    deploy_that(root, monkeypatch, "".join(f"print({line!r})\n" for line in lines) + "sys.exit(1)")
     with configure.begun() as run:
-        run.hand_over({}, facts_of())
-        with pytest.raises(WorkbenchError, match=LOCKED):
+        run.hand_over(json.dumps({"config": config, "outputs": facts.model_dump(by_alias=True)}), facts)
+        with pytest.raises(WorkbenchError, match=told):
             run.end()
 
 
@@ -267,6 +304,35 @@ def context(tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch) -> 
     path = tmp_path / "context"
     path.write_text(json.dumps({"config": config, "outputs": facts_of().model_dump(by_alias=True)}))
     monkeypatch.setenv(stack.CONTEXT_VARIABLE, str(path))
+
+
+@pytest.mark.parametrize("value", ["none", "SSH_AUTH_SOCK"])
+def test_the_agent_is_asked_only_where_ssh_would_ask_it(
+    tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch, context: None, value: str
+) -> None:
+    """By the inventory: what it says is all that paramiko goes by. What a proxy asks is not for us to take away."""
+    key = client.home / ".ssh" / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-p", "-P", "secret", "-N", "", "-f", str(key)], check=True)
+    make_key(tmp_path / "agents")
+    with (
+        serving(tmp_path / "server", [public(tmp_path / "agents")]) as server,
+        client.agent(tmp_path / "agents"),
+    ):
+        client.configure(f"Host 127.0.0.1\n Port {server.port}\n IdentityAgent {value}")
+        look = (
+            "import json, os, runpy\n"
+            "[(_, data)] = runpy.run_path('deploy/inventory.py')['hosts']\n"
+            "print(json.dumps([data['ssh_allow_agent'], os.environ['SSH_AUTH_SOCK']]))"
+        )
+        said = subprocess.run([sys.executable, "-c", look], cwd=stack.ROOT, capture_output=True, text=True)
+        asks, socket = json.loads(said.stdout)
+        assert socket == os.environ["SSH_AUTH_SOCK"]
+        if value == "none":
+            with pytest.raises(PyinfraError):
+                connects(tmp_path, "127.0.0.1", None, ssh_allow_agent=asks)
+        else:
+            connects(tmp_path, "127.0.0.1", None, ssh_allow_agent=asks)
+        assert server.logins() == (0 if value == "none" else 1)
 
 
 PYINFRA = [sys.executable, "-m", "pyinfra", "-y", "deploy/inventory.py", "deploy/main.py"]

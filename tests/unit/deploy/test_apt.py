@@ -1,5 +1,6 @@
 """Lists of packages, interrupted installations and removals: our shell around apt, by this machine's own shell."""
 
+import contextlib
 import functools
 import http.server
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from connector import agent
 from deploy import apt, docker
 from tests.needs import needs
 
@@ -283,3 +285,39 @@ def test_what_was_begun_with_counts_as_a_change_once_it_was_waited_for(
     state = apt.Packages().process(list(parted))
     monkeypatch.setattr(apt, "host", SimpleNamespace(get_fact=lambda *_, **__: state))
     assert len(list(apt.install._inner(packages=["git"]))) == waited
+
+
+def running_with(text: str) -> list[str]:
+    """The command lines on this machine that have it in them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if text in line:
+                found.append(line)
+    return found
+
+
+@pytest.mark.parametrize("fact", [apt.CloudInit().command(), apt.Packages().command(["adduser"])])
+def test_after_a_batch_that_ran_out_of_time_nothing_of_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fact: str
+) -> None:
+    """`timeout` is this machine's; what it waits for (a unit that is at work) is a stand-in."""
+    at_work, bin_ = tmp_path / "at-work", tmp_path / "bin"
+    at_work.touch()
+    bin_.mkdir()
+    for name in ("systemctl", "cloud-init"):
+        (bin_ / name).write_text("#!/bin/sh\n")
+        (bin_ / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
+    answers: list[agent.Run] = []
+    command = fact.replace(apt.AT_WORK, str(at_work))
+    try:
+        agent.batch([(command, False)], "sh", 1.0, answers.append)
+        assert [run.status for run in answers] == [None]
+        deadline = time.monotonic() + 5  # a killed process is there for a moment
+        while (left := running_with(str(at_work))) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert left == []
+    finally:
+        at_work.unlink()

@@ -210,5 +210,5 @@ def test_who_calls_is_what_the_kernel_says() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert session_scope.caller(theirs) == (os.getpid(), os.getuid())
-    assert pwd.getpwnam("nobody").pw_uid not in session_scope.PEOPLE
-    assert 0 not in session_scope.PEOPLE
+    assert pwd.getpwnam("nobody").pw_uid not in session_scope.SESSION_UIDS
+    assert 0 not in session_scope.SESSION_UIDS
