@@ -42,7 +42,7 @@ class Extent:
 WHOLE = Extent()
 
 # What of the project decides what the deploy does. What an editor or Python leaves there does not count;
-# tests/unit/connector/test_configure.py sees that none is missing.
+# tests/unit/connector/test_configure_digest.py sees that none is missing.
 _DECIDING = (
     ("deploy", "**/*.py"),
     ("deploy/locks", "**/*.txt"),

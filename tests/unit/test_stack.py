@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli import cloud
-from tests.unit.connector.test_configure import FACTS
+from tests.unit.connector.deploying import FACTS
 from workbench import stack, stackfile
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs

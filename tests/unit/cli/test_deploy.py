@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from cli import common
 from cli.main import app
 from connector import configure
-from tests.unit.connector.test_configure import END, FACTS, deploy_that
+from tests.unit.connector.deploying import END, FACTS, deploy_that
 from tests.unit.sshd import make_key
 from workbench import keys, stack
 from workbench.errors import WorkbenchError

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cli import cloud, common, remote, server
 from cli.main import app
 from tests.needs import needs_sshd
-from tests.unit.connector.test_configure import FACTS
+from tests.unit.connector.deploying import FACTS
 from tests.unit.sshd import USER, Client, make_key, serving
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError

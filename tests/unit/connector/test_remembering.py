@@ -1,19 +1,14 @@
 """The connector cannot lie: whatever happens, the host ends as it does with pyinfra's own connector."""
 
-from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from pyinfra.api.command import StringCommand
-from pyinfra.api.hiddenvalue import HiddenValue
-from pyinfra.api.operation import operation
-from pyinfra.context import host as target
 
-from connector import memory, quick
+from connector import quick
 from connector.session import Question, Session
 from tests.unit.connector import loopback
 from tests.unit.connector.comparing import compared, state
-from tests.unit.connector.loopback import Ours, Says, note, python, remembering, shell
+from tests.unit.connector.loopback import Ours, note, python, remembering, shell
 
 
 def test_a_second_run_asks_nothing_in_the_ordinary_way(host: Path) -> None:
@@ -179,171 +174,6 @@ def test_another_environment_gets_its_own_answer(host: Path) -> None:
     assert state(host)["ada"] == b'["I am ada"]\n'
     assert second.commands.count("echo I am $WHO") == 1
     assert "echo $BASH_VERSION" in second.commands
-
-
-def test_a_deploy_that_changed_asks_anew_what_changed(host: Path) -> None:
-    line = "echo old"
-
-    def deploy() -> None:
-        note(line=line, dest=f"{host}/a")
-        note(line="echo the same", dest=f"{host}/b")
-
-    def update() -> None:
-        nonlocal line
-        line = "echo new"
-
-    loopback.run(deploy, Ours, **remembering(host.parent))
-    update()
-    assert loopback.run(deploy, Ours, **remembering(host.parent)).commands[:1] == ["echo new"]
-    assert state(host)["a"] == b'["new"]\n'
-    assert loopback.run(deploy, Ours, **remembering(host.parent)).commands == []
-
-
-def seen_after_an_update(host: Path, older: Callable[[], None], newer: Callable[[], None]) -> bytes:
-    """What `newer` has seen of a host that says something new once it is ready, with the memory of `older`."""
-    (host / "now").write_text("one\n")
-    for deploy, new in ((older, "one\n"), (newer, "two\n")):
-        (host / "new").write_text(new)
-        loopback.run(deploy, Ours, **remembering(host.parent))
-    return state(host)["seen"]
-
-
-def test_what_an_older_deploy_did_not_wait_for_is_waited_for(host: Path) -> None:
-    """It remembers the wait as a fact like any other, so its batch reads before the host is ready."""
-    wait = f"sleep 0.5; cat {host}/new > {host}/now; echo ready"
-
-    def older() -> None:
-        target.get_fact(Says, line=wait)
-        note(line=f"cat {host}/now", dest=f"{host}/seen")
-
-    def newer() -> None:
-        ready(line=wait)
-        note(line=f"cat {host}/now", dest=f"{host}/seen")
-
-    assert seen_after_an_update(host, older, newer) == b'["two"]\n'
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"\xff", b"{}", b"[]", b"null", b'{"version": 3, "questions": [7]}',
-     b'{"version": 0, "questions": [["echo a", false]]}',
-     b'{"version": 3, "questions": [["echo a", false, 3]]}',
-     b'{"version": 3, "questions": "abc"}'],
-)  # fmt: skip
-def test_a_damaged_memory_is_no_memory(host: Path, content: bytes) -> None:
-    def deploy() -> None:
-        note(line="echo a", dest=f"{host}/a")
-
-    second = compared(host, deploy, lambda: (host.parent / "facts.json").write_bytes(content))
-    assert "echo a" in second.commands
-    assert loopback.run(deploy, Ours, **remembering(host.parent)).commands == [], "it was written anew"
-
-
-def test_a_memory_that_asks_for_something_else_changes_no_answer(host: Path) -> None:
-    path = host.parent / "facts.json"
-    memory.save(path, [Question("echo b"), Question("echo a"), Question("sleep 0; false")])
-    compared(host, lambda: note(line="echo a", dest=f"{host}/a"))
-
-
-def test_the_memory_holds_commands_and_no_answers_and_is_for_its_owner(host: Path) -> None:
-    def deploy() -> None:
-        note(line=f"cat {host}/hash", dest=f"{host}/copy")
-
-    (host / "hash").write_text("$6$answer\n")
-    loopback.run(deploy, Ours, **remembering(host.parent))
-    path = host.parent / "facts.json"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert f"cat {host}/hash" in path.read_text()
-    assert "answer" not in path.read_text()
-
-
-class Masked(Says):
-    """A fact whose command has a secret in it."""
-
-    def command(self, line: str) -> StringCommand:
-        return StringCommand("echo", HiddenValue(line))
-
-
-def test_what_pyinfra_would_mask_is_not_remembered(host: Path) -> None:
-    def deploy() -> None:
-        note(line="echo a", dest=f"{host}/a")
-        assert target.get_fact(Masked, line="a-secret") == ["a-secret"]
-
-    for _ in range(2):
-        loopback.run(deploy, Ours, **remembering(host.parent))
-    assert "secret" not in (host.parent / "facts.json").read_text()
-
-
-class Ready(Says):
-    """A fact that waits."""
-
-    waits = True
-
-
-@operation()
-def ready(line: str) -> Generator[str, None, None]:
-    """Waits until the command is through."""
-    target.get_fact(Ready, line=line)
-    yield from ()
-
-
-def test_nothing_is_read_before_the_host_is_ready(host: Path) -> None:
-    def deploy() -> None:
-        ready(line=f"sleep 0.3; cat {host}/new > {host}/now; echo ready")
-        note(line=f"cat {host}/now", dest=f"{host}/seen")
-
-    (host / "new").write_text("one\n")
-    second = compared(host, deploy, lambda: (host / "new").write_text("two\n"))
-    assert second.changes == 1
-    assert state(host)["seen"] == b'["two"]\n'
-    assert [command for command in second.commands if "sleep" in command] == [], "it came first in the batch"
-
-
-def test_what_was_read_before_the_host_was_ready_counts_no_more(
-    host: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The host is not ready within the time of a batch: the fact is asked alone, and all others anew."""
-    monkeypatch.setattr(Session.ask, "__defaults__", (0.2,))
-
-    def deploy() -> None:
-        note(line=f"cat {host}/now", dest=f"{host}/first")
-        ready(line=f"sleep 0.5; cat {host}/new > {host}/now; echo ready")
-        note(line=f"cat {host}/now", dest=f"{host}/seen")
-
-    (host / "new").write_text("one\n")
-    (host / "now").write_text("one\n")
-    compared(host, deploy, lambda: (host / "new").write_text("two\n"))
-    assert state(host)["seen"] == b'["two"]\n'
-
-
-def test_of_two_that_an_older_deploy_waited_for_the_second_is_waited_for(host: Path) -> None:
-    """It remembers both as first, so the first of them was read before the host was ready."""
-    wait = f"sleep 0.3; cat {host}/new > {host}/now; echo ready"
-
-    def older() -> None:
-        ready(line=f"cat {host}/now")
-        ready(line=wait)
-
-    def newer() -> None:
-        ready(line=wait)
-        note(line=f"cat {host}/now", dest=f"{host}/seen")
-
-    assert seen_after_an_update(host, older, newer) == b'["two"]\n'
-
-
-def test_a_run_that_fails_keeps_what_was_remembered(host: Path) -> None:
-    fail = host / "fail"
-
-    def deploy() -> None:
-        note(line="echo a", dest=f"{host}/a")
-        shell(line=f"[ ! -e {fail} ]") if fail.exists() else None
-        note(line="echo b", dest=f"{host}/b")
-
-    loopback.run(deploy, Ours, **remembering(host.parent))
-    fail.touch()
-    assert loopback.run(deploy, Ours, **remembering(host.parent)).failed
-    fail.unlink()
-    assert loopback.run(deploy, Ours, **remembering(host.parent)).commands == []
 
 
 def test_with_another_version_of_pyinfra_all_is_asked_in_the_ordinary_way(

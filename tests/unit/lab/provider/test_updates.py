@@ -1,15 +1,12 @@
 """Changes in place, as the account sees them afterwards."""
 
 import base64
-from dataclasses import replace
 from typing import Any
 
-import grpc
 import pytest
 
-from lab.provider.catalogue import TYPES
 from lab.provider.cloud import Cloud
-from tests.unit.lab.provider.client import UNKNOWN, Client, Made, half_made
+from tests.unit.lab.provider.client import UNKNOWN, Client, Made
 from tests.unit.lab.provider.oracle import news
 from tests.unit.lab.provider.world import TRUST, World
 
@@ -185,55 +182,12 @@ def test_an_update_leaves_alone_what_the_program_ignores(client: Client, own_wor
     assert after.outputs["tags"] == {"a": "b"}
 
 
-# ---- what a run that died left
-
-
-def test_an_attachment_that_is_there_already_is_taken(client: Client, own_world: World) -> None:
-    made = own_world.attachment
-    again = client.create("VolumeAttachment", "data", **made.inputs)
-    assert (again.id, again.outputs) == (made.id, made.outputs)
-
-
-def test_an_address_is_given_again_to_the_instance_that_has_it(client: Client, own_world: World) -> None:
-    made = own_world.address_association
-    again = client.create("EipAssociation", "address", **made.inputs)
-    assert client.read(again) is not None
-
-
-# ---- detaching and deleting
-
-
-def test_detaching_stops_the_instance_first_where_that_is_asked_for(client: Client, own_world: World) -> None:
-    client.delete(own_world.attachment)
-    assert own_world.instance_state() == "stopped"
-
-
-def test_detaching_leaves_the_instance_running_where_no_stop_is_asked_for(
-    client: Client, own_world: World
-) -> None:
-    made = client.update(
-        own_world.attachment, news(own_world.attachment, {"stopInstanceBeforeDetaching": False})
-    )
-    client.delete(made)
-    assert own_world.instance_state() == "running"
-    assert client.read(made) is None
-
-
-def test_a_zone_with_records_does_not_go(client: Client, own_world: World) -> None:
-    own_world.record  # noqa: B018
-    with pytest.raises(grpc.RpcError, match="HostedZoneNotEmpty"):
-        client.delete(own_world.zone)
-
-
 def test_a_new_security_group_lets_nothing_out_until_a_rule_says_so(client: Client, own_world: World) -> None:
     assert own_world.group.outputs["egress"] == []
     own_world.egress  # noqa: B018
     read = client.read(own_world.group)
     assert read is not None
     assert [rule["cidrBlocks"] for rule in read.outputs["egress"]] == [["0.0.0.0/0"]]
-
-
-# ---- drift
 
 
 def test_drift_is_found_by_a_refresh_and_put_right_by_the_next_update(
@@ -270,34 +224,3 @@ def test_an_instance_that_was_terminated_by_hand_reads_as_gone(
 ) -> None:
     aws("ec2").terminate_instances(InstanceIds=[own_world.instance.id])
     assert client.read(own_world.instance) is None
-
-
-# ---- half made
-
-
-def test_what_is_made_but_does_not_get_ready_is_kept_and_finished_by_the_next_update(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slow = TYPES["aws:ebs/volume:Volume"]
-    monkeypatch.setitem(TYPES, slow.type, replace(slow, ready="State == 'never'"))
-    with pytest.raises(grpc.RpcError) as caught:
-        client.create("Volume", "slow", timeout=0.3, availabilityZone="eu-west-1a", size=1)
-    monkeypatch.undo()
-    detail = half_made(caught.value)
-    assert detail.id.startswith("vol-")
-    assert detail.reasons == [caught.value.details()]
-    assert f"'slow' was made ({detail.id}) but did not get ready: gave up waiting" in detail.reasons[0]
-    assert "0.3 s" in detail.reasons[0]
-    made = Made(
-        "Volume", "slow", detail.id, {"availabilityZone": "eu-west-1a", "size": 1}, dict(detail.properties)
-    )
-    assert client.update(made, made.inputs).outputs["size"] == 1
-
-
-def test_a_security_group_that_was_left_half_made_is_closed_by_the_next_update(
-    client: Client, own_world: World, aws: Any
-) -> None:
-    made = own_world.group
-    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
-    aws("ec2").authorize_security_group_egress(GroupId=made.id, IpPermissions=everything)
-    assert client.update(made, made.inputs).outputs["egress"] == []

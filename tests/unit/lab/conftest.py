@@ -1,0 +1,38 @@
+"""A forwarder of each test's own, and a machine behind it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab import forwarder as module
+from lab.forwarder import Forwarder
+from tests.unit.lab.forwarding import FakeRedirects, Machine, echo
+
+
+@pytest.fixture
+def redirects() -> FakeRedirects:
+    return FakeRedirects()
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The ports that the machine listens on, in place of what /proc says of its network."""
+    ports: set[int] = set()
+    monkeypatch.setattr(module, "listening", lambda _pid: set(ports))
+    return ports
+
+
+@pytest.fixture
+def forwarder(redirects: FakeRedirects, inside: set[int]) -> Iterator[Forwarder]:
+    made = Forwarder(redirects)  # type: ignore[arg-type]
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def machine(inside: set[int]) -> Iterator[Machine]:
+    made = Machine(echo)
+    inside.add(made.port)
+    yield made
+    made.server.close()
