@@ -68,7 +68,7 @@ def lists(commands: list[str], folder: Path) -> dict[str, Any]:
 def fetch(bench: Measured, variables: dict[str, Any], folder: Path) -> None:
     """The files as they are on the host, with the mode and owners of each."""
     names = shlex.join(item["dest"] for item in variables["files"])
-    command = [*stacks.ssh_command(bench.context.outputs), f"sudo tar -cPhf - {names}"]
+    command = [*stacks.ssh_command(bench.outputs), f"sudo tar -cPhf - {names}"]
     archive = folder / "files.tar"
     archive.write_bytes(subprocess.run(command, capture_output=True, check=True).stdout)
     with tarfile.open(archive) as tar:
@@ -87,7 +87,7 @@ def fetch(bench: Measured, variables: dict[str, Any], folder: Path) -> None:
 def playbook(bench: Measured) -> Iterator[tuple[int, Callable[[], None]]]:
     """How much the playbook checks, and a function that runs it once and fails where it changed anything."""
     program = install()
-    facts = bench.context.outputs
+    facts = bench.outputs
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         variables = lists(asked(bench), folder)

@@ -27,7 +27,7 @@ def _hosts() -> list[tuple[str, dict[str, object]]]:
     if count == 1:
         return [(name, data)]
     # Stand-ins for so many hosts: the same one under several names, each with its own lock.
-    _Remembering.lock = property(lambda self: f"/run/workbench/bench-{self.host.name}.lock")  # type: ignore[assignment,misc]
+    _Remembering.lock = property(lambda self: f"/run/workbench/bench-{self.host.name}.lock")  # type: ignore[assignment]
     return [(f"{name}-{number}", data) for number in range(count)]
 
 

@@ -17,7 +17,7 @@ def measure(bench: Measured) -> None:
     assert said is not None
     operations = int(said[1])
     measured = {"near_s": median(bench.idle_deploy)}
-    with far(bench.context.outputs.address, 22) as port:
+    with far(bench.outputs.address, 22) as port:
         away = {"WORKBENCH_BENCH_PORT": str(port)}
         measured["far_s"] = median(lambda: bench.idle_deploy(**away))
         measured["stock_near_s"] = median(lambda: bench.stock_idle_deploy(), runs=2)

@@ -100,7 +100,7 @@ def _renew(bench: Measured) -> None:
 
 def _run_on_host(bench: Measured, script: str) -> None:
     """By way of standard input: the locks are longer than an argument may be."""
-    command = [*stacks.ssh_command(bench.context.outputs), "sudo bash -s"]
+    command = [*stacks.ssh_command(bench.outputs), "sudo bash -s"]
     done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"the bare way failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
