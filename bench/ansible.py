@@ -17,8 +17,10 @@ from typing import Any
 
 from bench.workbench import Measured
 from connector import memory
+from connector.session import Question
 from workbench import keys
 from workbench import stack as stacks
+from workbench.host import program_path
 from workbench.outputs import ADMIN
 from workbench.stack import ROOT
 
@@ -36,25 +38,26 @@ def install() -> Path:
     return ENVIRONMENT / "bin" / "ansible-playbook"
 
 
-def asked(bench: Measured) -> list[str]:
-    """The commands of the deploy's facts."""
-    questions = memory.load(stacks.facts_memory(bench.stack))
-    return [command for question in questions for command in question.answers]
+def asked(bench: Measured) -> list[Question]:
+    """What the deploy's facts asked of the host."""
+    return memory.load(stacks.facts_memory(bench.stack))
 
 
-def lists(commands: list[str], folder: Path) -> dict[str, Any]:
+def lists(questions: list[Question], folder: Path) -> dict[str, Any]:
     """The playbook's variables; the files' own contents are fetched into `folder` later."""
     files, units, programs, packages, accounts = [], [], [], [], ["root"]
-    for command in commands:
-        if found := re.search(r"stat -c '%F\|%a\|%U\|%G' (\S+);", command):
-            files.append(shlex.split(found[1])[0])
-        elif found := re.match(r"systemctl show -p \S+ (\S+)", command):
-            units.append(found[1].rstrip(";"))
-        elif found := re.match(r"(.+ --(?:check|list)) 2>", command):
-            programs.append(found[1])
-        elif found := re.search(r"dpkg-query -W -f '.*?' (.+?) 2>", command, re.DOTALL):
-            packages += shlex.split(found[1])
-        elif found := re.match(r"getent passwd (\S+)", command):
+    for asked in [part.arguments for question in questions for part in question.parts]:
+        if "path" in asked:
+            files.append(asked["path"])
+        elif "unit" in asked:
+            units.append(asked["unit"])
+        elif "line" in asked:
+            name, _, arguments = asked["line"].partition(" ")
+            programs.append(f"{program_path(name)} {arguments}")
+        elif "packages" in asked:
+            packages += asked["packages"]
+    for question in questions:
+        if found := re.match(r"getent passwd (\S+)", question.command):
             accounts.append(found[1])
     return {
         "files": [{"src": f"{folder}/{path.lstrip('/')}", "dest": path} for path in files],
