@@ -1,6 +1,5 @@
 """Who runs what on the host, as /proc says. What ends while it is looked at is passed over."""
 
-import contextlib
 import os
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -51,12 +50,8 @@ def counts() -> Counter[int]:
 
 def control_groups() -> set[str]:
     """The paths of all control groups that have processes, as systemd names them."""
-    found = set()
-    for process in PROCESSES.glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            for line in (process / "cgroup").read_text(errors="replace").splitlines():
-                found.add(line.split(":", 2)[2])
-    return found
+    lines = (line for pid, _ in owners() for line in _read(pid, "cgroup").splitlines())
+    return {line.split(":", 2)[2] for line in lines}
 
 
 def run_from(folder: Path) -> bool:

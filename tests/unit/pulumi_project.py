@@ -33,6 +33,13 @@ def environment(root: Path) -> dict[str, str]:
     }
 
 
+def enter(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`workbench`, in this process, takes it for its own."""
+    for name, value in environment(root).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("workbench.stack.ROOT", root)
+
+
 def make(root: Path) -> None:
     """Makes it in an empty folder."""
     root.mkdir(parents=True, exist_ok=True)

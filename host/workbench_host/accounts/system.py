@@ -25,9 +25,10 @@ def fields(name: str) -> Iterator[list[str]]:
 def read_accounts(groups: Collection[str]) -> dict[str, Account]:
     """All accounts, with their memberships as far as `groups` go."""
     shadows = {line[0]: line for line in fields("shadow")}
-    members = {line[0]: set(line[3].split(",")) for line in fields("group") if line[0] in groups}
+    there = list(fields("group"))
+    members = {line[0]: set(line[3].split(",")) for line in there if line[0] in groups}
     busy, today = processes.counts(), time.time() / 86400
-    admins = processes.members({int(line[2]) for line in fields("group") if line[0] in ADMIN_GROUPS})
+    admins = processes.members({int(line[2]) for line in there if line[0] in ADMIN_GROUPS})
     accounts = {}
     for name, _, uid, gid, _, _, shell in fields("passwd"):
         shadow = shadows.get(name, [name, "", *[""] * 7])

@@ -23,7 +23,6 @@ from cli.progress import Progress
 from tests.unit import pulumi_project
 from tests.unit.cli.tiny_program import Thing
 from tests.unit.pulumi_project import needs_pulumi
-from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 
 pytestmark = needs_pulumi
@@ -31,23 +30,13 @@ REPOSITORY = Path(__file__).parents[3]
 UP = ("up", "--yes", "--skip-preview")
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose stack nothing was made of."""
-    root = tmp_path_factory.mktemp("project") / "template"
-    pulumi_project.make(root)
-    return root
-
-
 @pytest.fixture
 def project(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of it for one test; `workbench` takes it for its own."""
     root = tmp_path / "project"
     shutil.copytree(template, root, symlinks=True)
-    for name, value in pulumi_project.environment(root).items():
-        monkeypatch.setenv(name, value)
+    pulumi_project.enter(root, monkeypatch)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))  # for the plugin
-    monkeypatch.setattr(stacks, "ROOT", root)
     yield root
     for process in psutil.process_iter():  # what a killed engine left
         try:

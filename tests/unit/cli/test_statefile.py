@@ -8,17 +8,9 @@ import pytest
 from cli import statefile
 from tests.unit import pulumi_project
 from tests.unit.pulumi_project import needs_pulumi
-from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 
 pytestmark = needs_pulumi
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("project") / "template"
-    pulumi_project.make(root)
-    return root
 
 
 @pytest.fixture
@@ -26,9 +18,7 @@ def state(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     """The file of the stack's state, below a folder with a blank in its name."""
     root = tmp_path / "my project"
     shutil.copytree(template, root)
-    for name, value in pulumi_project.environment(root).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(stacks, "ROOT", root)
+    pulumi_project.enter(root, monkeypatch)
     return root / ".pulumi" / "stacks" / "tiny" / "dev.json"
 
 
