@@ -10,6 +10,7 @@ one after the other, with the same flags, and nothing else: no configuration, no
 import shlex
 import statistics
 import subprocess
+import time
 from dataclasses import dataclass
 
 from bench.results import keep, rounded, show, timed
@@ -96,6 +97,8 @@ def _renew(bench: Measured) -> None:
     """Another server, whose disk knows nothing; the data volume stays."""
     bench.command("destroy", "--yes")
     bench.command("up", "--yes")
+    while bench.ssh("true", check=False).returncode != 0:  # it has been started, and may still be booting
+        time.sleep(0.5)
 
 
 def _run_on_host(bench: Measured, script: str) -> None:
