@@ -12,11 +12,12 @@ from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
-from deploy import files, programs, units
+from deploy import accounts, files, programs, units
 from deploy.service import Service
 from workbench.host import SSH_PORT, host_name
 from workbench.settings.services import Base
 from workbench.stack import Context
+from workbench_host.tools import PROXIES
 
 PACKAGES = (
     "ca-certificates",
@@ -40,6 +41,7 @@ def base(context: Context) -> None:
     """Packages have been installed before (deploy/apt.py)."""
     own = context.settings.services.base
     cloud_init()
+    accounts.service_account(account=PROXIES, name=f"User {PROXIES}")
     hostname(value=host_name(context.outputs.stack), name="Set the host's name")
     clock_and_language(own)
     upkeep(own)

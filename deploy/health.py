@@ -49,18 +49,20 @@ def questions(context: Context) -> dict[str, Any]:
         "path": None,
         "units": list(Proxy.units),
         "url": f"https://127.0.0.1:{Proxy.https_port}{Proxy.health}",
+        "socket": None,
         "host": context.outputs.host_name,
     }
     return {"services": {**asked, "proxy": proxy}, "disks": list(DISKS)}
 
 
 def question(service: settings.Service) -> dict[str, Any]:
-    """What to ask about one service: its units, and the address on loopback that has to answer with success."""
+    """What to ask about one service: its units, and the address that has to answer with success."""
     return {
         "title": service.title,
         "path": service.path,
         "units": list(service.units),
         "url": service.address if service.health else None,
+        "socket": service.socket,
         "host": None,
     }
 

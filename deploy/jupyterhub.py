@@ -5,6 +5,7 @@ volume, in /srv/workbench/jupyterhub (root, 0700): the database, the cookie secr
 """
 
 from shlex import quote
+from urllib.parse import quote as quote_url
 
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
@@ -15,7 +16,8 @@ from workbench import versions
 from workbench.settings import Settings
 from workbench.settings.services import JupyterHub
 from workbench.stack import Context
-from workbench_host.accounts.records import ADMINS, EVERYBODY
+from workbench_host.tools import PROXIES
+from workbench_hub import MESSAGE, SERVERS
 
 PACKAGES = ("git",)
 
@@ -23,13 +25,25 @@ ENVIRONMENT = uv.Environment("jupyterhub")
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
 LAB_SETTINGS = "/etc/workbench/jupyterlab"
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
-MESSAGE = "/etc/workbench/jupyterhub/message"
 TERMINAL_MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
 STATE_PROGRAM = "/usr/local/lib/workbench/jupyterhub-state"
+API_SOCKET = "/run/jupyterhub-proxy/api.sock"
 PAM = "/etc/pam.d/jupyterhub"
 PROXY_UNIT, HUB_UNIT = "jupyterhub-proxy.service", "jupyterhub.service"
 USER_UNITS = "jupyter-*-singleuser.service"
+
+
+def urls() -> dict[str, str]:
+    """The sockets of the hub and its proxy as those write them; `servers` is where users' servers find the hub."""
+    passage = JupyterHub.passage
+    paths = {"public": JupyterHub.socket, "api": API_SOCKET, "hub": passage.to, "servers": passage.socket}
+    return {name: f"http+unix://{quote_url(path, safe='')}" for name, path in paths.items()}
+
+
+def error_target() -> str:
+    """Where the proxy gets its error pages, as a unit's file has it (systemd.unit(5), "Specifiers")."""
+    return f"{urls()['hub']}/jupyter/hub/error".replace("%", "%%")
 
 
 def environments(settings: Settings) -> tuple[uv.Environment, ...]:
@@ -72,9 +86,8 @@ def _configure(context: Context) -> None:
         variables={
             "service": service,
             "host_name": context.outputs.host_name,
-            "everybody": EVERYBODY,
-            "admins": ADMINS,
-            "message": MESSAGE,
+            "programs": programs.LINK,
+            "sockets": urls(),
             "environment": uv.folder(ENVIRONMENT.name),
             "state": STATE,
             "lab_settings": LAB_SETTINGS,
@@ -89,7 +102,7 @@ def _configure(context: Context) -> None:
     files.template(
         "jupyterhub/jupyterhub-state.j2",
         STATE_PROGRAM,
-        variables={"state": STATE, "run": "/run/workbench", "hub_port": service.hub_port},
+        variables={"state": STATE},
         mode="755",
         validate="sh -n {}",
     )
@@ -124,14 +137,16 @@ def _configure_servers(service: JupyterHub) -> None:
 
 
 def _run(context: Context) -> None:
-    service = context.settings.services.jupyterhub
     for unit in (PROXY_UNIT, HUB_UNIT):
         files.template(
             f"jupyterhub/{unit}.j2",
             f"{units.UNITS}/{unit}",
             variables={
-                "service": service,
-                "answering": units.answering(service.address),
+                "answering": units.answering(context.settings.services.jupyterhub),
+                "group": PROXIES,
+                "sockets": {"public": JupyterHub.socket, "api": API_SOCKET},
+                "error_target": error_target(),
+                "servers": SERVERS,
                 "environment": uv.folder(ENVIRONMENT.name),
                 "config": CONFIG,
                 "state": STATE,
@@ -140,7 +155,9 @@ def _run(context: Context) -> None:
             },
         )
     units.service(unit=PROXY_UNIT, name=f"Run {PROXY_UNIT}")
-    units.service(unit=HUB_UNIT, reads=[CONFIG, PAM], name=f"Run {HUB_UNIT}")
+    units.service(
+        unit=HUB_UNIT, reads=[CONFIG, PAM, *programs.modules("workbench_hub")], name=f"Run {HUB_UNIT}"
+    )
 
 
 SERVICE = Service(jupyterhub, lambda _: PACKAGES, environments)

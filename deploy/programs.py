@@ -1,4 +1,4 @@
-"""The host's programs: the package `workbench_host`, put on the host as one archive and switched by one link.
+"""The host's programs: the packages `workbench_host` and `workbench_hub`, one archive, switched by one link.
 
 /usr/local/lib/workbench/host-DIGEST has the package and, in `bin/`, a command for each of its PROGRAMS; the link `host`
 beside it leads to the one in use. A program finds its modules in the folder that it was started from, so that new code
@@ -23,13 +23,14 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 import workbench_host
+import workbench_hub
 from deploy.files import Content, Described, Refused, coming, expect
 from workbench.host import LIBRARY, PROGRAMS, program_path
 from workbench_host import tools
 
 CONFIG = tools.CONFIG
 FOLDER, LINK = LIBRARY, PROGRAMS
-PACKAGE = "workbench_host"
+PACKAGES = {package.__name__: package for package in (workbench_host, workbench_hub)}
 PYTHON_COMPILES = "python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}"
 
 # Isolated and without the site module, which starts quickly and goes by nobody's environment. The folder is named as it
@@ -38,7 +39,7 @@ _COMMAND = """\
 #!/usr/bin/python3 -IS
 import os, sys
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
-from {package}.{module} import main
+from workbench_host.{module} import main
 sys.exit(main(sys.argv[1:]))
 """
 # One digest of all files but those that Python compiled: of what sha256sum says of them, in the order of their names.
@@ -48,12 +49,14 @@ _DIGEST = "find . -type f ! -name '*.pyc' | LC_ALL=C sort | xargs sha256sum | sh
 @cache
 def contents() -> dict[str, bytes]:
     """The archive's files by their names in it."""
-    root = Path(workbench_host.__file__).parent
+    roots = [Path(str(package.__file__)).parent for package in PACKAGES.values()]
     modules = {
-        f"{PACKAGE}/{file.relative_to(root).as_posix()}": file.read_bytes() for file in root.rglob("*.py")
+        file.relative_to(root.parent).as_posix(): file.read_bytes()
+        for root in roots
+        for file in root.rglob("*.py")
     }
     commands = {
-        f"bin/{name}": _COMMAND.format(package=PACKAGE, module=module).encode()
+        f"bin/{name}": _COMMAND.format(module=module).encode()
         for name, module in workbench_host.PROGRAMS.items()
     }
     return {**modules, **commands}
@@ -85,28 +88,37 @@ def archive() -> Content:
 
 def reads(name: str) -> list[str]:
     """All that the command `name` runs, on the host: for the unit that runs it on and on."""
-    seen, pending = set[str](), [workbench_host.PROGRAMS[name]]
+    return [program_path(name), *_files([f"workbench_host.{workbench_host.PROGRAMS[name]}"])]
+
+
+def modules(package: str) -> list[str]:
+    """All of one of our packages, and what it imports of the others: for the unit that runs it on and on."""
+    inside = [name for name in contents() if name.startswith(f"{package}/")]
+    return _files([name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in inside])
+
+
+def _files(pending: list[str]) -> list[str]:
+    """The files on the host of these modules, and of all of ours that they import."""
+    seen = set[str]()
     while pending:
         module = pending.pop()
         if module not in seen:
             seen.add(module)
             pending += _imported(module)
-    return [program_path(name), *sorted(f"{LINK}/{_file(module)}" for module in seen)]
+    return sorted(f"{LINK}/{_file(module)}" for module in seen)
 
 
 def _file(module: str) -> str:
-    """A module's file in the archive, or its package's; "" is `workbench_host` itself."""
-    at = "/".join([PACKAGE, *module.split(".")]).rstrip("/")
+    """A module's file in the archive, or its package's."""
+    at = module.replace(".", "/")
     return f"{at}.py" if f"{at}.py" in contents() else f"{at}/__init__.py"
 
 
 def _imported(module: str) -> Iterator[str]:
-    """The package's modules that one of them imports, and the packages that they are in."""
+    """Our modules that one of them imports, and the packages that they are in."""
     for node in ast.walk(ast.parse(contents()[_file(module)])):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
-            above = node.module.partition(".")[2]
-            for name in ["", *(f".{alias.name}" for alias in node.names)]:
-                found = f"{above}{name}".strip(".")
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
+            for found in [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]:
                 if _file(found) in contents():
                     yield found
     if "." in module:

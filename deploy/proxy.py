@@ -16,13 +16,15 @@ from typing import Any
 
 from pyinfra.api.deploy import deploy
 
-from deploy import accounts, files, programs, units, uv
+from deploy import files, programs, units, uv
 from deploy.service import Service
 from workbench import checks, settings
+from workbench.settings.section import Passage
 from workbench.stack import Context
+from workbench_host.tools import PROXIES
 
 ENVIRONMENT = uv.Environment("caddy")
-USER = "caddy"
+USER = PROXIES
 FOLDER = f"{programs.CONFIG}/caddy"
 CONFIG = f"{FOLDER}/Caddyfile"
 WANTED = f"{programs.CONFIG}/certificate.json"
@@ -49,7 +51,8 @@ class Entry:
     title: str
     summary: str
     path: str
-    port: int
+    upstream: str
+    passage: Passage | None = None
     sandboxed: bool = False
     strip_path: bool = False
     path_header: str | None = None
@@ -67,7 +70,8 @@ def entry(name: str, service: settings.Service, path: str) -> Entry:
         title=service.title,
         summary=inspect.getdoc(service) or "",
         path=path,
-        port=getattr(service, "port", 0),
+        upstream=service.upstream,
+        passage=service.passage,
         sandboxed=service.sandboxed,
         strip_path=service.strip_path,
         path_header=service.path_header,
@@ -76,9 +80,8 @@ def entry(name: str, service: settings.Service, path: str) -> Entry:
 
 @deploy("proxy")
 def proxy(context: Context) -> None:
-    """Caddy, its user, the pages, a configuration that Caddy has judged before it is used, and its certificate."""
+    """Caddy, the pages, a configuration that Caddy has judged before it is used, and its certificate."""
     uv.environment(ENVIRONMENT, context.settings.mirrors)
-    accounts.service_account(account=USER, name="User caddy")
     _certificate(context)
     own = context.settings.services.proxy
     variables: dict[str, Any] = {

@@ -90,7 +90,7 @@ def _configure(context: Context) -> None:
     files.template(
         "rstudio/rstudio-server.conf.j2",
         DROP_IN,
-        variables={"socket": SCOPE_SOCKET, "answering": units.answering(service.address)},
+        variables={"socket": SCOPE_SOCKET, "answering": units.answering(service)},
     )
     files.template(
         f"rstudio/{SCOPE_SOCKET}.j2", f"{units.UNITS}/{SCOPE_SOCKET}", variables={"address": rsession.SCOPES}

@@ -50,7 +50,7 @@ def shiny(context: Context) -> None:
             "program": PROGRAM,
             "config": CONFIG,
             "state": STATE,
-            "answering": units.answering(service.address),
+            "answering": units.answering(service),
             "locale": context.settings.services.base.locale,
         },
     )

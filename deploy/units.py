@@ -18,6 +18,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from deploy.files import Content, Described, coming, digests, replacing
+from workbench.settings import Service
 
 UNITS = "/etc/systemd/system"
 STARTED = "/run/workbench/started"
@@ -60,14 +61,15 @@ def shell_line(script: str) -> str:
     return f'/bin/sh -c "{script.replace("%", "%%").replace("$", "$$")}"'
 
 
-def answering(url: str) -> str:
-    """An ExecStartPost with which a unit counts as started once `url` answers with success.
+def answering(service: Service) -> str:
+    """An ExecStartPost with which a unit counts as started once the service's address answers with success.
 
     Without it one of Type=simple does as soon as its process exists, and requests that come at once fail. It fails
     when the unit's main process is gone; for how long it may last, systemd's TimeoutStartSec says. It belongs into a
     file that is written before any unit is started: a restart can bring others along (PartOf=).
     """
-    ask = f"curl -q --noproxy '*' --silent --fail --output /dev/null --max-time 5 {quote(url)}"
+    where = f"--unix-socket {quote(service.socket)} " if service.socket else ""
+    ask = f"curl -q --noproxy '*' --silent --fail --output /dev/null --max-time 5 {where}{quote(service.address)}"
     return shell_line(f'until {ask}; do test -z "$MAINPID" || kill -0 "$MAINPID" || exit 1; sleep 0.2; done')
 
 

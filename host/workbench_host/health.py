@@ -16,6 +16,7 @@ import http.client
 import json
 import os
 import pwd
+import socket
 import ssl
 import subprocess
 import sys
@@ -68,14 +69,29 @@ def units_verdict(units: Sequence[str], states: Mapping[str, Mapping[str, str]])
     return "up", ""
 
 
-def answer(url: str, host: str | None) -> str | None:
-    """None where the address answers with success, else what is wrong with its answer.
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP by way of a unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def answer(url: str, host: str | None, path: str | None = None) -> str | None:
+    """None where the address answers with success, else what is wrong with its answer; `path` is a unix socket.
 
     Whether a certificate is to be trusted is for those to say who come from outside; here it only has to be there.
     """
     parts = urlsplit(url)
     connection: http.client.HTTPConnection
-    if parts.scheme == "https":
+    if path:
+        connection = UnixConnection(path)
+    elif parts.scheme == "https":
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -100,7 +116,7 @@ def judge(service: Mapping[str, Any], states: Mapping[str, Mapping[str, str]]) -
     state, detail = units_verdict(service["units"], states)
     if state != "up" or not service["url"]:
         return state, detail
-    wrong = answer(service["url"], service["host"])
+    wrong = answer(service["url"], service["host"], service["socket"])
     if wrong is None:
         return "up", ""
     youngest = min((age_seconds(states[unit]) for unit in service["units"]), default=GRACE_SECONDS)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 DATA_VOLUME = "/srv/workbench"  # where the data volume is mounted, with all that outlives the server
 CONFIG = "/etc/workbench"  # what the deploy tells the programs
+PROXIES = "caddy"  # the group that may open the sockets of services and of users' servers
 # How a program is asked what it would do: `--check` changes nothing. It exits with CLEAN, or with WOULD_CHANGE and, as
 # far as it can say, a line for each thing on standard output. Any other status is that it cannot be done or said; the
 # reason is on standard output where the settings are to blame. With GIVEN it is about what is on standard input, in

@@ -96,10 +96,6 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ({"users": [{"name": "a", "sshKeys": ["x"]}]}, "workbench:users[0].sshKeys[0] is"),
         ({"services": {"jupyterhub": {"enable": True}}}, "(perhaps enabled was meant)"),
         (
-            {"services": {"jupyterhub": {"hubPort": 8000}}},
-            "hubPort is 8000, which services.jupyterhub.port has",
-        ),
-        (
             {"services": {"shiny": {"port": 4000}}},
             "workbench:services.shiny.port is set, but the service is off, so nothing reads it",
         ),
@@ -165,8 +161,8 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ({"services": {"rstudio": {"version": "latest"}}}, "which is no version of RStudio Server"),
         ({"services": {"rstudio": {"sha256": "abc"}}}, "which is no sha256; takes the 64 digits"),
         (
-            {"services": {"rstudio": {"port": 8000}}},
-            "rstudio.port is 8000, which services.jupyterhub.port has",
+            {"services": {"shiny": {"enabled": True, "port": 8787}}},
+            "shiny.port is 8787, which services.rstudio.port has",
         ),
         (
             {"services": {"r": {"versions": [{"version": "4.4.3"}]}}},

@@ -1,6 +1,7 @@
 """What all sections of the settings share."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
@@ -45,6 +46,15 @@ class Section(BaseModel):
         return self
 
 
+@dataclass(frozen=True)
+class Passage:
+    """What programs of users on the host may ask of a service, by a socket that is open to all of them."""
+
+    socket: str
+    to: str  # the service's own socket
+    path: str  # this one, and what is below it
+
+
 class Service(Section):
     """Base of a service's section. `memory_mib` is what the service needs before anybody has logged in."""
 
@@ -52,7 +62,11 @@ class Service(Section):
     title: ClassVar[str] = ""
     path: ClassVar[str | None] = None  # below the site's root; None for what has no page of its own
     units: ClassVar[tuple[str, ...]] = ()  # systemd units that have to be active while it is enabled
-    health: ClassVar[str | None] = None  # path on its `port` that answers with success while it is well
+    health: ClassVar[str | None] = None  # path that answers with success while it is well
+    socket: ClassVar[str | None] = (
+        None  # where it listens, for the proxy's group alone; else on its `port` of loopback
+    )
+    passage: ClassVar[Passage | None] = None
     strip_path: ClassVar[bool] = False  # whether the proxy takes `path` away from what it passes on
     # The request header that tells the service the `path` it is found under.
     path_header: ClassVar[str | None] = None
@@ -67,12 +81,23 @@ class Service(Section):
     def address(self) -> str:
         """The address on the host of a service that has `health`: it answers with success while all is well.
 
-        Raises LookupError for a service without.
+        That of a service with a `socket` is asked there. Raises LookupError for a service without `health`.
         """
-        port = getattr(self, "port", None)
-        if self.health is None or port is None:
+        if self.health is None:
             raise LookupError(f"{type(self).__name__} has no address of its own")
-        return f"http://127.0.0.1:{port}{self.health}"
+        return f"http://{self._place}{self.health}"
+
+    @property
+    def upstream(self) -> str:
+        """Where the proxy finds it, as Caddy writes it."""
+        return f"unix/{self.socket}" if self.socket else self._place
+
+    @property
+    def _place(self) -> str:
+        port = getattr(self, "port", None)
+        if self.socket is None and port is None:
+            raise LookupError(f"{type(self).__name__} listens nowhere")
+        return "localhost" if self.socket else f"127.0.0.1:{port}"
 
     def faults(self) -> Iterator[Fault]:
         """A setting that nothing reads is a mistake: somebody believes in it. Defaults are let pass."""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from workbench import checks, versions
-from workbench.settings.section import Port, Section, Service, Sha256, Url
+from workbench.settings.section import Passage, Port, Section, Service, Sha256, Url
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -89,6 +89,10 @@ class JupyterHub(Service):
     path: ClassVar[str | None] = "/jupyter/"
     units: ClassVar[tuple[str, ...]] = ("jupyterhub-proxy.service", "jupyterhub.service")
     health: ClassVar[str | None] = "/jupyter/hub/health"
+    socket: ClassVar[str] = "/run/jupyterhub-proxy/public.sock"
+    passage: ClassVar[Passage] = Passage(
+        socket="/run/caddy/jupyterhub.sock", to="/run/jupyterhub/hub.sock", path="/jupyter/hub/api"
+    )
     reserved_names: ClassVar[tuple[str, ...]] = ("jupyterhub", "jupyterhub-proxy")
 
     message: Annotated[str, Field(max_length=500)] = Field(
@@ -102,9 +106,6 @@ class JupyterHub(Service):
         description="kernels, terminals and servers without work for so long are ended, in minutes; "
         "0 never ends any",
     )
-    port: Port = Field(8000, description="loopback port of the hub's proxy, where Caddy finds it")
-    hub_port: Port = Field(8081, description="loopback port of the hub itself")
-    api_port: Port = Field(8001, description="loopback port of the hub's proxy's API")
 
 
 class Shiny(Service):

@@ -23,7 +23,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def changed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The archive of another version of the project."""
-    files = {**programs.contents(), f"{programs.PACKAGE}/further.py": b"FURTHER = True\n"}
+    files = {**programs.contents(), "workbench_host/further.py": b"FURTHER = True\n"}
     monkeypatch.setattr(programs, "contents", lambda: files)
     programs.digest.cache_clear()
 
@@ -56,7 +56,7 @@ def test_it_is_whole_compiled_and_known_by_its_digest(place: Path, monkeypatch: 
     assert install(monkeypatch) == 0
     assert there() == programs.digest()
     assert (place / "host").readlink() == Path(f"host-{programs.digest()}")
-    assert list((place / "host" / programs.PACKAGE / "__pycache__").glob("tools.*.pyc"))
+    assert list((place / "host" / "workbench_host" / "__pycache__").glob("tools.*.pyc"))
     assert not list(programs.install._inner()), "the second time there is nothing to do"
 
 
@@ -69,7 +69,7 @@ def test_one_that_was_cut_short_or_damaged_is_not_in_use_and_the_next_run_repair
     assert install(monkeypatch, cut=20) != 0
     assert (place / "host").readlink() == Path(f"host-{before}")
     assert install(monkeypatch) == 0
-    (place / "host" / programs.PACKAGE / "tools.py").write_text("damaged")
+    (place / "host" / "workbench_host" / "tools.py").write_text("damaged")
     assert there() == ""
     assert install(monkeypatch) == 0
     assert there() == programs.digest() != before
@@ -136,7 +136,7 @@ def test_a_host_without_the_programs_says_nothing(place: Path) -> None:
 
 
 def test_a_unit_reads_what_its_program_imports_and_nothing_else() -> None:
-    package = f"{programs.LINK}/{programs.PACKAGE}"
+    package = f"{programs.LINK}/workbench_host"
     modules = ["__init__", "health", "processes", "tools"]
     assert programs.reads("health") == [
         f"{programs.LINK}/bin/health",
@@ -147,3 +147,10 @@ def test_a_unit_reads_what_its_program_imports_and_nothing_else() -> None:
         accounts
     )
     assert f"{package}/health.py" not in accounts
+
+
+def test_the_hub_reads_all_of_its_package_and_what_that_imports_of_the_programs() -> None:
+    hub = programs.modules("workbench_hub")
+    assert f"{programs.LINK}/workbench_hub/servers.py" in hub
+    assert f"{programs.LINK}/workbench_host/accounts/records.py" in hub
+    assert f"{programs.LINK}/workbench_host/health.py" not in hub

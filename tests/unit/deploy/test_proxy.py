@@ -16,16 +16,24 @@ from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench import config as configs
 from workbench.settings import Settings
+from workbench.settings.section import Passage
 
 CADDY = shutil.which("caddy", path=str(Path(sys.executable).parent)) or shutil.which("caddy")
 needs_caddy = pytest.mark.skipif(CADDY is None, reason="there is no caddy")
-HUB = proxy.Entry("jupyterhub", "JupyterHub", "JupyterLab for all.", "/jupyter/", 8000)
+HUB = proxy.Entry(
+    "jupyterhub",
+    "JupyterHub",
+    "JupyterLab for all.",
+    "/jupyter/",
+    "unix//run/hub.sock",
+    Passage("/run/caddy/hub.sock", "/run/its.sock", "/jupyter/hub/api"),
+)
 OTHER = proxy.Entry(
     "other",
     "R & <friends>",
     "It's another.",
     "/other/",
-    8787,
+    "127.0.0.1:8787",
     sandboxed=True,
     strip_path=True,
     path_header="X-Path",
@@ -89,7 +97,8 @@ def test_the_entries_are_the_enabled_services_with_a_page(config: dict[str, Any]
     assert found() == ["jupyterhub", "rstudio"]
     assert found(jupyterhub={"enabled": False}) == ["rstudio"]
     [hub, _] = proxy.entries(configs.parse(config).services)
-    assert (hub.title, hub.path, hub.port) == ("JupyterHub", "/jupyter/", 8000)
+    assert (hub.title, hub.path) == ("JupyterHub", "/jupyter/")
+    assert hub.upstream == "unix//run/jupyterhub-proxy/public.sock"
     assert hub.summary.startswith("JupyterLab")
 
 
@@ -115,8 +124,25 @@ def test_the_configuration_is_formatted_as_caddy_formats_it(tmp_path: Path) -> N
 def test_every_service_is_found_on_loopback_and_keeps_its_websockets_over_a_reload(tmp_path: Path) -> None:
     adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
     proxies = {one["upstreams"][0]["dial"]: one for one in handlers(adapted, "reverse_proxy")}
-    assert set(proxies) == {"127.0.0.1:8000", "127.0.0.1:8787"}
-    assert all(one["stream_close_delay"] > 0 for one in proxies.values())
+    assert set(proxies) == {"unix//run/hub.sock", "unix//run/its.sock", "127.0.0.1:8787"}
+    assert all(
+        one["stream_close_delay"] > 0 for one in proxies.values() if one != proxies["unix//run/its.sock"]
+    )
+
+
+@needs_caddy
+def test_users_programs_may_ask_what_is_let_through_and_nothing_else(tmp_path: Path) -> None:
+    adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
+    [server] = [
+        one
+        for one in adapted["apps"]["http"]["servers"].values()
+        if one["listen"] == ["unix//run/caddy/hub.sock|0666"]
+    ]
+    passed, refused = server["routes"]
+    assert passed["match"] == [{"path": ["/jupyter/hub/api", "/jupyter/hub/api/*"]}]
+    assert "unix//run/its.sock" in json.dumps(passed)
+    assert "match" not in refused
+    assert '"status_code": 404' in json.dumps(refused)
 
 
 @needs_caddy
@@ -124,7 +150,7 @@ def test_a_service_that_believes_to_be_at_the_root_is_told_its_path_in_a_header(
     adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
     proxies = {one["upstreams"][0]["dial"]: one for one in handlers(adapted, "reverse_proxy")}
     assert proxies["127.0.0.1:8787"]["headers"]["request"]["set"] == {"X-Path": ["/other"]}
-    assert "headers" not in proxies["127.0.0.1:8000"]
+    assert "headers" not in proxies["unix//run/hub.sock"]
     stripped = [
         one["strip_path_prefix"] for one in handlers(adapted, "rewrite") if "strip_path_prefix" in one
     ]

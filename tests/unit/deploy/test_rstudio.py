@@ -95,7 +95,7 @@ def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
         "address": rsession.SCOPES,
         "program": "/bin/true",
         "socket": rstudio.SCOPE_SOCKET,
-        "answering": units.answering(RStudio().address),
+        "answering": units.answering(RStudio()),
     }
     paths = [tmp_path / name for name in (rstudio.SCOPE_SOCKET, rstudio.SCOPE_UNIT)]
     for path in paths:

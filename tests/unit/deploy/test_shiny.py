@@ -54,7 +54,7 @@ def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
             program="/bin/true",
             config=shiny.CONFIG,
             state=shiny.STATE,
-            answering=units.answering(SERVICE.address),
+            answering=units.answering(SERVICE),
             locale="en_US.UTF-8",
         )
     )

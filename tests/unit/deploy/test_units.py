@@ -14,6 +14,7 @@ from deploy import units
 from deploy.files import Content
 from deploy.units import Unit, UnitState
 from tests.needs import needs
+from workbench.settings import Service
 
 UNIT = "workbench-test.service"
 
@@ -152,6 +153,13 @@ def test_the_drop_in_says_what_the_shell_would_run() -> None:
     assert said(line.removeprefix("ExecStartPre=-+")) == units.record_script("a.service", paths)
 
 
+class Answers(Service):
+    """A service that answers on a port."""
+
+    health = "/up"
+    port: int
+
+
 @pytest.fixture
 def slow() -> Iterator[HTTPServer]:
     """A server that answers 503 to the first two requests, as one does that is not ready yet."""
@@ -177,7 +185,7 @@ def slow() -> Iterator[HTTPServer]:
 @needs("curl")
 @pytest.mark.parametrize("main", ["runs", "unknown"])
 def test_a_start_lasts_until_the_service_answers_with_success(slow: HTTPServer, main: str) -> None:
-    script = said(units.answering(f"http://127.0.0.1:{slow.server_port}/up"))
+    script = said(units.answering(Answers(port=slow.server_port)))
     environment = {"PATH": "/usr/bin:/bin"}
     with subprocess.Popen(["sleep", "20"]) as process:
         if main == "runs":
@@ -191,7 +199,7 @@ def test_a_start_lasts_until_the_service_answers_with_success(slow: HTTPServer, 
 def test_a_start_fails_at_once_where_the_service_ended() -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    script = said(units.answering("http://127.0.0.1:1/up"))
+    script = said(units.answering(Answers(port=1)))
     environment = {"PATH": "/usr/bin:/bin", "MAINPID": str(ended.pid)}
     began = time.monotonic()
     done = subprocess.run(["sh", "-c", script], env=environment, check=False, capture_output=True, timeout=15)

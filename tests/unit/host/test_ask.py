@@ -33,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, data in programs.contents().items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    package = tmp_path / programs.PACKAGE
+    package = tmp_path / "workbench_host"
     known = {name: name.replace("-", "_") for name in ENDINGS}
     (package / "__init__.py").write_text(f"PROGRAMS = {json.dumps(known)}\n")
     (package / "beside.py").write_text("STATUS = 6\n")

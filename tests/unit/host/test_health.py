@@ -41,7 +41,7 @@ def judge(
     monkeypatch: pytest.MonkeyPatch, url: str | None, age: int, host: str | None = None, **state: str
 ) -> tuple[str, str]:
     monkeypatch.setattr(program, "age_seconds", lambda _: age)
-    service = {"units": ["a.service"], "url": url, "host": host}
+    service = {"units": ["a.service"], "url": url, "host": host, "socket": None}
     found: tuple[str, str] = program.judge(service, {"a.service": {**ACTIVE, **state}})
     return found
 
@@ -100,10 +100,11 @@ def test_a_folder_where_nothing_is_mounted_has_no_size_of_its_own(tmp_path: Path
 
 def test_every_enabled_service_is_asked_and_the_proxy_too(config: dict[str, Any]) -> None:
     facts = Outputs.model_construct(host_name="bench.example")
-    context = Context(configs.parse({**config, "workbench:services": {"jupyterhub": {"port": 9000}}}), facts)
+    context = Context(configs.parse(config), facts)
     asked = health.questions(context)["services"]
     assert list(asked) == ["jupyterhub", "rstudio", "proxy"]
-    assert asked["jupyterhub"]["url"] == "http://127.0.0.1:9000/jupyter/hub/health"
+    assert asked["jupyterhub"]["url"] == "http://localhost/jupyter/hub/health"
+    assert asked["jupyterhub"]["socket"] == "/run/jupyterhub-proxy/public.sock"
     assert asked["proxy"]["host"] == "bench.example"
     off = configs.parse({**config, "workbench:services": {"jupyterhub": {"enabled": False}}})
     assert list(health.questions(Context(off, facts))["services"]) == ["rstudio", "proxy"]

@@ -1,0 +1,147 @@
+"""A user's server: a transient unit of systemd in the user's own slice, reached by a socket for the proxy alone.
+
+The server listens on a socket in a folder of its user's own (/run/jupyter-UID-DIGEST, 0700), so that nobody else on the
+host comes near it. The proxy and the hub, which is root, do not go there, since the user could put a link in its place:
+they go by a socket of root's in SERVERS, from which systemd-socket-proxyd, run as the user, leads to the server. That
+socket ends with the server, and a place that nobody serves is no place where somebody else can.
+"""
+
+import asyncio
+import hashlib
+import pwd
+from typing import Any
+from urllib.parse import quote
+
+from jupyterhub.objects import Server as Address
+from jupyterhub.spawner import Spawner
+from systemdspawner import SystemdSpawner, systemd
+from tornado.web import HTTPError
+
+from workbench_host.accounts.records import ADMINS, EVERYBODY
+from workbench_host.tools import PROXIES
+from workbench_hub import SERVERS, passwords
+from workbench_hub.users import is_in
+
+FRONT = "/usr/lib/systemd/systemd-socket-proxyd"
+CONNECTIONS = 4096  # a browser's tab with many kernels has dozens
+UNIX = "http+unix"
+# The port that Jupyter Server takes for "none was chosen"; with any other one it refuses to listen on a socket.
+NO_PORT = 8888
+
+
+class UserServer(SystemdSpawner):
+    """One with a name has a unit with that name; `:` is in no user's name, so no two can be the same."""
+
+    unit_extra_properties: dict[str, str]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.name:
+            self.unit_name = f"jupyter-{self.user.name}:{self.name}-singleuser"
+
+    def options_from_query(self, _: Any) -> dict[str, Any]:
+        """A link must not be able to fill in a form."""
+        return {}
+
+    @property
+    def place(self) -> str:
+        """What tells this server from all others on the host, short (a socket's path has 107 bytes) and of one case.
+
+        The hub's database keeps the address of a server in lower case.
+        """
+        named = hashlib.sha256(self.unit_name.encode()).hexdigest()[:12]
+        return f"{pwd.getpwnam(self.user.name).pw_uid}-{named}"
+
+    @property
+    def private(self) -> str:
+        """The server's own folder, which systemd makes for its user and removes with it."""
+        return f"/run/jupyter-{self.place}"
+
+    @property
+    def socket(self) -> str:
+        """The server's own socket, in the user's hands."""
+        return f"{self.private}/server.sock"
+
+    @property
+    def front(self) -> str:
+        """The socket of root's by which the proxy and the hub reach it."""
+        return f"{SERVERS}/{self.place}.sock"
+
+    @property
+    def server(self) -> Address | None:
+        """Where the hub and its proxy find the server.
+
+        The hub keeps it as a host's name and a port in its database, which a socket has not: it is said again here.
+        """
+        found: Address | None = Spawner.server.fget(self)
+        if found is not None and found.proto == UNIX:
+            found.connect_addr = quote(self.front, safe="")
+            found.connect_url = f"{UNIX}://{found.connect_addr}"
+        return found
+
+    @server.setter
+    def server(self, server: Address | None) -> None:
+        Spawner.server.fset(self, server)
+
+    def get_env(self) -> dict[str, str]:
+        """Adds where kernels' sockets are, and takes the port away that the server is not to listen on."""
+        found: dict[str, str] = super().get_env()
+        base = self.server.base_url if self.server else "/"
+        return {
+            **found,
+            "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{NO_PORT}{base}",
+            "JUPYTER_RUNTIME_DIR": self.private,
+        }
+
+    def get_args(self) -> list[str]:
+        """Adds the socket to what the configuration has."""
+        return [*super().get_args(), f"--ServerApp.sock={self.socket}"]
+
+    async def start(self) -> str:
+        """Starts the server, then its front; the address of the latter."""
+        # Notebooks, terminals and SSH sessions of a user share what the user's slice may take.
+        uid = pwd.getpwnam(self.user.name).pw_uid
+        self.slice = f"user-{uid}.slice"
+        self.unit_extra_properties = {
+            **self.unit_extra_properties,
+            "RuntimeDirectory": self.private.removeprefix("/run/"),
+        }
+        # One that is still ending counts as stopped, and its folder is its user's until it has: root writes into that
+        # folder, and would follow a link there.
+        await systemd.stop_service(self.unit_name)
+        await super().start()
+        await self._start_front(uid)
+        return f"{UNIX}://{quote(self.front, safe='')}"
+
+    async def _start_front(self, uid: int) -> None:
+        """A socket of root's, and behind it a program of the user's that ends with the server."""
+        service = f"{self.unit_name}.service"
+        both = [f"BindsTo={service}", f"After={service}", "CollectMode=inactive-or-failed"]
+        listening = {"SocketGroup": PROXIES, "SocketMode": "0660", "RemoveOnStop": "yes"}
+        sockets = [f"{key}={value}" for key, value in listening.items()]
+        program = ["NoNewPrivileges=yes", "ProtectSystem=strict", "PrivateNetwork=yes", "MemoryMax=256M"]
+        command = [
+            *(
+                "systemd-run",
+                "--quiet",
+                f"--unit={self.unit_name}-front",
+                f"--uid={uid}",
+                f"--slice={self.slice}",
+            ),
+            *(f"--socket-property={one}" for one in [f"ListenStream={self.front}", *sockets, *both]),
+            *(f"--property={one}" for one in [*both, *program]),
+            *(FRONT, f"--connections-max={CONNECTIONS}", self.socket),
+        ]
+        done = await asyncio.create_subprocess_exec(*command)
+        if await done.wait() != 0:
+            raise RuntimeError(f"{self.unit_name} cannot be reached: systemd-run failed")
+
+
+async def prepare(spawner: UserServer) -> None:
+    """Before a server starts: refuses it to who is out or has to choose a password, and sudo to who is no admin."""
+    name = spawner.user.name
+    if not is_in(EVERYBODY, name):
+        raise HTTPError(403, f"{name} is not a user of this workbench any more.")
+    if passwords.is_due(name):
+        raise HTTPError(403, "Choose a password of your own first, on the page that starts your server.")
+    spawner.disable_user_sudo = not is_in(ADMINS, name)
