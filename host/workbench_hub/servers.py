@@ -25,6 +25,21 @@ from workbench_hub.users import is_in
 FRONT = "/usr/lib/systemd/systemd-socket-proxyd"
 CONNECTIONS = 4096  # a browser's tab with many kernels has dozens
 UNIX = "http+unix"
+# What leads to a server needs two sockets and nothing else.
+FRONT_SANDBOX = [
+    "CapabilityBoundingSet=",
+    "MemoryMax=256M",
+    "ProtectProc=invisible",
+    "ProtectSystem=strict",
+    "RestrictAddressFamilies=AF_UNIX",
+    "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    *(f"Private{what}=yes" for what in ("Devices", "Network", "Tmp")),
+    *(f"Protect{what}=yes" for what in ("Clock", "ControlGroups", "Home", "Hostname")),
+    *(f"ProtectKernel{what}=yes" for what in ("Logs", "Modules", "Tunables")),
+    *(f"Restrict{what}=yes" for what in ("Namespaces", "Realtime", "SUIDSGID")),
+    *("LockPersonality=yes", "MemoryDenyWriteExecute=yes", "NoNewPrivileges=yes"),
+]
 # The port that Jupyter Server takes for "none was chosen"; with any other one it refuses to listen on a socket.
 NO_PORT = 8888
 
@@ -119,7 +134,6 @@ class UserServer(SystemdSpawner):
         both = [f"BindsTo={service}", f"After={service}", "CollectMode=inactive-or-failed"]
         listening = {"SocketGroup": PROXIES, "SocketMode": "0660", "RemoveOnStop": "yes"}
         sockets = [f"{key}={value}" for key, value in listening.items()]
-        program = ["NoNewPrivileges=yes", "ProtectSystem=strict", "PrivateNetwork=yes", "MemoryMax=256M"]
         command = [
             *(
                 "systemd-run",
@@ -129,7 +143,7 @@ class UserServer(SystemdSpawner):
                 f"--slice={self.slice}",
             ),
             *(f"--socket-property={one}" for one in [f"ListenStream={self.front}", *sockets, *both]),
-            *(f"--property={one}" for one in [*both, *program]),
+            *(f"--property={one}" for one in [*both, *FRONT_SANDBOX]),
             *(FRONT, f"--connections-max={CONNECTIONS}", self.socket),
         ]
         done = await asyncio.create_subprocess_exec(*command)

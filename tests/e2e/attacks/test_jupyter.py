@@ -1,0 +1,144 @@
+"""Attacks on the hub, its proxy and others' servers, by grace, who is no administrator and has a terminal here."""
+
+import shlex
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lab.visitor import R, Visitor
+from tests.workbench_in_lab import Workbench
+
+pytestmark = pytest.mark.lab
+
+API = "/run/caddy/jupyterhub.sock"  # what the hub answers to users' programs
+OPEN = (
+    "curl -sS -o /dev/null -w '%{{http_code}}' --max-time 5 --path-as-is --unix-socket {} http://localhost{}"
+)
+
+
+@pytest.fixture(scope="module")
+def ada(workbench: Workbench) -> Iterator[Visitor]:
+    """Somebody at work: a server with kernels of both languages."""
+    with Visitor(workbench.url, workbench.ca) as visitor:
+        visitor.login("ada", workbench.password("ada"))
+        visitor.spawn()
+        visitor.run_code("5 * 4")
+        visitor.run_code("5 * 4", kernel=R)
+        yield visitor
+
+
+def by_grace(workbench: Workbench, script: str) -> str:
+    """What a shell of hers says, errors too."""
+    return workbench.ssh(
+        f"runuser -u grace -- sh -c {shlex.quote(f'cd; ({script}) 2>&1')}", check=False
+    ).stdout
+
+
+def sockets(workbench: Workbench) -> list[str]:
+    """All sockets that any program of Jupyter listens on, as root sees them, but the one that is for everybody."""
+    listed = workbench.ssh("ss -xlH | grep -o '/[^ ]*\\(jupyter\\|workbench-servers\\)[^ ]*'").stdout.split()
+    return [path for path in listed if path != API]
+
+
+def test_a4_nobody_can_listen_in_the_place_of_the_hub_its_proxy_or_a_server(
+    workbench: Workbench, ada: Visitor
+) -> None:
+    """A4: she held port 8081 and got a password, another's port and got the cookies. There are no ports any more."""
+    listening = workbench.ssh("ss -Hltnp").stdout.splitlines()
+    programs = ("jupyterhub", "configurable", "node", "socket-proxyd", "/bin/jupyter")
+    assert [line for line in listening if any(program in line for program in programs)] == []
+    found = sockets(workbench)
+    assert len([path for path in found if "kernel" not in path]) >= 5  # public, api, hub, a front, a server
+    for path in found:
+        where = path.rsplit("/", 1)[0]
+        said = by_grace(
+            workbench, f"ln -s /tmp/mine {where}/squat; mv {where} {where}.old; rm -f {path}; ls {where}"
+        )
+        assert said.count("Permission denied") + said.count("Operation not permitted") >= 3, (path, said)
+
+
+def test_a5_kernels_of_both_languages_and_servers_are_closed_to_others(
+    workbench: Workbench, ada: Visitor
+) -> None:
+    """A5: code and output of another's cells, read from loopback."""
+    kernels = [path for path in sockets(workbench) if "/kernel-" in path]
+    assert len(kernels) >= 2 * 5  # five channels each
+    for path in sockets(workbench):
+        assert "connect to server" in by_grace(workbench, OPEN.format(path, "/")), path
+    home = workbench.ssh("readlink -f /run/jupyter-$(id -u ada)-*").stdout.strip()
+    assert "Permission denied" in by_grace(workbench, f"cat {home}/kernel-*.json {home}; ls {home}")
+
+
+def test_a4_the_end_of_a_server_leaves_no_place_to_listen_at(workbench: Workbench, ada: Visitor) -> None:
+    """A4, after a server's end: she waited for another's port. Its socket goes with it, in a folder of root's."""
+    with Visitor(workbench.url, workbench.ca) as visitor:
+        visitor.login("grace", workbench.password("grace"))
+        visitor.spawn()
+        uid = workbench.ssh("id -u grace").stdout.strip()
+        front = f"ls /run/workbench-servers | grep -c ^{uid}-"
+        assert workbench.ssh(front).stdout.strip() == "1"
+        workbench.ssh("systemctl kill --kill-whom=main -s KILL jupyter-grace-singleuser")
+        until = time.monotonic() + 10
+        while workbench.ssh(front, check=False).stdout.strip() != "0":
+            assert time.monotonic() < until, "the front outlived its server"
+            time.sleep(0.5)
+        visitor.user = ""  # that session's server is gone
+
+
+def test_a4_what_she_puts_in_the_place_of_her_own_socket_leads_nowhere_she_could_not_go(
+    workbench: Workbench, ada: Visitor
+) -> None:
+    """A link to a socket of the hub's: the proxy and the hub, which is root, would follow it."""
+    with Visitor(workbench.url, workbench.ca) as visitor:
+        visitor.login("grace", workbench.password("grace"))
+        visitor.spawn()
+        mine = "$(readlink -f /run/jupyter-$(id -u)-*)/server.sock"
+        for target in ("/run/jupyterhub-proxy/api.sock", "/run/jupyterhub/hub.sock", "/run/caddy/admin.sock"):
+            by_grace(workbench, f"rm -f {mine}; ln -s {target} {mine}")
+            answer = visitor.client.get(f"{workbench.url}jupyter/user/grace/api/routes")
+            assert answer.status_code >= 500, target
+        by_grace(workbench, f"rm {mine}")
+    workbench.ssh("systemctl stop jupyter-grace-singleuser")
+
+
+def test_a_server_that_does_not_want_to_end_has_root_write_nowhere(
+    workbench: Workbench, ada: Visitor
+) -> None:
+    """Root puts a file into a server's folder at its start, which an ending server has left to its user."""
+    with Visitor(workbench.url, workbench.ca) as visitor:
+        visitor.login("grace", workbench.password("grace"))
+        visitor.spawn()
+        stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+        visitor.run_code(f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {stubborn!r}])")
+        workbench.ssh("touch /srv/workbench/jupyterhub/canary; chmod 640 /srv/workbench/jupyterhub/canary")
+        workbench.ssh("systemctl stop --no-block jupyter-grace-singleuser")
+        folder = "$(readlink -f /run/jupyter-$(id -u)-*)"
+        by_grace(
+            workbench,
+            f"cd {folder} && rm -f *.env && ln -s /srv/workbench/jupyterhub/canary jupyter-grace-singleuser.env",
+        )
+        time.sleep(1)
+        visitor.spawn()
+        canary = workbench.ssh("stat -c '%a %s' /srv/workbench/jupyterhub/canary").stdout.strip()
+        assert canary == "640 0"
+        assert visitor.run_code("5 * 4").strip() == "20"
+    workbench.ssh("systemctl stop jupyter-grace-singleuser; rm /srv/workbench/jupyterhub/canary")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/jupyter/hub/login", "/jupyter/hub/apis", "/jupyter/hub/api/../login", "/jupyter/hub/api/%2e%2e/login"],
+)
+def test_users_programs_reach_the_hubs_api_and_nothing_beside_it(workbench: Workbench, path: str) -> None:
+    """Logins from inside would come from no address, so that nobody could be kept from guessing."""
+    assert by_grace(workbench, OPEN.format(API, path)) == "404"
+    assert by_grace(workbench, OPEN.format(API, "/jupyter/hub/api")) == "200"
+
+
+def test_nobody_says_from_inside_that_a_request_comes_from_another_address(workbench: Workbench) -> None:
+    line = (
+        f"curl -s --unix-socket {API} -H 'X-Forwarded-For: 192.0.2.77' http://localhost/jupyter/hub/api/users"
+    )
+    assert "Missing or invalid credentials" in by_grace(workbench, line)
+    assert "192.0.2.77" not in workbench.ssh("journalctl -u jupyterhub -n 20 -o cat").stdout
