@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.visitor import R, Visitor
+from tests.deploy.test_jupyterhub import eventually
 from tests.workbench_in_lab import Workbench
 
 pytestmark = pytest.mark.lab
@@ -19,13 +20,20 @@ OPEN = (
 
 @pytest.fixture(scope="module")
 def ada(workbench: Workbench) -> Iterator[Visitor]:
-    """Somebody at work: a server with kernels of both languages."""
+    """Somebody at work: a server with kernels of both languages. Grace has none at first."""
+    workbench.ssh("systemctl stop jupyter-grace-singleuser", check=False)
     with Visitor(workbench.url, workbench.ca) as visitor:
         visitor.login("ada", workbench.password("ada"))
         visitor.spawn()
         visitor.run_code("5 * 4")
         visitor.run_code("5 * 4", kernel=R)
         yield visitor
+
+
+def begin(workbench: Workbench, visitor: Visitor) -> None:
+    """Logs grace in, and starts her server: the hub may still think that the one of before runs."""
+    visitor.login("grace", workbench.password("grace"))
+    eventually(lambda: visitor.spawn() or "")
 
 
 def by_grace(workbench: Workbench, script: str) -> str:
@@ -36,9 +44,12 @@ def by_grace(workbench: Workbench, script: str) -> str:
 
 
 def sockets(workbench: Workbench) -> list[str]:
-    """All sockets that any program of Jupyter listens on, as root sees them, but the one that is for everybody."""
-    listed = workbench.ssh("ss -xlH | grep -o '/[^ ]*\\(jupyter\\|workbench-servers\\)[^ ]*'").stdout.split()
-    return [path for path in listed if path != API]
+    """All sockets that the hub, its proxy and servers listen on, as root sees them.
+
+    By their files: ss lists those of one network namespace only.
+    """
+    folders = "/run/jupyterhub /run/jupyterhub-proxy /run/workbench-servers /run/jupyter-*"
+    return workbench.ssh(f"find {folders} -type s").stdout.split()
 
 
 def test_a4_nobody_can_listen_in_the_place_of_the_hub_its_proxy_or_a_server(
@@ -73,8 +84,7 @@ def test_a5_kernels_of_both_languages_and_servers_are_closed_to_others(
 def test_a4_the_end_of_a_server_leaves_no_place_to_listen_at(workbench: Workbench, ada: Visitor) -> None:
     """A4, after a server's end: she waited for another's port. Its socket goes with it, in a folder of root's."""
     with Visitor(workbench.url, workbench.ca) as visitor:
-        visitor.login("grace", workbench.password("grace"))
-        visitor.spawn()
+        begin(workbench, visitor)
         uid = workbench.ssh("id -u grace").stdout.strip()
         front = f"ls /run/workbench-servers | grep -c ^{uid}-"
         assert workbench.ssh(front).stdout.strip() == "1"
@@ -91,8 +101,7 @@ def test_a4_what_she_puts_in_the_place_of_her_own_socket_leads_nowhere_she_could
 ) -> None:
     """A link to a socket of the hub's: the proxy and the hub, which is root, would follow it."""
     with Visitor(workbench.url, workbench.ca) as visitor:
-        visitor.login("grace", workbench.password("grace"))
-        visitor.spawn()
+        begin(workbench, visitor)
         mine = "$(readlink -f /run/jupyter-$(id -u)-*)/server.sock"
         for target in ("/run/jupyterhub-proxy/api.sock", "/run/jupyterhub/hub.sock", "/run/caddy/admin.sock"):
             by_grace(workbench, f"rm -f {mine}; ln -s {target} {mine}")
@@ -107,8 +116,7 @@ def test_a_server_that_does_not_want_to_end_has_root_write_nowhere(
 ) -> None:
     """Root puts a file into a server's folder at its start, which an ending server has left to its user."""
     with Visitor(workbench.url, workbench.ca) as visitor:
-        visitor.login("grace", workbench.password("grace"))
-        visitor.spawn()
+        begin(workbench, visitor)
         stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
         visitor.run_code(f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {stubborn!r}])")
         workbench.ssh("touch /srv/workbench/jupyterhub/canary; chmod 640 /srv/workbench/jupyterhub/canary")
@@ -118,8 +126,8 @@ def test_a_server_that_does_not_want_to_end_has_root_write_nowhere(
             workbench,
             f"cd {folder} && rm -f *.env && ln -s /srv/workbench/jupyterhub/canary jupyter-grace-singleuser.env",
         )
-        time.sleep(1)
-        visitor.spawn()
+        eventually(lambda: visitor.spawn() or "")
+        visitor.new_kernels()
         canary = workbench.ssh("stat -c '%a %s' /srv/workbench/jupyterhub/canary").stdout.strip()
         assert canary == "640 0"
         assert visitor.run_code("5 * 4").strip() == "20"
