@@ -144,6 +144,11 @@ class Api:
 
     # Outside of calls.
 
+    def credentials(self, role: str, instance_id: str) -> dict[str, str]:
+        """What the metadata service gives an instance for its role."""
+        with self._lock:
+            return self._memory.credentials(role, instance_id)
+
     def recover(self) -> None:
         """At a start: make the world what the memory says, whatever happened since."""
         with self._lock:

@@ -34,6 +34,8 @@ class Container:
     exit_code: int
     started: str
     """When it was started last, as podman prints it: tells two runs apart."""
+    gateway: str = ""
+    """This machine's address on its bridge."""
 
     @property
     def running(self) -> bool:
@@ -147,14 +149,15 @@ class Containers:
 def _container(told: dict[str, Any]) -> Container:
     """A container of what `podman inspect` says."""
     state, networks = told["State"], told["NetworkSettings"].get("Networks") or {}
-    addresses = [network["IPAddress"] for network in networks.values() if network.get("IPAddress")]
+    attached = [network for network in networks.values() if network.get("IPAddress")]
     return Container(
         id=(told["Config"].get("Labels") or {}).get(INSTANCE, ""),
         status=state["Status"],
         pid=int(state["Pid"]),
-        address=addresses[0] if addresses else "",
+        address=attached[0]["IPAddress"] if attached else "",
         exit_code=int(state["ExitCode"]),
         started=str(state["StartedAt"]),
+        gateway=attached[0].get("Gateway", "") if attached else "",
     )
 
 

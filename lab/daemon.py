@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterable
 from typing import IO, Any
 
-from lab import image, runtime
+from lab import bridge, image, runtime
 from lab.holders import holder
 from lab.paths import Layout, home
 from lab.shell import wait_for_orphans
@@ -99,6 +99,7 @@ def make_api(layout: Layout) -> Any:
     from lab.disks import Disks
     from lab.forwarder import Forwarder
     from lab.memory import Memory
+    from lab.metadata import Metadata
     from lab.redirects import Redirects
     from lab.world import World
 
@@ -111,7 +112,10 @@ def make_api(layout: Layout) -> Any:
     forwarder = Forwarder(redirects)
     forwarder.start()
     containers = Containers(found, name, layout.id, layout.prefix, layout.instances)
-    world = World(containers, Disks(layout.volumes, layout.snapshots), forwarder)
+    metadata = Metadata(
+        lambda role, instance: api.credentials(role, instance), redirects, bridge.interface(layout.id)
+    )
+    world = World(containers, Disks(layout.volumes, layout.snapshots), forwarder, metadata)
     api = Api(DomainDispatcherApplication(create_backend_app), memory, world)
     api.recover()
     return api

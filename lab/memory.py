@@ -9,6 +9,7 @@ from typing import Any
 
 import moto
 from moto.backends import get_backend as backend_of_service
+from moto.core.utils import utcnow
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from lab import seed
@@ -18,6 +19,7 @@ from workbench.errors import WorkbenchError
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 # moto keeps the services without regions under the partition's name.
+CREDENTIALS_SECONDS = 21600
 REGION_OF = {"ec2": REGION, "ssm": REGION, "iam": "aws", "route53": "aws", "sts": "aws"}
 
 
@@ -144,6 +146,7 @@ class Memory:
         kind = INSTANCE_TYPES[instance.instance_type]
         key = self.ec2.key_pairs.get(instance.key_name)
         attached = sorted(instance.block_device_mapping.items())
+        options = instance.metadata_options
         return Machine(
             id=instance.id,
             state="running" if instance.state == "running" else "stopped",
@@ -156,7 +159,34 @@ class Memory:
             volumes=tuple(
                 block.volume_id for device, block in attached if device != instance.root_device_name
             ),
+            zone=instance.placement.zone,
+            image=instance.image_id,
+            role=self._role(instance.id),
+            token_required=options.http_tokens == "required",
+            hop_limit=options.http_put_response_hop_limit,
         )
+
+    def _role(self, instance_id: str) -> str:
+        """The ARN of the role of the instance's profile, empty if it has none."""
+        association = self.ec2.iam_instance_profile_associations.get(instance_id)
+        roles = association.iam_instance_profile.roles if association else []
+        return str(roles[0].arn) if roles else ""
+
+    def credentials(self, role: str, instance_id: str) -> dict[str, str]:
+        """What the metadata service gives an instance for its role: keys that moto's STS knows as that role's."""
+        assumed = backends_of("sts")[ACCOUNT][REGION_OF["sts"]].assume_role(
+            region_name=REGION, role_session_name=instance_id, role_arn=role, policy="",
+            duration=CREDENTIALS_SECONDS, external_id="",
+        )  # fmt: skip
+        return {
+            "Code": "Success",
+            "LastUpdated": f"{utcnow():%Y-%m-%dT%H:%M:%SZ}",
+            "Type": "AWS-HMAC",
+            "AccessKeyId": assumed.access_key_id,
+            "SecretAccessKey": assumed.secret_access_key,
+            "Token": assumed.session_token,
+            "Expiration": f"{assumed.expiration:%Y-%m-%dT%H:%M:%SZ}",
+        }
 
     def _addresses(self) -> list[Address]:
         found = []

@@ -20,6 +20,14 @@ class Machine:
     """One line of OpenSSH's authorized_keys, empty without a key pair."""
     volumes: tuple[str, ...] = ()
     """Ids of the attached data volumes, in the order of their device names; the root volume is not among them."""
+    zone: str = ""
+    image: str = ""
+    role: str = ""
+    """The ARN of the role of its instance profile, empty without one."""
+    token_required: bool = False
+    """Whether its metadata service insists on a token (IMDSv2)."""
+    hop_limit: int = 1
+    """The TTL of that service's answers."""
 
     @property
     def hostname(self) -> str:

@@ -10,16 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from lab.containers import Container, Containers
 from lab.disks import Disks
 from lab.forwarder import Forwarder, Target
+from lab.metadata import Metadata
 from lab.records import Machine, Plan
 
 
 class World:
-    """The containers, disks and addresses of one lab."""
+    """The containers, disks, addresses and metadata services of one lab."""
 
-    def __init__(self, containers: Containers, disks: Disks, forwarder: Forwarder) -> None:
+    def __init__(
+        self, containers: Containers, disks: Disks, forwarder: Forwarder, metadata: Metadata
+    ) -> None:
         self._containers = containers
         self._disks = disks
         self._forwarder = forwarder
+        self._metadata = metadata
         self.running: dict[str, Container] = {}
         """The machines that ran when last looked at."""
 
@@ -34,6 +38,7 @@ class World:
             if machine.state == "running":
                 self.running[machine.id] = self._bring_up(machine, found.get(machine.id))
         self._disks.release_unused({volume for id_ in self.running for volume in plan.machines[id_].volumes})
+        self._tell_machines(plan)
         self._point_addresses(plan)
 
     def _take_down(self, instance_id: str, container: Container, machine: Machine | None) -> None:
@@ -54,6 +59,11 @@ class World:
     def _attach(self, machine: Machine) -> dict[str, int]:
         """The loop devices of its volumes: minor numbers by volume id."""
         return {volume: self._disks.attach(volume).minor for volume in machine.volumes}
+
+    def _tell_machines(self, plan: Plan) -> None:
+        gateway = next((found.gateway for found in self.running.values()), "")
+        told = {found.address: plan.machines[id_] for id_, found in self.running.items()}
+        self._metadata.update(gateway, told)
 
     def _point_addresses(self, plan: Plan) -> None:
         targets = []
@@ -87,6 +97,7 @@ class World:
     def stop(self) -> None:
         """Shut every machine down; the memory is not told, so the next start boots them again."""
         self._forwarder.update([])
+        self._metadata.update("", {})
         running = [instance_id for instance_id, found in self._containers.list().items() if found.pid]
         with ThreadPoolExecutor(max_workers=4) as pool:
             list(pool.map(self._containers.stop, running))

@@ -126,6 +126,13 @@ class FakeForwarder:
         return []
 
 
+class FakeMetadata:
+    """None: the fakes' machines have no network that one could be in."""
+
+    def update(self, gateway: str, running: dict[str, Any]) -> None:
+        pass
+
+
 class Cloud:
     """The API on a port of its own, and the fakes behind it."""
 
@@ -142,7 +149,7 @@ class Cloud:
         """Begin, or begin again after a kill, with what the folder holds."""
         self.memory = Memory(self.folder / "memory.pickle")
         self.memory.load()
-        self.world = World(self.containers, self.disks, self.forwarder)  # type: ignore[arg-type]
+        self.world = World(self.containers, self.disks, self.forwarder, FakeMetadata())  # type: ignore[arg-type]
         self.api = Api(DomainDispatcherApplication(create_backend_app), self.memory, self.world)
         self.api.recover()
 
