@@ -15,7 +15,8 @@ from pyinfra.context import host
 from deploy import accounts, files, programs, units
 from deploy.service import Service
 from workbench.host import SSH_PORT, host_name
-from workbench.settings.services import Base
+from workbench.settings.section import RESERVED_PORTS
+from workbench.settings.services import Base, Services
 from workbench.stack import Context
 from workbench_host.tools import PROXIES
 
@@ -176,12 +177,19 @@ def kernel() -> None:
     files.copy("base/limits.conf", "/etc/security/limits.d/50-workbench.conf")
 
 
+def guarded(services: Services) -> dict[int, tuple[str, ...]]:
+    """The ports on loopback that only some may ask, and whom: the proxy's services on a port that users cannot take."""
+    ports = [getattr(service, "port", None) for _, service in services.enabled() if service.path]
+    return {port: ("root", PROXIES) for port in ports if port and port in RESERVED_PORTS}
+
+
 def firewall(context: Context) -> None:
-    """Inbound only what the settings open; the metadata service only for root."""
+    """Inbound only what the settings open; the metadata service only for root; on loopback everybody's own."""
     rules = f"{programs.CONFIG}/firewall.nft"
-    proxy = context.settings.services.proxy
-    ports = [SSH_PORT, proxy.http_port, proxy.https_port]
-    files.template("base/firewall.nft.j2", rules, variables={"ports": ports}, validate="nft -c -f {}")
+    services = context.settings.services
+    ports = [SSH_PORT, services.proxy.http_port, services.proxy.https_port]
+    variables = {"ports": ports, "guarded": guarded(services)}
+    files.template("base/firewall.nft.j2", rules, variables=variables, validate="nft -c -f {}")
     files.template(
         "base/workbench-firewall.service.j2",
         f"{units.UNITS}/workbench-firewall.service",

@@ -24,12 +24,15 @@ from workbench import sshkeys, stack
 from workbench.host import ADMIN_HOME, program_path
 from workbench.outputs import ADMIN
 from workbench.stack import Context
+from workbench_host.accounts.records import ADMIN_GROUPS, SYSTEM_GROUPS
 
 PACKAGES = ("openssh-server",)
 
 SSHD = "/etc/ssh/sshd_config.d/00-workbench.conf"
 AUTHORIZED = f"{ADMIN_HOME}/.ssh/authorized_keys"
-HOST_KEYS = [f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ecdsa", "ed25519", "rsa")]
+HOST_KEYS = [f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ed25519", "rsa")]
+
+GROUPS = (ADMIN, *sorted(SYSTEM_GROUPS - ADMIN_GROUPS))  # whom sshd lets in
 
 
 @deploy("ssh")
@@ -40,7 +43,8 @@ def ssh(context: Context) -> None:
     guard(keys, content)
     administrator(content)
     path = python.PATH if context.settings.services.python.enabled else None
-    files.template("ssh/sshd.conf.j2", SSHD, variables={"path": path}, validate="sshd -t -f {}")
+    variables = {"path": path, "host_keys": HOST_KEYS, "groups": GROUPS}
+    files.template("ssh/sshd.conf.j2", SSHD, variables=variables, validate="sshd -t -f {}")
     known, address = stack.known_hosts(context.outputs), context.outputs.address
     know(path=known, address=address, exchange=True, name="Expect the host keys to come")
     show_kept(name="Show the data volume's host keys")

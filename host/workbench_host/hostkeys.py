@@ -1,6 +1,7 @@
 """hostkeys [--list]: the server shows the host keys of the data volume, whichever server it is.
 
 The first server's keys are copied to the volume; on a later one the volume's replace those that its first boot made.
+They are Ed25519 and RSA: what there is of another kind (ECDSA, which a first boot makes, and older volumes have) goes.
 With --list nothing is changed: it prints as JSON the public keys that are in use, those that are to be, and whether
 all is as it should be.
 """
@@ -19,16 +20,28 @@ from workbench_host.tools import FailureError, run, write
 KEPT = f"{VOLUME}/ssh"
 USED = "/etc/ssh"
 PATTERN = "ssh_host_*_key"
+SHOWN = frozenset({"ssh_host_ed25519_key", "ssh_host_rsa_key"})  # templates/ssh/sshd.conf.j2 names them too
 PUBLIC: dict[bytes, str] = {}  # of private keys; the program that tells takes longer than all else here
 
 
 def keys_in(folder: str) -> dict[str, bytes]:
-    """The private host keys of a folder by file name."""
+    """The private host keys of a folder by file name, of the kinds that are shown."""
     keys = {}
-    for path in sorted(glob.glob(f"{folder}/{PATTERN}")):
-        with open(path, "rb") as file:
-            keys[os.path.basename(path)] = file.read()
+    for name in sorted(names_in(folder) & SHOWN):
+        with open(f"{folder}/{name}", "rb") as file:
+            keys[name] = file.read()
     return keys
+
+
+def names_in(folder: str) -> set[str]:
+    """The file names of a folder's private host keys, whatever their kind."""
+    return {os.path.basename(path) for path in glob.glob(f"{folder}/{PATTERN}")}
+
+
+def others() -> list[str]:
+    """The host keys, private and public, that are of no kind that is shown."""
+    found = [f"{folder}/{name}" for folder in (USED, KEPT) for name in sorted(names_in(folder) - SHOWN)]
+    return [*found, *(f"{path}.pub" for path in found if os.path.exists(f"{path}.pub"))]
 
 
 def public(path: str) -> str:
@@ -96,11 +109,14 @@ def reconcile() -> None:
             print(f"took {name} from the data volume")
         if not public_is_right(USED, name):
             put(USED, name, keys_in(USED)[name])
+    for path in sorted(others(), reverse=True):  # a public key before its private one, by which it is found
+        os.unlink(path)
 
 
 def is_right() -> bool:
     used = keys_in(USED)
-    return bool(used) and used == keys_in(KEPT) and all(public_is_right(USED, name) for name in used)
+    settled = bool(used) and used == keys_in(KEPT) and not others()
+    return settled and all(public_is_right(USED, name) for name in used)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -109,7 +125,7 @@ def main(arguments: Sequence[str]) -> int:
             raise FailureError(f"the data volume is not mounted on {VOLUME}; deploy again once it is")
         if "--list" in arguments:
             used, kept = keys_in(USED), keys_in(KEPT)
-            present = [public(f"{USED}/{name}") for name in used]
+            present = [public(f"{USED}/{name}") for name in sorted(names_in(USED))]
             coming = [public(path) for _, path in sorted(to_be(used, kept).items())]
             print(json.dumps({"present": present, "coming": coming, "right": is_right()}))
             return 0

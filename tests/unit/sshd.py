@@ -128,3 +128,13 @@ class Client:
             process.terminate()
             process.wait()
             self._patch.delenv("SSH_AUTH_SOCK", raising=False)
+
+
+def as_known(config: str) -> str:
+    """What the sshd of this machine, which may be older than the host's (10), can know of our configuration."""
+    said = subprocess.run([str(SSHD), "-V"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r"OpenSSH_(\d+)\.", said)
+    if version and int(version[1]) >= 10:
+        return config
+    config = re.sub(r"^PerSourcePenalties .*$", "", config, flags=re.MULTILINE)
+    return config.replace("mlkem768x25519-sha256,sntrup761x25519-sha512,", "")

@@ -10,7 +10,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from workbench import checks, versions
+<<<<<<< HEAD
 from workbench.settings.section import Passage, Port, Section, Service, Sha256, Url
+=======
+from workbench.settings.section import Port, ReservedPort, Section, Service, Sha256, Url
+>>>>>>> 9d65c0e (Loopback is everybody's own: what a user's program opens there is reached by that user, by services and by root (nftables, by owner); sshd takes modern algorithms, declared people and no ECDSA; RStudio's port is one that no user can take)
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -72,7 +76,10 @@ class RStudio(Service):
     health: ClassVar[str | None] = "/auth-sign-in"
     reserved_names: ClassVar[tuple[str, ...]] = ("rstudio-server",)
 
-    port: Port = Field(8787, description="loopback port of the server, where Caddy finds it")
+    # IANA has 87 for private use ("any private terminal link"); NFS and its like take theirs from 512 on.
+    port: ReservedPort = Field(
+        87, description="loopback port of the server, where only Caddy and root find it; below 1024"
+    )
     version: Annotated[str, AfterValidator(checks.rstudio_version)] = Field(
         versions.RSTUDIO, description="release; another one than the default needs its sha256"
     )

@@ -14,7 +14,7 @@ from deploy.files import FileState, State
 from deploy.programs import Reply, Says
 from tests.conftest import PUBLIC_KEY
 from tests.needs import SSHD, needs_sshd
-from tests.unit.sshd import prepare
+from tests.unit.sshd import as_known, prepare
 
 
 def test_a_deploy_does_not_lock_itself_out(tmp_path: Path) -> None:
@@ -48,15 +48,42 @@ def test_a_deploy_does_not_put_a_barrier_before_its_own_key(option: str) -> None
 def test_commands_without_a_shell_that_reads_a_profile_have_the_path_of_terminals(
     tmp_path: Path, path: str | None
 ) -> None:
-    """As sshd itself understands its configuration."""
-    config, key = tmp_path / "sshd.conf", tmp_path / "key"
-    config.write_text(files.render("ssh/sshd.conf.j2", path=path))
+    said = understood(tmp_path, path)
+    assert [line for line in said if line.startswith("setenv")] == ([f"setenv PATH={path}"] if path else [])
+
+
+def understood(folder: Path, path: str | None) -> list[str]:
+    """Our configuration as sshd itself understands it."""
+    config, key = folder / "sshd.conf", folder / "key"
+    text = files.render("ssh/sshd.conf.j2", path=path, host_keys=[key], groups=ssh.GROUPS)
+    config.write_text(as_known(text))
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     prepare()
-    command = [str(SSHD), "-T", "-f", str(config), "-h", str(key)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert [line for line in said if line.startswith("setenv")] == ([f"setenv PATH={path}"] if path else [])
-    assert "permitrootlogin no" in said
+    command = [str(SSHD), "-T", "-f", str(config)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+@needs_sshd
+def test_sshd_takes_modern_algorithms_and_lets_in_who_is_declared_and_never_root(tmp_path: Path) -> None:
+    said = understood(tmp_path, None)
+    algorithms = " ".join(
+        line for line in said if line.split()[0] in ("kexalgorithms", "hostkeyalgorithms", "ciphers", "macs")
+    )
+    assert "curve25519-sha256" in algorithms
+    assert "sntrup761x25519-sha512" in algorithms
+    assert [word for word in ("nistp", "sha1", "cbc", "group", "dss", "md5") if word in algorithms] == []
+    assert [line for line in said if line.startswith("allowgroups")] == [
+        "allowgroups admin",
+        "allowgroups workbench-users",
+    ]
+    wanted = {
+        "permitrootlogin no",
+        "maxauthtries 6",
+        "gatewayports no",
+        "permittunnel no",
+        "x11forwarding no",
+    }
+    assert wanted <= set(said)
 
 
 @pytest.mark.parametrize("told", ["publickey ssh-ed25519 AAAA\n", "", None])

@@ -1,5 +1,6 @@
 """The program hostkeys: host keys that move with the volume, with ssh-keygen's own keys."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,7 +13,7 @@ from workbench_host import hostkeys
 
 pytestmark = needs("ssh-keygen")
 
-KINDS = ("ecdsa", "ed25519")
+KINDS = ("ed25519", "rsa")
 
 
 class Server:
@@ -45,8 +46,8 @@ def test_the_first_servers_keys_are_kept_on_the_volume_for_root_only(server: Ser
     server.generate(*KINDS)
     hostkeys.reconcile()
     assert {name for name in server.contents(server.kept) if not name.endswith(".pub")} == {
-        "ssh_host_ecdsa_key",
         "ssh_host_ed25519_key",
+        "ssh_host_rsa_key",
     }
     assert server.kept.stat().st_mode & 0o777 == 0o700
     for path in server.kept.iterdir():
@@ -76,11 +77,47 @@ def test_a_kind_of_key_that_the_volume_lacks_is_added_and_none_is_lost(server: S
     server.generate("ed25519")
     hostkeys.reconcile()
     kept = server.contents(server.kept)
-    server.generate("ecdsa")
+    server.generate("rsa")
     hostkeys.reconcile()
     assert {name: server.contents(server.kept)[name] for name in kept} == kept
-    assert "ssh_host_ecdsa_key" in server.contents(server.kept)
+    assert "ssh_host_rsa_key" in server.contents(server.kept)
     assert hostkeys.is_right()
+
+
+def test_ecdsa_keys_of_the_first_boot_and_of_an_older_volume_go_and_the_identity_stays(
+    server: Server, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.generate(*KINDS)
+    hostkeys.reconcile()
+    identity = hostkeys.keys_in(str(server.kept))
+    server.generate("ecdsa")
+    for path in server.used.glob("ssh_host_ecdsa_key*"):
+        shutil.copy(path, server.kept)
+    assert not hostkeys.is_right()
+    assert listed(capsys)["present"][0].startswith("ecdsa-")
+    assert [key.split()[0] for key in listed(capsys)["coming"]] == ["ssh-ed25519", "ssh-rsa"]
+    hostkeys.reconcile()
+    for folder in (server.used, server.kept):
+        assert not list(folder.glob("*ecdsa*"))
+        assert hostkeys.keys_in(str(folder)) == identity
+    assert hostkeys.is_right()
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, list[str]]:
+    """What `hostkeys --list` prints of a volume that counts as mounted."""
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("os.path.ismount", lambda _: True)
+        assert hostkeys.main(["--list"]) == 0
+    told: dict[str, list[str]] = json.loads(capsys.readouterr().out)
+    return told
+
+
+def test_a_server_that_has_no_key_but_ecdsa_is_told_what_to_do(server: Server) -> None:
+    server.generate("ecdsa")
+    with pytest.raises(hostkeys.FailureError, match=r"run `ssh-keygen -A`"):
+        hostkeys.reconcile()
+    assert (server.used / "ssh_host_ecdsa_key").exists()
 
 
 @pytest.mark.parametrize("rebuilt", [False, True])
