@@ -9,8 +9,6 @@ from tests.workbench_in_lab import Workbench
 
 pytestmark = pytest.mark.lab
 
-METADATA = "169.254.169.254"
-
 
 def test_the_hosts_name_resolves_at_once(workbench: Workbench) -> None:
     name = workbench.ssh("hostname").stdout.strip()
@@ -103,22 +101,6 @@ def test_a_port_that_no_setting_opens_is_closed_although_somebody_listens(workbe
         reach 4567 || echo other closed
     """
     assert workbench.ssh(script).stdout.split("\n")[:2] == ["ssh open", "other closed"]
-
-
-def test_the_metadata_service_is_for_root_only(workbench: Workbench) -> None:
-    """Counted by the rules themselves: the lab has no metadata service that could answer."""
-    refused = workbench.ssh(
-        f"runuser -u grace -- timeout 3 python3 -c "
-        f"\"import socket; socket.create_connection(('{METADATA}', 80), 2)\"",
-        check=False,
-    )
-    assert refused.returncode != 0
-    assert "No route to host" in refused.stderr, refused.stderr
-    root = workbench.ssh(
-        f"timeout 3 python3 -c \"import socket; socket.create_connection(('{METADATA}', 80), 2)\"",
-        check=False,
-    )
-    assert "No route to host" not in root.stderr
 
 
 def test_swap_of_the_machine_below_is_left_alone(workbench: Workbench) -> None:

@@ -21,6 +21,8 @@ from tests.workbench_in_lab import Applied, Workbench
 pytestmark = pytest.mark.lab
 
 HOME = f"/opt/R/{debs.R_VERSION}/lib/R"
+ASKING = ("root", "caddy", "rstudio-server", "grace")
+ASK = "curl -s -o /dev/null -w '%{http_code}' --max-time 5 http://127.0.0.1:87/auth-sign-in"
 CHOICE = ".config/workbench/r-version"
 
 
@@ -38,7 +40,7 @@ def applied(workbench: Workbench, tmp_path_factory: pytest.TempPathFactory) -> I
         with workbench.settings(services=services, mirrors={"rstudio": address, "r": address}) as applied:
             yield applied
         assert workbench.ssh("systemctl is-active rstudio-server", check=False).stdout.strip() == "inactive"
-        assert workbench.ssh("ss -Hltn 'sport = 8787'").stdout == ""
+        assert workbench.ssh("ss -Hltn 'sport = 87'").stdout == ""
         assert workbench.ssh("pgrep -x rsession", check=False).stdout == ""
         assert workbench.ssh("ls /opt/R").stdout == ""
 
@@ -71,8 +73,10 @@ def test_a_second_run_changes_nothing_and_the_service_is_up(workbench: Workbench
         "rstudio"
     ]
     assert (told["state"], told["path"]) == ("up", "/rstudio/")
-    listening = workbench.ssh("ss -Hltn 'sport = 8787'").stdout.split()
-    assert listening[3] == "127.0.0.1:8787"
+    listening = workbench.ssh("ss -Hltn 'sport = 87'").stdout.split()
+    assert listening[3] == "127.0.0.1:87"
+    said = {user: workbench.ssh(f"runuser -u {user} -- {ASK}", check=False).stdout for user in ASKING}
+    assert said == {"root": "200", "caddy": "200", "rstudio-server": "000", "grace": "000"}, "Caddy alone asks it"
     refused = workbench.ssh("rstudio-server verify-installation", check=False)
     assert refused.returncode == 1  # while it runs
 

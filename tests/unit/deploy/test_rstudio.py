@@ -27,11 +27,11 @@ def config(name: str, **variables: object) -> dict[str, str]:
 
 def test_the_server_is_on_loopback_below_its_path_with_cookies_for_https_only() -> None:
     found = config(
-        "rserver.conf", port=8787, root_path="/rstudio", rsession="/usr/local/lib/workbench/rsession"
+        "rserver.conf", port=87, root_path="/rstudio", rsession="/usr/local/lib/workbench/rsession"
     )
     assert found == {
         "www-address": "127.0.0.1",
-        "www-port": "8787",
+        "www-port": "87",
         "www-root-path": "/rstudio",
         "auth-cookies-force-secure": "1",
         "rsession-which-r": "/usr/bin/R",
