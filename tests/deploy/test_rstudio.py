@@ -76,7 +76,9 @@ def test_a_second_run_changes_nothing_and_the_service_is_up(workbench: Workbench
     listening = workbench.ssh("ss -Hltn 'sport = 87'").stdout.split()
     assert listening[3] == "127.0.0.1:87"
     said = {user: workbench.ssh(f"runuser -u {user} -- {ASK}", check=False).stdout for user in ASKING}
-    assert said == {"root": "200", "caddy": "200", "rstudio-server": "000", "grace": "000"}, "Caddy alone asks it"
+    assert said == {"root": "200", "caddy": "200", "rstudio-server": "000", "grace": "000"}, (
+        "Caddy alone asks it"
+    )
     refused = workbench.ssh("rstudio-server verify-installation", check=False)
     assert refused.returncode == 1  # while it runs
 

@@ -10,11 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from workbench import checks, versions
-<<<<<<< HEAD
-from workbench.settings.section import Passage, Port, Section, Service, Sha256, Url
-=======
-from workbench.settings.section import Port, ReservedPort, Section, Service, Sha256, Url
->>>>>>> 9d65c0e (Loopback is everybody's own: what a user's program opens there is reached by that user, by services and by root (nftables, by owner); sshd takes modern algorithms, declared people and no ECDSA; RStudio's port is one that no user can take)
+from workbench.settings.section import Passage, Port, ReservedPort, Section, Service, Sha256, Url
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
