@@ -21,7 +21,7 @@ from tests.workbench_in_lab import Applied, Workbench
 pytestmark = pytest.mark.lab
 
 HOME = f"/opt/R/{debs.R_VERSION}/lib/R"
-ASKING = ("root", "caddy", "rstudio-server", "grace")
+ASKING = ("root", "caddy", "www-data", "grace")
 ASK = "curl -s -o /dev/null -w '%{http_code}' --max-time 5 http://127.0.0.1:87/auth-sign-in"
 CHOICE = ".config/workbench/r-version"
 
@@ -76,7 +76,7 @@ def test_a_second_run_changes_nothing_and_the_service_is_up(workbench: Workbench
     listening = workbench.ssh("ss -Hltn 'sport = 87'").stdout.split()
     assert listening[3] == "127.0.0.1:87"
     said = {user: workbench.ssh(f"runuser -u {user} -- {ASK}", check=False).stdout for user in ASKING}
-    assert said == {"root": "200", "caddy": "200", "rstudio-server": "000", "grace": "000"}, (
+    assert said == {"root": "200", "caddy": "200", "www-data": "000", "grace": "000"}, (
         "Caddy alone asks it"
     )
     refused = workbench.ssh("rstudio-server verify-installation", check=False)
