@@ -19,7 +19,7 @@ from pyinfra.api.deploy import deploy
 from deploy import files, programs, units, uv
 from deploy.service import Service
 from workbench import checks, settings
-from workbench.settings.section import Passage
+from workbench.settings.section import Judge, Passage
 from workbench.stack import Context
 from workbench_host.tools import PROXIES
 
@@ -53,6 +53,7 @@ class Entry:
     path: str
     upstream: str
     passage: Passage | None = None
+    judge: Judge | None = None
     sandboxed: bool = False
     strip_path: bool = False
     path_header: str | None = None
@@ -72,6 +73,7 @@ def entry(name: str, service: settings.Service, path: str) -> Entry:
         path=path,
         upstream=service.upstream,
         passage=service.passage,
+        judge=service.judge,
         sandboxed=service.sandboxed,
         strip_path=service.strip_path,
         path_header=service.path_header,

@@ -9,7 +9,7 @@ from shlex import quote
 
 from pyinfra.api.deploy import deploy
 
-from deploy import files, packages, r, units
+from deploy import files, packages, programs, r, units
 from deploy.service import Service
 from workbench import versions
 from workbench.host import program_path
@@ -18,11 +18,15 @@ from workbench.settings.services import RStudio
 from workbench.stack import Context
 from workbench_host import rsession, session_scope
 from workbench_host.packages import Package
+from workbench_host.tools import PROXIES
 
 UNIT = "rstudio-server.service"
 SCOPE_SOCKET = "workbench-session-scope.socket"
 SCOPE_UNIT = "workbench-session-scope@.service"
+PORTS_SOCKET = "workbench-rstudio-ports.socket"
+PORTS_UNIT = "workbench-rstudio-ports.service"
 SESSIONS = session_scope.SCOPE.format("*", "*")
+SOCKETS = (SCOPE_SOCKET, PORTS_SOCKET)
 SUSPEND_SECONDS = 60
 SERVER_CONFIG = "/etc/rstudio/rserver.conf"
 SESSION_CONFIG = "/etc/rstudio/rsession.conf"
@@ -40,14 +44,17 @@ def rstudio(context: Context) -> None:
     _configure(context)
     wanted = package(service, context.settings.mirrors)
     packages.group("rstudio", [wanted])
-    units.service(unit=SCOPE_SOCKET, name=f"Run {SCOPE_SOCKET}")
+    for socket in SOCKETS:
+        units.service(unit=socket, name=f"Run {socket}")
+    units.service(unit=PORTS_UNIT, reads=programs.reads("rstudio-ports"), name=f"Run {PORTS_UNIT}")
     reads = [SERVER_CONFIG, SESSION_CONFIG, PAM, DROP_IN, packages.note(wanted)]
     units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
 
 
 def _stop() -> None:
     units.off(unit=UNIT, name=f"Stop {UNIT}")
-    units.off(unit=SCOPE_SOCKET, name=f"Stop {SCOPE_SOCKET}")
+    for unit in (*SOCKETS, PORTS_UNIT):
+        units.off(unit=unit, name=f"Stop {unit}")
     units.end(pattern=SESSIONS, before=suspend_script(), name="Suspend the users' sessions")
 
 
@@ -95,6 +102,9 @@ def _configure(context: Context) -> None:
     files.template(
         f"rstudio/{SCOPE_SOCKET}.j2", f"{units.UNITS}/{SCOPE_SOCKET}", variables={"address": rsession.SCOPES}
     )
+    ports = {"address": RStudio.judge.socket, "group": PROXIES, "program": program_path("rstudio-ports")}
+    for unit in (PORTS_SOCKET, PORTS_UNIT):
+        files.template(f"rstudio/{unit}.j2", f"{units.UNITS}/{unit}", variables=ports)
     files.template(
         f"rstudio/{SCOPE_UNIT}.j2",
         f"{units.UNITS}/{SCOPE_UNIT}",

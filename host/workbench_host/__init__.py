@@ -19,6 +19,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "python-versions": "python_versions",
     "r-versions": "r_versions",
     "rsession": "rsession",
+    "rstudio-ports": "rstudio_ports",
     "session-scope": "session_scope",
     "volume": "volume.program",
 }

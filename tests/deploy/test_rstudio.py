@@ -23,6 +23,7 @@ pytestmark = pytest.mark.lab
 HOME = f"/opt/R/{debs.R_VERSION}/lib/R"
 ASKING = ("root", "caddy", "www-data", "grace")
 ASK = "curl -s -o /dev/null -w '%{http_code}' --max-time 5 http://127.0.0.1:87/auth-sign-in"
+TOKEN = "fb7559983669"
 CHOICE = ".config/workbench/r-version"
 
 
@@ -76,11 +77,42 @@ def test_a_second_run_changes_nothing_and_the_service_is_up(workbench: Workbench
     listening = workbench.ssh("ss -Hltn 'sport = 87'").stdout.split()
     assert listening[3] == "127.0.0.1:87"
     said = {user: workbench.ssh(f"runuser -u {user} -- {ASK}", check=False).stdout for user in ASKING}
-    assert said == {"root": "200", "caddy": "200", "www-data": "000", "grace": "000"}, (
-        "Caddy alone asks it"
-    )
+    assert said == {"root": "200", "caddy": "200", "www-data": "000", "grace": "000"}, "Caddy alone asks it"
     refused = workbench.ssh("rstudio-server verify-installation", check=False)
     assert refused.returncode == 1  # while it runs
+
+
+def disguised(port: int) -> str:
+    """How RStudio spells a port with the token in TOKEN."""
+    return f"{(port * 8854 % 65535) * int(TOKEN[:4], 16) ^ int(TOKEN[4:], 16):08x}"
+
+
+def test_what_rstudio_shows_from_a_port_is_the_users_own(web: httpx.Client, workbench: Workbench) -> None:
+    """A15 through RStudio, which connects as itself to any port for whoever is signed in."""
+    sign_in(web, "grace", workbench.password("grace"))
+    web.cookies.set("port-token", TOKEN)
+    serve = (
+        "systemd-run -q --unit=pages-{0} --uid={0} --working-directory=/ python3 -m http.server {1} --bind ::"
+    )
+    for user, port in (("ada", 5801), ("grace", 5802)):
+        up = f"until curl -s -o /dev/null localhost:{port}; do sleep 0.1; done"
+        workbench.ssh(f"{serve.format(user, port)} && timeout 20 sh -c '{up}'")
+    paths = ("/p/{}/", "/p6/{}", "/x/../p/{}/", "/%70/{}/", "//p/{}/")
+    try:
+        assert web.get(f"/rstudio/p/{disguised(5802)}/").status_code == 200
+        for path in paths:
+            asked = httpx.URL(workbench.url).copy_with(
+                raw_path=b"/rstudio" + path.format(disguised(5801)).encode()
+            )
+            assert web.get(asked).status_code in (403, 404), path
+        cookies = f"port-token={TOKEN}; user-id=ada|now|forged; user-id={web.cookies['user-id']}"
+        own = f"/rstudio/p/{disguised(5801)}/"
+        context = ssl.create_default_context(cafile=str(workbench.ca))
+        with httpx.Client(verify=context, base_url=workbench.url) as bare:
+            assert bare.get(own, headers={"Cookie": cookies}).status_code == 403
+            assert bare.get(own).status_code == 403
+    finally:
+        workbench.ssh("systemctl stop pages-ada pages-grace")
 
 
 def test_pages_redirects_and_cookies_are_below_its_path(web: httpx.Client, workbench: Workbench) -> None:

@@ -57,6 +57,14 @@ class Passage:
     path: str  # this one, and what is below it
 
 
+@dataclass(frozen=True)
+class Judge:
+    """Who says of some of a service's requests whether they may pass: Caddy asks it (forward_auth)."""
+
+    socket: str
+    of: str  # a regular expression of the addresses, without the service's path, that it is asked about
+
+
 class Service(Section):
     """Base of a service's section. `memory_mib` is what the service needs before anybody has logged in."""
 
@@ -69,6 +77,7 @@ class Service(Section):
         None  # where it listens, for the proxy's group alone; else on its `port` of loopback
     )
     passage: ClassVar[Passage | None] = None
+    judge: ClassVar[Judge | None] = None
     strip_path: ClassVar[bool] = False  # whether the proxy takes `path` away from what it passes on
     # The request header that tells the service the `path` it is found under.
     path_header: ClassVar[str | None] = None

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from workbench import checks, versions
-from workbench.settings.section import Passage, Port, ReservedPort, Section, Service, Sha256, Url
+from workbench.settings.section import Judge, Passage, Port, ReservedPort, Section, Service, Sha256, Url
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -68,8 +68,14 @@ class RStudio(Service):
     path: ClassVar[str | None] = "/rstudio/"
     strip_path: ClassVar[bool] = True
     path_header: ClassVar[str | None] = "X-RStudio-Root-Path"
-    units: ClassVar[tuple[str, ...]] = ("rstudio-server.service", "workbench-session-scope.socket")
+    units: ClassVar[tuple[str, ...]] = (
+        "rstudio-server.service",
+        "workbench-session-scope.socket",
+        "workbench-rstudio-ports.socket",
+    )
     health: ClassVar[str | None] = "/auth-sign-in"
+    # What may lead to a port of loopback; with a percent sign, whatever it spells.
+    judge: ClassVar[Judge] = Judge(socket="/run/workbench-rstudio-ports.sock", of="/p6?/|%")
     reserved_names: ClassVar[tuple[str, ...]] = ("rstudio-server",)
 
     # IANA has 87 for private use ("any private terminal link"); NFS and its like take theirs from 512 on.

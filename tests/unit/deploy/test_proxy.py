@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench import config as configs
 from workbench.settings import Settings
-from workbench.settings.section import Passage
+from workbench.settings.section import Judge, Passage
 
 CADDY = shutil.which("caddy", path=str(Path(sys.executable).parent)) or shutil.which("caddy")
 needs_caddy = pytest.mark.skipif(CADDY is None, reason="there is no caddy")
@@ -128,6 +129,24 @@ def test_every_service_is_found_on_loopback_and_keeps_its_websockets_over_a_relo
     assert all(
         one["stream_close_delay"] > 0 for one in proxies.values() if one != proxies["unix//run/its.sock"]
     )
+
+
+@needs_caddy
+def test_what_may_lead_to_somebodys_port_is_judged_first_by_what_the_service_will_read(
+    tmp_path: Path,
+) -> None:
+    judge = Judge(socket="/run/judge.sock", of="/p6?/|%")
+    text = caddyfile(services=[replace(OTHER, judge=judge)])
+    adapted = json.loads(caddy("adapt", text, tmp_path).stdout)
+    [asked] = [
+        one
+        for one in handlers(adapted, "reverse_proxy")
+        if one["upstreams"][0]["dial"] == "unix//run/judge.sock"
+    ]
+    assert asked["headers"]["request"]["set"]["X-Forwarded-Uri"] == ["{http.request.uri}"]
+    assert asked["rewrite"] == {"method": "GET", "uri": "/"}
+    assert "forward_auth" not in caddyfile(services=[OTHER])
+    assert "vars_regexp {http.request.uri} /p6?/|%" in text
 
 
 @needs_caddy
