@@ -17,13 +17,14 @@ from deploy import (
     shiny,
     ssh,
     storage,
+    temporary,
     users,
     uv,
 )
 from deploy.context import current
 
 HOST = (
-    *(base.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, mirrors.SERVICE),
+    *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, mirrors.SERVICE),
     *(uv.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
@@ -33,6 +34,7 @@ context = current()
 settings = context.settings
 
 apt.sources(mirrors=settings.mirrors)
+temporary.root()
 apt.packages(mirrors=settings.mirrors, names=uv.PACKAGES)
 programs.install(name="The host's programs")
 environments = [one for service in (*HOST, *LARGE) for one in service.environments(settings)]
