@@ -8,6 +8,7 @@ from deploy import (
     jupyterhub,
     limits,
     mirrors,
+    privacy,
     programs,
     progress,
     proxy,
@@ -24,7 +25,7 @@ from deploy import (
 from deploy.context import current
 
 HOST = (
-    *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, mirrors.SERVICE),
+    *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, privacy.SERVICE, mirrors.SERVICE),
     *(uv.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.

@@ -14,6 +14,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "environment": "environments",
     "health": "health",
     "hostkeys": "hostkeys",
+    "leftovers": "leftovers",
     "packages": "packages",
     "people": "accounts.people",
     "python-versions": "python_versions",
