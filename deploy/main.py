@@ -19,6 +19,7 @@ from deploy import (
     ssh,
     storage,
     temporary,
+    trust,
     users,
     uv,
 )
@@ -26,7 +27,7 @@ from deploy.context import current
 
 HOST = (
     *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, privacy.SERVICE, mirrors.SERVICE),
-    *(uv.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
+    *(uv.SERVICE, python.SERVICE, trust.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

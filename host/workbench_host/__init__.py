@@ -21,5 +21,6 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "r-versions": "r_versions",
     "rsession": "rsession",
     "session-scope": "session_scope",
+    "trust-folder": "trust_folder",
     "volume": "volume.program",
 }

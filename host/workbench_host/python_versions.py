@@ -63,10 +63,15 @@ def uv(*arguments: str | Path) -> None:
 
 
 def kernel(version: str) -> dict[str, Any]:
-    """The kernel's description, as Jupyter reads it."""
+    """The kernel's description, as Jupyter reads it.
+
+    ipykernel_launcher is not looked for in the notebook's folder (-P, which Python knows from 3.11 on).
+    """
     binaries = ROOT / version / "bin"
+    major, minor, *_ = map(int, version.split("."))
     start = [
         str(binaries / "python"),
+        *(["-P"] if (major, minor) >= (3, 11) else []),
         "-Xfrozen_modules=off",
         "-m",
         "ipykernel_launcher",

@@ -1,0 +1,38 @@
+"""Shared folders: what lies in a folder that others may write to does not run by surprise, for Python and IPython.
+
+For R see deploy/r.py. A folder is trusted by its user alone, with the command trust-folder.
+"""
+
+from pyinfra.api.deploy import deploy
+from pyinfra.operations import files as host_files
+
+from deploy import files, programs
+from deploy.service import Service
+from workbench import versions
+from workbench.host import program_path
+from workbench.stack import Context
+
+# Read by Debian's Python, and by all environments that see its packages, as the data science one does.
+PACKAGES_FOLDER = f"/usr/local/lib/python{versions.PYTHON}/dist-packages"
+MODULE = f"{PACKAGES_FOLDER}/workbench_trust.py"
+IPYTHON = "/etc/ipython/ipython_config.py"
+TELL = f"{programs.FOLDER}/tell_ipython.py"
+COMMAND = "/usr/local/bin/trust-folder"
+
+
+@deploy("trust")
+def trust(context: Context) -> None:
+    """Python's module, IPython's configuration, and the command."""
+    files.copy("trust/workbench_trust.py", MODULE, validate=programs.PYTHON_COMPILES)
+    files.copy("trust/workbench_trust.pth", f"{PACKAGES_FOLDER}/workbench_trust.pth")
+    files.copy("trust/tell_ipython.py", TELL, validate=programs.PYTHON_COMPILES)
+    files.template(
+        "trust/ipython_config.py.j2",
+        IPYTHON,
+        variables={"module": MODULE, "tell": TELL},
+        validate=programs.PYTHON_COMPILES,
+    )
+    host_files.link(path=COMMAND, target=program_path("trust-folder"), name=f"The command {COMMAND}")
+
+
+SERVICE = Service(trust)
