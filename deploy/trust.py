@@ -1,4 +1,4 @@
-"""Shared folders: what lies in a folder that others may write to does not run by surprise, for Python and IPython.
+"""Shared folders: what lies in a folder that others may write to does not run by surprise, by Python, IPython and git.
 
 For R see deploy/r.py. A folder is trusted by its user alone, with the command trust-folder.
 """
@@ -11,6 +11,7 @@ from deploy.service import Service
 from workbench import versions
 from workbench.host import program_path
 from workbench.stack import Context
+from workbench_host.accounts.shared import SHARED
 
 # Read by Debian's Python, and by all environments that see its packages, as the data science one does.
 PACKAGES_FOLDER = f"/usr/local/lib/python{versions.PYTHON}/dist-packages"
@@ -18,11 +19,12 @@ MODULE = f"{PACKAGES_FOLDER}/workbench_trust.py"
 IPYTHON = "/etc/ipython/ipython_config.py"
 TELL = f"{programs.FOLDER}/tell_ipython.py"
 COMMAND = "/usr/local/bin/trust-folder"
+GIT = "/usr/local/bin/git"  # found before Debian's
 
 
 @deploy("trust")
 def trust(context: Context) -> None:
-    """Python's module, IPython's configuration, and the command."""
+    """Python's module, IPython's configuration, what stands before git, and the command."""
     files.copy("trust/workbench_trust.py", MODULE, validate=programs.PYTHON_COMPILES)
     files.copy("trust/workbench_trust.pth", f"{PACKAGES_FOLDER}/workbench_trust.pth")
     files.copy("trust/tell_ipython.py", TELL, validate=programs.PYTHON_COMPILES)
@@ -31,6 +33,9 @@ def trust(context: Context) -> None:
         IPYTHON,
         variables={"module": MODULE, "tell": TELL},
         validate=programs.PYTHON_COMPILES,
+    )
+    files.template(
+        "trust/git.j2", GIT, variables={"shared": SHARED}, mode="755", validate="sh -n {}"
     )
     host_files.link(path=COMMAND, target=program_path("trust-folder"), name=f"The command {COMMAND}")
 
