@@ -26,7 +26,16 @@ from deploy import (
 from deploy.context import current
 
 HOST = (
-    *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, privacy.SERVICE, mirrors.SERVICE),
+    *(
+        base.SERVICE,
+        temporary.SERVICE,
+        storage.SERVICE,
+        ssh.SERVICE,
+        limits.SERVICE,
+        users.SERVICE,
+        privacy.SERVICE,
+        mirrors.SERVICE,
+    ),
     *(uv.SERVICE, python.SERVICE, trust.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.

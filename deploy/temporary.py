@@ -55,7 +55,7 @@ class InMemory(FactBase[bool]):
     """Whether systemd would put a file system of memory on /tmp at the next boot."""
 
     def command(self) -> str:
-        return f"[ \"$(readlink {units.UNITS}/{MOUNT})\" = /dev/null ] || echo memory"
+        return f'[ "$(readlink {units.UNITS}/{MOUNT})" = /dev/null ] || echo memory'
 
     def process(self, output: list[str]) -> bool:
         return output == ["memory"]
@@ -95,7 +95,9 @@ def pam_sessions() -> Generator[StringCommand, None, None]:
     if host.get_fact(PamSessions):
         host.noop("PAM has it")
         return
-    yield StringCommand("DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable workbench-temporary")
+    yield StringCommand(
+        "DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable workbench-temporary"
+    )
 
 
 SERVICE = Service(temporary)

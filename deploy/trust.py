@@ -34,9 +34,7 @@ def trust(context: Context) -> None:
         variables={"module": MODULE, "tell": TELL},
         validate=programs.PYTHON_COMPILES,
     )
-    files.template(
-        "trust/git.j2", GIT, variables={"shared": SHARED}, mode="755", validate="sh -n {}"
-    )
+    files.template("trust/git.j2", GIT, variables={"shared": SHARED}, mode="755", validate="sh -n {}")
     host_files.link(path=COMMAND, target=program_path("trust-folder"), name=f"The command {COMMAND}")
 
 

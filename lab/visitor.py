@@ -36,6 +36,7 @@ class Visitor:
         self.url = url.rstrip("/")
         self.user = ""
         self._kernels: dict[str, str] = {}  # name -> id of the one that this visit has started
+        self.folder = ""  # where new kernels start, relative to the home
         self._server = ""  # the name of the server that is used; the usual one has none
         try:
             self.tls = ssl.create_default_context(cafile=str(ca))
@@ -151,7 +152,9 @@ class Visitor:
 
     def _kernel_path(self, name: str) -> str:
         if name not in self._kernels:
-            answer = self._ask("POST", f"{self._home()}/api/kernels", json={"name": name}, accept=(201,))
+            # Jupyter takes the path of a notebook, and starts its kernel where that is.
+            asked = {"name": name, "path": f"{self.folder}/notebook.ipynb"}
+            answer = self._ask("POST", f"{self._home()}/api/kernels", json=asked, accept=(201,))
             self._kernels[name] = answer.json()["id"]
         return f"{self._home()}/api/kernels/{self._kernels[name]}/channels"
 

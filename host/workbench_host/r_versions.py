@@ -100,7 +100,9 @@ def share_profile(version: str) -> None:
 
 
 def has_profile(version: str) -> bool:
-    return all(path.is_symlink() and path.readlink() == target for path, target in site_files(version).items())
+    return all(
+        path.is_symlink() and path.readlink() == target for path, target in site_files(version).items()
+    )
 
 
 def install(package: Package, cran: str) -> None:

@@ -46,5 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"{folder} could not be noted as trusted: {error}.", file=sys.stderr)
         return 1
-    print(f"What lies in {folder} runs as you from now on, whoever put it there. ~/{LIST} lists all such folders.")
+    print(
+        f"What lies in {folder} runs as you from now on, whoever put it there. ~/{LIST} lists all such folders."
+    )
     return 0

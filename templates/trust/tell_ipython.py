@@ -17,7 +17,5 @@ _shell.events.register("pre_run_cell", _tell)
 _names = pdb.Pdb.__init__.__code__.co_varnames[: pdb.Pdb.__init__.__code__.co_argcount]
 pdb.Pdb.__init__.__defaults__ = tuple(
     False if name == "readrc" else value
-    for name, value in zip(
-        _names[-len(pdb.Pdb.__init__.__defaults__) :], pdb.Pdb.__init__.__defaults__
-    )
+    for name, value in zip(_names[-len(pdb.Pdb.__init__.__defaults__) :], pdb.Pdb.__init__.__defaults__)
 )

@@ -37,7 +37,9 @@ def is_trusted(folder):
     """Whether what lies in a folder may be run because the user is there."""
     try:
         at = os.path.realpath(folder)
-        return is_own(folder) or any(at == one or at.startswith(one.rstrip("/") + "/") for one in trusted_folders())
+        return is_own(folder) or any(
+            at == one or at.startswith(one.rstrip("/") + "/") for one in trusted_folders()
+        )
     except OSError:
         return False
 
