@@ -94,6 +94,7 @@ def _configure(context: Context) -> None:
             "lab_settings": LAB_SETTINGS,
             "python_bin": python.BIN,
             "scratch": SCRATCH,
+            "containers": context.settings.services.docker.enabled,
             "memory_bytes": context.outputs.memory_mib
             * 1024**2
             * context.settings.limits.memory_percent

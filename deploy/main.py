@@ -36,7 +36,7 @@ HOST = (
         privacy.SERVICE,
         mirrors.SERVICE,
     ),
-    *(uv.SERVICE, python.SERVICE, trust.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
+    *(uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

@@ -12,10 +12,14 @@ from workbench import versions
 from workbench.host import program_path
 from workbench.stack import Context
 from workbench_host.accounts.shared import SHARED
+from workbench_host.python_versions import GUARD as GUARD_FILE
 
-# Read by Debian's Python, and by all environments that see its packages, as the data science one does.
-PACKAGES_FOLDER = f"/usr/local/lib/python{versions.PYTHON}/dist-packages"
-MODULE = f"{PACKAGES_FOLDER}/workbench_trust.py"
+FOLDER = f"{programs.FOLDER}/trust"  # on the path of each Python that reads the file GUARD
+MODULE = f"{FOLDER}/workbench_trust.py"
+GUARD = str(GUARD_FILE)
+# Debian's Python reads it there, and all environments that see its packages, as the data science one does. That of a
+# further version has a copy (workbench_host/python_versions.py).
+PYTHON_GUARD = f"/usr/local/lib/python{versions.PYTHON}/dist-packages/workbench_trust.pth"
 IPYTHON = "/etc/ipython/ipython_config.py"
 TELL = f"{programs.FOLDER}/tell_ipython.py"
 COMMAND = "/usr/local/bin/trust-folder"
@@ -26,7 +30,8 @@ GIT = "/usr/local/bin/git"  # found before Debian's
 def trust(context: Context) -> None:
     """Python's module, IPython's configuration, what stands before git, and the command."""
     files.copy("trust/workbench_trust.py", MODULE, validate=programs.PYTHON_COMPILES)
-    files.copy("trust/workbench_trust.pth", f"{PACKAGES_FOLDER}/workbench_trust.pth")
+    for guard in (GUARD, PYTHON_GUARD):
+        files.template("trust/workbench_trust.pth.j2", guard, variables={"folder": FOLDER})
     files.copy("trust/tell_ipython.py", TELL, validate=programs.PYTHON_COMPILES)
     files.template(
         "trust/ipython_config.py.j2",

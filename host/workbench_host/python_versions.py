@@ -31,6 +31,7 @@ BUILDS = ROOT / ".builds"
 CACHE = ROOT / ".cache"
 PREFIX = "python-"
 MARKER = ".complete"
+GUARD = Path("/usr/local/lib/workbench/trust/workbench_trust.pth")  # put there by the deploy (deploy/trust.py)
 UNKNOWN = "No download found"  # so begins what uv says of a version that does not exist
 
 
@@ -63,15 +64,10 @@ def uv(*arguments: str | Path) -> None:
 
 
 def kernel(version: str) -> dict[str, Any]:
-    """The kernel's description, as Jupyter reads it.
-
-    ipykernel_launcher is not looked for in the notebook's folder (-P, which Python knows from 3.11 on).
-    """
+    """The kernel's description, as Jupyter reads it."""
     binaries = ROOT / version / "bin"
-    major, minor, *_ = map(int, version.split("."))
     start = [
         str(binaries / "python"),
-        *(["-P"] if (major, minor) >= (3, 11) else []),
         "-Xfrozen_modules=off",
         "-m",
         "ipykernel_launcher",
@@ -93,7 +89,25 @@ def is_whole(version: str, lock: str) -> bool:
 
 
 def is_current(version: str, lock: str) -> bool:
-    return is_whole(version, lock) and kernels.has(f"{PREFIX}{version}", kernel(version))
+    is_there = is_whole(version, lock) and kernels.has(f"{PREFIX}{version}", kernel(version))
+    return is_there and all(has_guard(folder) for folder in site_packages(version))
+
+
+def site_packages(version: str) -> list[Path]:
+    """The folders of an environment's packages: one, once it is built."""
+    return list((ROOT / version).glob("lib/python3*/site-packages"))
+
+
+def has_guard(folder: Path) -> bool:
+    guard = folder / GUARD.name
+    return not GUARD.exists() or (guard.exists() and guard.read_bytes() == GUARD.read_bytes())
+
+
+def add_guard(version: str) -> None:
+    """As Debian's Python, an environment imports no module from a working directory that others may write to."""
+    for folder in site_packages(version):
+        if not has_guard(folder):
+            write(folder / GUARD.name, GUARD.read_bytes())
 
 
 def fetch(version: str, mirror: str | None) -> None:
@@ -189,6 +203,7 @@ def main(arguments: Sequence[str]) -> int:
         for version in missing:
             if not is_whole(version, lock):
                 build(version, config)
+            add_guard(version)
             kernels.add(f"{PREFIX}{version}", kernel(version))
         for version in old:
             remove(version)

@@ -16,10 +16,11 @@ from jupyterhub.objects import Server as Address
 from jupyterhub.spawner import Spawner
 from systemdspawner import SystemdSpawner, systemd
 from tornado.web import HTTPError
+from traitlets import Bool
 
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.tools import PROXIES
-from workbench_hub import SERVERS, passwords
+from workbench_hub import SERVERS, passwords, sandbox
 from workbench_hub.users import is_in
 
 FRONT = "/usr/lib/systemd/systemd-socket-proxyd"
@@ -48,6 +49,7 @@ class UserServer(SystemdSpawner):
     """One with a name has a unit with that name; `:` is in no user's name, so no two can be the same."""
 
     unit_extra_properties: dict[str, str]
+    containers = Bool(False, help="whether users run containers, for which programs get capabilities").tag(config=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -120,6 +122,7 @@ class UserServer(SystemdSpawner):
         self.unit_extra_properties = {
             **self.unit_extra_properties,
             "RuntimeDirectory": self.private.removeprefix("/run/"),
+            **sandbox.properties(elevated=not self.disable_user_sudo),
         }
         # One that is still ending counts as stopped, and its folder is its user's until it has: root writes into that
         # folder, and would follow a link there.
@@ -152,10 +155,10 @@ class UserServer(SystemdSpawner):
 
 
 async def prepare(spawner: UserServer) -> None:
-    """Before a server starts: refuses it to who is out or has to choose a password, and sudo to who is no admin."""
+    """Before a server starts: refuses it to who is out or has to choose a password, and new privileges to who is no admin."""
     name = spawner.user.name
     if not is_in(EVERYBODY, name):
         raise HTTPError(403, f"{name} is not a user of this workbench any more.")
     if passwords.is_due(name):
         raise HTTPError(403, "Choose a password of your own first, on the page that starts your server.")
-    spawner.disable_user_sudo = not is_in(ADMINS, name)
+    spawner.disable_user_sudo = not (is_in(ADMINS, name) or spawner.containers)
