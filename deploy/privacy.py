@@ -6,7 +6,7 @@ And what logind leaves alone when somebody logs out: memory that processes share
 
 from pyinfra.api.deploy import deploy
 
-from deploy import files, programs, units
+from deploy import files, units
 from deploy.service import Service
 from workbench.host import program_path
 from workbench.stack import Context
@@ -14,7 +14,8 @@ from workbench.stack import Context
 PROC_UNIT = "workbench-proc.service"
 DBUS = "/etc/dbus-1/system.d/workbench.conf"
 DBUS_UNIT = "dbus.service"
-IS_XML = "python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' {}"  # dbus-daemon passes others by
+# dbus-daemon passes by a file that is none.
+IS_XML = "python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])' {}"
 LOGIND = "/etc/systemd/logind.conf.d/50-workbench.conf"
 LOGIND_UNIT = "systemd-logind.service"
 MODES = "/etc/tmpfiles.d/workbench.conf"
@@ -24,7 +25,7 @@ PACKAGES = ("dbus",)
 
 
 @deploy("privacy")
-def privacy(context: Context) -> None:
+def privacy(context: Context) -> None:  # noqa: ARG001 - all are called so
     """The groups that it is about are there (deploy/users.py)."""
     files.copy(f"privacy/{PROC_UNIT}", f"{units.UNITS}/{PROC_UNIT}")
     units.service(unit=PROC_UNIT, name="People see their own processes only")

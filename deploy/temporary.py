@@ -27,7 +27,7 @@ PAM_CONFIG = "/usr/share/pam-configs/workbench-temporary"
 PAM_ENVIRONMENT = f"{programs.CONFIG}/pam_env.conf"
 JOBS = ("apt-daily.service", "apt-daily-upgrade.service")  # Debian's, of root
 MOUNT = "tmp.mount"
-SWITCH = f"{programs.FOLDER}/tmp-on-disk"
+SWITCH = f"{programs.FOLDER}/tmp-on-disk"  # noqa: S108 - a program
 
 
 def root() -> None:
@@ -38,14 +38,14 @@ def root() -> None:
 
 
 @deploy("temporary")
-def temporary(context: Context) -> None:
-    """/tmp on the disk, nothing aged out of it, and users' TMPDIR; their folders are made with their accounts."""
+def temporary(context: Context) -> None:  # noqa: ARG001 - all are called so
+    """Nothing is aged out of /tmp, which is on the disk; users' TMPDIR, whose folders are made with their accounts."""
     files.copy("temporary/tmp.conf", AGES, validate="systemd-tmpfiles --dry-run --create {} > /dev/null")
     for job in JOBS:
         files.copy("temporary/private-tmp.conf", f"{units.UNITS}/{job}.d/50-workbench.conf")
     units.reread(units=JOBS, name="Debian's jobs with a /tmp of their own")
     files.copy("temporary/tmp-on-disk", SWITCH, mode="755", validate="sh -n {}")
-    on_disk(name="/tmp on the disk")
+    on_disk(name="Temporary files on the disk")
     files.copy("temporary/pam_env.conf", PAM_ENVIRONMENT)
     files.copy("temporary/pam-config", PAM_CONFIG)
     pam_sessions(name="PAM gives users their TMPDIR")
@@ -69,7 +69,7 @@ class InMemory(FactBase[bool]):
 def on_disk() -> Generator[StringCommand, None, None]:
     """Has /tmp be on the disk: now where nobody is at work, else from the next boot on."""
     if not host.get_fact(InMemory):
-        host.noop("/tmp is on the disk, at the latest from the next boot on")
+        host.noop("temporary files are on the disk, at the latest from the next boot on")
         return
     # The new unit takes the file system of the old one for none of its own, so that masking it unmounts nothing.
     yield files.Described(f"systemctl mask --quiet {MOUNT} && {SWITCH}", "have /tmp on the disk")

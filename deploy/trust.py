@@ -27,7 +27,7 @@ GIT = "/usr/local/bin/git"  # found before Debian's
 
 
 @deploy("trust")
-def trust(context: Context) -> None:
+def trust(context: Context) -> None:  # noqa: ARG001 - all are called so
     """Python's module, IPython's configuration, what stands before git, and the command."""
     files.copy("trust/workbench_trust.py", MODULE, validate=programs.PYTHON_COMPILES)
     for guard in (GUARD, PYTHON_GUARD):

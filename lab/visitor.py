@@ -95,9 +95,7 @@ class Visitor:
         if answer.status_code != httpx.codes.FOUND:
             raise WorkbenchError(f"The new password of {self.user} was refused: {answer.text}")
 
-    def run_code(
-        self, code: str, timeout: float = 60.0, kernel: str = PYTHON, errors: bool = False
-    ) -> str:
+    def run_code(self, code: str, timeout: float = 60.0, kernel: str = PYTHON, errors: bool = False) -> str:
         """What `code` prints and then its last value, as text, from this visit's kernel of that name.
 
         It is started first, unless this visit has one already. With `errors` it is with what goes to standard error.

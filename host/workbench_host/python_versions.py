@@ -31,7 +31,9 @@ BUILDS = ROOT / ".builds"
 CACHE = ROOT / ".cache"
 PREFIX = "python-"
 MARKER = ".complete"
-GUARD = Path("/usr/local/lib/workbench/trust/workbench_trust.pth")  # put there by the deploy (deploy/trust.py)
+GUARD = Path(
+    "/usr/local/lib/workbench/trust/workbench_trust.pth"
+)  # put there by the deploy (deploy/trust.py)
 UNKNOWN = "No download found"  # so begins what uv says of a version that does not exist
 
 

@@ -32,5 +32,5 @@ WITHOUT_ROOT: Mapping[str, str] = {
 
 
 def properties(*, elevated: bool) -> dict[str, str]:
-    """The properties of a user's unit. `elevated`: sudo, or programs with capabilities, such as Podman's, are to work."""
+    """The properties of a user's unit; `elevated` where sudo, or programs with capabilities (Podman's), are to work."""
     return {**EVERYBODY, **({} if elevated else WITHOUT_ROOT)}

@@ -49,7 +49,9 @@ class UserServer(SystemdSpawner):
     """One with a name has a unit with that name; `:` is in no user's name, so no two can be the same."""
 
     unit_extra_properties: dict[str, str]
-    containers = Bool(False, help="whether users run containers, for which programs get capabilities").tag(config=True)
+    containers = Bool(False, help="whether users run containers, for which programs get capabilities").tag(
+        config=True
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -155,7 +157,7 @@ class UserServer(SystemdSpawner):
 
 
 async def prepare(spawner: UserServer) -> None:
-    """Before a server starts: refuses it to who is out or has to choose a password, and new privileges to who is no admin."""
+    """Before a server starts: refuses it to who is out or has to choose a password, and sudo to who is no admin."""
     name = spawner.user.name
     if not is_in(EVERYBODY, name):
         raise HTTPError(403, f"{name} is not a user of this workbench any more.")

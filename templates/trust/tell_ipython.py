@@ -1,4 +1,5 @@
 # From the workbench's deploy: shows `notice` with the first thing that somebody runs, where a notebook shows it too.
+import inspect
 import pdb
 import sys
 
@@ -14,8 +15,8 @@ def _tell(*_):
 
 _shell.events.register("pre_run_cell", _tell)
 # The debugger would run the commands in a .pdbrc of the working directory.
-_names = pdb.Pdb.__init__.__code__.co_varnames[: pdb.Pdb.__init__.__code__.co_argcount]
+_names = list(inspect.signature(pdb.Pdb.__init__).parameters)[-len(pdb.Pdb.__init__.__defaults__) :]
 pdb.Pdb.__init__.__defaults__ = tuple(
     False if name == "readrc" else value
-    for name, value in zip(_names[-len(pdb.Pdb.__init__.__defaults__) :], pdb.Pdb.__init__.__defaults__)
+    for name, value in zip(_names, pdb.Pdb.__init__.__defaults__, strict=True)
 )

@@ -9,7 +9,7 @@ puts on the path themselves, other than the working directory, stays.
 import os
 import sys
 
-TRUSTED = os.path.join("~", ".config", "workbench", "trusted")  # folders that the user trusts, one a line
+TRUSTED = "~/.config/workbench/trusted"  # folders that the user trusts, one a line
 ACL = "system.posix_acl_access"
 
 
@@ -47,15 +47,15 @@ def is_trusted(folder):
 def notice(folder):
     """What is said to the user, in a line."""
     return (
-        "Others may write to %s: modules are not imported from there. If you trust all of them: trust-folder %s"
-        % (folder, folder)
+        f"Others may write to {folder}: modules are not imported from there. "
+        f"If you trust all of them: trust-folder {folder}"
     )
 
 
 class Nothing:
     """A finder of modules that finds none."""
 
-    def find_spec(self, name, target=None):
+    def find_spec(self, *_):
         return None
 
     def invalidate_caches(self):
@@ -79,3 +79,4 @@ def install():
     """Only for Python that was started without a script: beside a script are the modules that it is meant to import."""
     if sys.argv[:1] in ([""], ["-c"], ["-m"], ["-"]):
         sys.path_hooks.insert(0, hook)
+        sys.path_importer_cache.clear()

@@ -1,4 +1,4 @@
-"""A folder for each user's temporary files (TMPDIR), on the data volume, where the user's quota holds for it as well."""
+"""A folder for each user's temporary files (TMPDIR), on the data volume, where the user's quota holds for it too."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from workbench_host.tools import DATA_VOLUME, FailureError
 
-SCRATCH = f"{DATA_VOLUME}/tmp"  # root's, so that nobody can put something else in the place of a folder
+SCRATCH = f"{DATA_VOLUME}/tmp"  # noqa: S108 - root's, so that nobody can put something else in the place of a folder
 
 
 def wrong(uids: Mapping[str, int]) -> dict[str, int]:
@@ -28,7 +28,7 @@ def apply(uids: Mapping[str, int]) -> None:
     for name, uid in wrong(uids).items():
         path = f"{SCRATCH}/{name}"
         os.makedirs(SCRATCH, mode=0o755, exist_ok=True)
-        os.chmod(SCRATCH, 0o711)
+        os.chmod(SCRATCH, 0o711)  # noqa: S103 - to be passed through, not listed
         if os.path.lexists(path) and not stat.S_ISDIR(os.lstat(path).st_mode):
             raise FailureError(f"{path} is in the place of a user's temporary folder; move it away")
         os.makedirs(path, mode=0o700, exist_ok=True)

@@ -33,8 +33,8 @@ def authenticate(name: str, password: str, service: str) -> None:
         raise passwords.pamela.PAMError(7)
 
 
-def visitor(name: str) -> Any:
-    return SimpleNamespace(user=SimpleNamespace(name=name))
+def visitor(name: str, containers: bool = False) -> Any:
+    return SimpleNamespace(user=SimpleNamespace(name=name), containers=containers)
 
 
 def server(name: str = "ada", named: str = "", known: orm.Server | None = None) -> servers.UserServer:
@@ -72,6 +72,9 @@ def test_nobody_spawns_who_is_not_declared_and_only_admins_may_use_sudo(
     for one in prepared.values():
         asyncio.run(servers.prepare(one))
     assert {name: one.disable_user_sudo for name, one in prepared.items()} == {"ada": False, "grace": True}
+    with_containers = visitor("grace", containers=True)
+    asyncio.run(servers.prepare(with_containers))
+    assert with_containers.disable_user_sudo is False
 
 
 def test_who_has_to_choose_a_password_is_asked_for_it_and_starts_nothing_before() -> None:
