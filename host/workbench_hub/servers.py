@@ -20,7 +20,7 @@ from traitlets import Bool
 
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.tools import PROXIES
-from workbench_hub import SERVERS, passwords, sandbox
+from workbench_hub import SERVERS, homes, passwords, sandbox
 from workbench_hub.users import is_in
 
 FRONT = "/usr/lib/systemd/systemd-socket-proxyd"
@@ -163,4 +163,8 @@ async def prepare(spawner: UserServer) -> None:
         raise HTTPError(403, f"{name} is not a user of this workbench any more.")
     if passwords.is_due(name):
         raise HTTPError(403, "Choose a password of your own first, on the page that starts your server.")
+    if folder := homes.unwritable(name):
+        raise HTTPError(
+            403, f"{folder} is not yours to write to, so no server can start; an administrator mends it."
+        )
     spawner.disable_user_sudo = not (is_in(ADMINS, name) or spawner.containers)
