@@ -204,7 +204,7 @@ def begin(
         return
     script = f"{{ {update_script(mirrors or {})}; }} && {APT_GET} install {join(missing)}"
     yield files.Described(
-        f"systemd-run --quiet --collect --unit={UNIT} /bin/sh -c {quote(script)} || true",
+        f"systemd-run --quiet --collect -p PrivateTmp=yes --unit={UNIT} /bin/sh -c {quote(script)} || true",
         f"begin to install {join(missing)}",
     )
 

@@ -16,6 +16,7 @@ from workbench import versions
 from workbench.settings import Settings
 from workbench.settings.services import JupyterHub
 from workbench.stack import Context
+from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.tools import PROXIES
 from workbench_hub import MESSAGE, SERVERS
 
@@ -92,6 +93,8 @@ def _configure(context: Context) -> None:
             "state": STATE,
             "lab_settings": LAB_SETTINGS,
             "python_bin": python.BIN,
+            "scratch": SCRATCH,
+            "containers": context.settings.services.docker.enabled,
             "memory_bytes": context.outputs.memory_mib
             * 1024**2
             * context.settings.limits.memory_percent

@@ -8,6 +8,7 @@ from deploy import (
     jupyterhub,
     limits,
     mirrors,
+    privacy,
     programs,
     progress,
     proxy,
@@ -17,14 +18,25 @@ from deploy import (
     shiny,
     ssh,
     storage,
+    temporary,
+    trust,
     users,
     uv,
 )
 from deploy.context import current
 
 HOST = (
-    *(base.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, mirrors.SERVICE),
-    *(uv.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
+    *(
+        base.SERVICE,
+        temporary.SERVICE,
+        storage.SERVICE,
+        ssh.SERVICE,
+        limits.SERVICE,
+        users.SERVICE,
+        privacy.SERVICE,
+        mirrors.SERVICE,
+    ),
+    *(uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
@@ -33,6 +45,7 @@ context = current()
 settings = context.settings
 
 apt.sources(mirrors=settings.mirrors)
+temporary.root()
 apt.packages(mirrors=settings.mirrors, names=uv.PACKAGES)
 programs.install(name="The host's programs")
 environments = [one for service in (*HOST, *LARGE) for one in service.environments(settings)]

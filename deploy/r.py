@@ -21,6 +21,9 @@ from workbench_host.packages import Package
 
 KERNEL = f"{KERNELS}/ir"
 PROFILE = "/etc/R/Rprofile.site"
+ENVIRONMENT = "/etc/R/Renviron.site"
+FURTHER_ENVIRONMENT = f"{programs.CONFIG}/r/Renviron.site"
+ELSEWHERE = f"{programs.CONFIG}/r/elsewhere.R"
 VERSIONS = f"{programs.CONFIG}/r/versions.json"
 DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 
@@ -46,7 +49,11 @@ def r(context: Context) -> None:
     """Profile and kernel of Debian's R, and the further versions; with the service off, no kernel of R."""
     service, mirrors = context.settings.services.r, context.settings.mirrors
     if service.enabled:
-        files.template("r/Rprofile.site.j2", PROFILE, variables={"cran": repository(mirrors)})
+        files.copy("r/elsewhere.R", ELSEWHERE)
+        files.copy("r/Renviron.site", ENVIRONMENT)
+        files.copy("r/Renviron.further", FURTHER_ENVIRONMENT)
+        cran = repository(mirrors)
+        files.template("r/Rprofile.site.j2", PROFILE, variables={"cran": cran, "elsewhere": ELSEWHERE})
         files.template(
             "r/kernel.json.j2",
             f"{KERNEL}/kernel.json",

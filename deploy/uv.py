@@ -93,7 +93,8 @@ def begin(environments: Sequence[Environment], mirrors: Mirrors) -> Generator[St
             yield files.replacing(content, at)
     work = quote("; ".join(command(each, mirrors) for each in missing))
     yield StringCommand(
-        f"systemctl is-active --quiet {UNIT} || systemd-run --quiet --collect --unit={UNIT} /bin/sh -c {work}"
+        f"systemctl is-active --quiet {UNIT} || "
+        f"systemd-run --quiet --collect -p PrivateTmp=yes --unit={UNIT} /bin/sh -c {work}"
     )
 
 

@@ -41,6 +41,8 @@ def prepare(pid: int, hostname: str, volumes: Mapping[str, int]) -> None:
         # As systemd does on a machine, but not in a container: else each unit with a sandbox keeps its copy of what is
         # mounted, and a volume stays in use after it was unmounted.
         "mount --make-rshared /",
+        # podman puts memory on /tmp; what is there on a machine, the guest's own units say.
+        "! mountpoint -q /tmp || umount /tmp",
         # Privileged containers get every device of this machine: a guest must not find its disks.
         "find /dev -xdev -type b -delete; rm -f /dev/kmsg",
         # Ordinary files, as on any machine, which a guest can replace; podman's are mounts, which it cannot.

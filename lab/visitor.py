@@ -9,7 +9,7 @@ import json
 import ssl
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +36,7 @@ class Visitor:
         self.url = url.rstrip("/")
         self.user = ""
         self._kernels: dict[str, str] = {}  # name -> id of the one that this visit has started
+        self.folder = ""  # where new kernels start, relative to the home
         self._server = ""  # the name of the server that is used; the usual one has none
         try:
             self.tls = ssl.create_default_context(cafile=str(ca))
@@ -94,14 +95,15 @@ class Visitor:
         if answer.status_code != httpx.codes.FOUND:
             raise WorkbenchError(f"The new password of {self.user} was refused: {answer.text}")
 
-    def run_code(self, code: str, timeout: float = 60.0, kernel: str = PYTHON) -> str:
+    def run_code(self, code: str, timeout: float = 60.0, kernel: str = PYTHON, errors: bool = False) -> str:
         """What `code` prints and then its last value, as text, from this visit's kernel of that name.
 
-        It is started first, unless this visit has one already.
+        It is started first, unless this visit has one already. With `errors` it is with what goes to standard error.
 
         Raises WorkbenchError where the code fails, or no answer has come after `timeout` seconds.
         """
-        return _finish(self._run(self._kernel_path(kernel), code, timeout))
+        streams = ("stdout", "stderr") if errors else ("stdout",)
+        return _finish(self._run(self._kernel_path(kernel), code, timeout, streams))
 
     def new_kernels(self) -> None:
         """Lets the kernels of this visit run on; the next code is run by a new one."""
@@ -151,12 +153,14 @@ class Visitor:
 
     def _kernel_path(self, name: str) -> str:
         if name not in self._kernels:
-            answer = self._ask("POST", f"{self._home()}/api/kernels", json={"name": name}, accept=(201,))
+            # Jupyter takes the path of a notebook, and starts its kernel where that is.
+            asked = {"name": name, "path": f"{self.folder}/notebook.ipynb"}
+            answer = self._ask("POST", f"{self._home()}/api/kernels", json=asked, accept=(201,))
             self._kernels[name] = answer.json()["id"]
         return f"{self._home()}/api/kernels/{self._kernels[name]}/channels"
 
-    async def _run(self, path: str, code: str, timeout: float) -> str:
-        return await self._talk(path, timeout, lambda channel: _execute(channel, code))
+    async def _run(self, path: str, code: str, timeout: float, streams: Sequence[str] = ("stdout",)) -> str:
+        return await self._talk(path, timeout, lambda channel: _execute(channel, code, streams))
 
     async def _talk(
         self, path: str, timeout: float, talk: Callable[[ClientConnection], Awaitable[str]]
@@ -254,7 +258,7 @@ def _request(code: str) -> dict[str, Any]:
     }
 
 
-async def _execute(channel: ClientConnection, code: str) -> str:
+async def _execute(channel: ClientConnection, code: str, streams: Sequence[str]) -> str:
     """Sends `code` and collects its output until the kernel is idle again."""
     request = _request(code)
     await channel.send(json.dumps(request))
@@ -268,7 +272,7 @@ async def _execute(channel: ClientConnection, code: str) -> str:
             raise WorkbenchError(f"The code failed with {content['ename']}: {content['evalue']}.")
         if kind == "status" and content["execution_state"] == "idle":
             return "".join(said)
-        said.append(_text(kind, content))
+        said.append(_text(kind, content, streams))
 
 
 async def _type(channel: ClientConnection, line: str, until: str) -> str:
@@ -281,9 +285,9 @@ async def _type(channel: ClientConnection, line: str, until: str) -> str:
     return said
 
 
-def _text(kind: str, content: dict[str, Any]) -> str:
-    """The text of a message that carries output; nothing of any other."""
-    if kind == "stream" and content["name"] == "stdout":
+def _text(kind: str, content: dict[str, Any], streams: Sequence[str]) -> str:
+    """The text of a message that carries output; nothing of any other, nor of other streams."""
+    if kind == "stream" and content["name"] in streams:
         return str(content["text"])
     if kind in (
         "execute_result",

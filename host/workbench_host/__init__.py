@@ -14,6 +14,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "environment": "environments",
     "health": "health",
     "hostkeys": "hostkeys",
+    "leftovers": "leftovers",
     "packages": "packages",
     "people": "accounts.people",
     "python-versions": "python_versions",
@@ -21,5 +22,6 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "rsession": "rsession",
     "rstudio-ports": "rstudio_ports",
     "session-scope": "session_scope",
+    "trust-folder": "trust_folder",
     "volume": "volume.program",
 }

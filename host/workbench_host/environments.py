@@ -53,10 +53,17 @@ def is_current(name: str, folder: Path) -> bool:
 
 
 def run(*command: str | Path) -> None:
-    """Runs a command that trusts what the host trusts, so that a mirror may have a certificate of an own CA."""
+    """Runs a command that trusts what the host trusts, so that a mirror may have a certificate of an own CA.
+
+    It keeps what it needs for a time where only root may write: what others put under a known name is not taken.
+    """
+    temporary = ROOT / ".cache" / "tmp"
+    temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
     surroundings = {
         **os.environ,
         "HOME": str(ROOT / ".cache"),
+        "TMPDIR": str(temporary),
+        "NODE_DISABLE_COMPILE_CACHE": "1",
         "UV_CACHE_DIR": str(ROOT / ".cache" / "uv"),
         "UV_NO_CONFIG": "1",
         "UV_PYTHON_DOWNLOADS": "never",

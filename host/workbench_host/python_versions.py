@@ -31,14 +31,20 @@ BUILDS = ROOT / ".builds"
 CACHE = ROOT / ".cache"
 PREFIX = "python-"
 MARKER = ".complete"
+GUARD = Path(
+    "/usr/local/lib/workbench/trust/workbench_trust.pth"
+)  # put there by the deploy (deploy/trust.py)
 UNKNOWN = "No download found"  # so begins what uv says of a version that does not exist
 
 
 def uv(*arguments: str | Path) -> None:
     """Runs uv; where it fails, FailureError carries the deepest cause that it named."""
+    temporary = CACHE / "tmp"
+    temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
     surroundings = {
         **os.environ,
         "HOME": str(CACHE),
+        "TMPDIR": str(temporary),
         "UV_CACHE_DIR": str(CACHE / "uv"),
         "UV_NO_CONFIG": "1",
         "UV_PYTHON_INSTALL_DIR": str(BUILDS),
@@ -85,7 +91,25 @@ def is_whole(version: str, lock: str) -> bool:
 
 
 def is_current(version: str, lock: str) -> bool:
-    return is_whole(version, lock) and kernels.has(f"{PREFIX}{version}", kernel(version))
+    is_there = is_whole(version, lock) and kernels.has(f"{PREFIX}{version}", kernel(version))
+    return is_there and all(has_guard(folder) for folder in site_packages(version))
+
+
+def site_packages(version: str) -> list[Path]:
+    """The folders of an environment's packages: one, once it is built."""
+    return list((ROOT / version).glob("lib/python3*/site-packages"))
+
+
+def has_guard(folder: Path) -> bool:
+    guard = folder / GUARD.name
+    return not GUARD.exists() or (guard.exists() and guard.read_bytes() == GUARD.read_bytes())
+
+
+def add_guard(version: str) -> None:
+    """As Debian's Python, an environment imports no module from a working directory that others may write to."""
+    for folder in site_packages(version):
+        if not has_guard(folder):
+            write(folder / GUARD.name, GUARD.read_bytes())
 
 
 def fetch(version: str, mirror: str | None) -> None:
@@ -181,6 +205,7 @@ def main(arguments: Sequence[str]) -> int:
         for version in missing:
             if not is_whole(version, lock):
                 build(version, config)
+            add_guard(version)
             kernels.add(f"{PREFIX}{version}", kernel(version))
         for version in old:
             remove(version)

@@ -25,6 +25,7 @@ from workbench_host.tools import CLEAN, CONFIG, WOULD_CHANGE, FailureError
 VERSIONS = Path(CONFIG) / "r" / "versions.json"
 ROOT = Path("/opt/R")
 PROFILE = Path("/etc/R/Rprofile.site")
+ENVIRONMENT = Path(CONFIG) / "r" / "Renviron.site"  # where a .Renviron counts
 PREFIX = "r-"  # of the packages and of the kernels
 INSTALL_SECONDS = 1800
 
@@ -48,7 +49,8 @@ def kernel(version: str) -> dict[str, Any]:
 
 def is_current(package: Package) -> bool:
     version = version_of(package.name)
-    return packages.is_current(package) and kernels.has(package.name, kernel(version))
+    is_there = packages.is_current(package) and kernels.has(package.name, kernel(version))
+    return is_there and has_profile(version)
 
 
 def rscript(version: str, code: str) -> tuple[int, str]:
@@ -81,14 +83,26 @@ def add_irkernel(version: str, cran: str) -> None:
         )
 
 
+def site_files(version: str) -> dict[Path, Path]:
+    """What R reads for everybody before its user's files, and where it is: the profile is that of Debian's R."""
+    folder = ROOT / version / "lib" / "R" / "etc"
+    return {folder / "Rprofile.site": PROFILE, folder / "Renviron.site": ENVIRONMENT}
+
+
 def share_profile(version: str) -> None:
-    """The one Rprofile.site, of Debian's R, for this version as well."""
-    path = ROOT / version / "lib" / "R" / "etc" / "Rprofile.site"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(".Rprofile.site.new")
-    new.unlink(missing_ok=True)
-    new.symlink_to(PROFILE)
-    new.replace(path)
+    """Links from the version's own folder to the files that hold for all."""
+    for path, target in site_files(version).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name(f".{path.name}.new")
+        new.unlink(missing_ok=True)
+        new.symlink_to(target)
+        new.replace(path)
+
+
+def has_profile(version: str) -> bool:
+    return all(
+        path.is_symlink() and path.readlink() == target for path, target in site_files(version).items()
+    )
 
 
 def install(package: Package, cran: str) -> None:

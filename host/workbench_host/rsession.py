@@ -3,8 +3,8 @@
 First into the user's slice (session-scope), so that its limits hold; without that no session is started. Then the
 version of R: the open-source server knows one only, so a user who wants another of those in /opt/R writes its number
 into ~/.config/workbench/r-version, and R's own surroundings are set as the server sets them for its one. Then the PATH,
-which is the server's, root's: the session is to find the `python` that terminals find. Then RStudio's rsession takes
-this process over.
+which is the server's, root's: the session is to find the `python` that terminals find; and TMPDIR, which PAM sets for
+other sessions. Then RStudio's rsession takes this process over.
 """
 
 import grp
@@ -14,11 +14,13 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from workbench_host.accounts.records import EVERYBODY
+from workbench_host.accounts.scratch import SCRATCH
 
 SCOPES = "/run/workbench-session-scope.sock"
 RSESSION = "/usr/lib/rstudio-server/bin/rsession"
@@ -77,9 +79,21 @@ def surroundings(program: Path) -> dict[str, str]:
     return {**clean, "R_HOME": home, **named, "LD_LIBRARY_PATH": libraries}
 
 
+def temporary(name: str) -> dict[str, str]:
+    """TMPDIR, unless nothing can be written there: R does not start without, and files could not be deleted either."""
+    folder = f"{SCRATCH}/{name}"
+    try:
+        with tempfile.TemporaryDirectory(dir=folder):
+            return {"TMPDIR": folder}
+    except OSError as error:
+        print(f"{folder} cannot be used ({error.strerror}); temporary files go to /tmp.", file=sys.stderr)
+        return {}
+
+
 def start(arguments: Sequence[str]) -> NoReturn:
     """Has RStudio's rsession take this process over."""
-    program = chosen(pwd.getpwuid(os.getuid()).pw_dir)
+    account = pwd.getpwuid(os.getuid())
+    program = chosen(account.pw_dir)
     environment = dict(os.environ)
     if program:
         try:
@@ -88,6 +102,7 @@ def start(arguments: Sequence[str]) -> NoReturn:
             print(f"{program} cannot be used ({error}); R is the host's own.", file=sys.stderr)
     if PROFILE.exists():
         environment["PATH"] = f"{PYTHON}:{environment.get('PATH', os.defpath)}"
+    environment |= temporary(account.pw_name)
     os.execve(RSESSION, [RSESSION, *arguments], environment)
 
 

@@ -37,6 +37,10 @@ def is_in(pid: int, scope: str) -> bool:
 
 def move(pid: int, uid: int) -> None:
     """Raises OSError or CalledProcessError where it cannot be done."""
+    if (
+        Path(f"/proc/{pid}").stat().st_uid != uid
+    ):  # the caller has ended, and somebody else has its number by now
+        raise ProcessLookupError(f"process {pid} is not theirs")
     scope = SCOPE.format(uid, pid)
     properties = [
         *("Description", "s", f"Session of the user {uid}"),

@@ -16,10 +16,11 @@ from jupyterhub.objects import Server as Address
 from jupyterhub.spawner import Spawner
 from systemdspawner import SystemdSpawner, systemd
 from tornado.web import HTTPError
+from traitlets import Bool
 
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.tools import PROXIES
-from workbench_hub import SERVERS, passwords
+from workbench_hub import SERVERS, homes, passwords, sandbox
 from workbench_hub.users import is_in
 
 FRONT = "/usr/lib/systemd/systemd-socket-proxyd"
@@ -48,6 +49,9 @@ class UserServer(SystemdSpawner):
     """One with a name has a unit with that name; `:` is in no user's name, so no two can be the same."""
 
     unit_extra_properties: dict[str, str]
+    containers = Bool(False, help="whether users run containers, for which programs get capabilities").tag(
+        config=True
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -120,6 +124,7 @@ class UserServer(SystemdSpawner):
         self.unit_extra_properties = {
             **self.unit_extra_properties,
             "RuntimeDirectory": self.private.removeprefix("/run/"),
+            **sandbox.properties(elevated=not self.disable_user_sudo),
         }
         # One that is still ending counts as stopped, and its folder is its user's until it has: root writes into that
         # folder, and would follow a link there.
@@ -158,4 +163,8 @@ async def prepare(spawner: UserServer) -> None:
         raise HTTPError(403, f"{name} is not a user of this workbench any more.")
     if passwords.is_due(name):
         raise HTTPError(403, "Choose a password of your own first, on the page that starts your server.")
-    spawner.disable_user_sudo = not is_in(ADMINS, name)
+    if folder := homes.unwritable(name):
+        raise HTTPError(
+            403, f"{folder} is not yours to write to, so no server can start; an administrator mends it."
+        )
+    spawner.disable_user_sudo = not (is_in(ADMINS, name) or spawner.containers)

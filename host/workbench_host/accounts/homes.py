@@ -17,14 +17,20 @@ TAR = ("tar", "--acls", "--xattrs", "--numeric-owner", f"--directory={LEAVING}")
 
 
 def make_home(name: str, uid: int) -> None:
-    """Made beside and renamed, so that a home is whole whenever it exists."""
+    """Made beside and renamed, so that a home is whole whenever it exists.
+
+    A folder becomes the user's after all that is in it: what is still to be done in it nobody can put a link for.
+    """
     beside = f"{HOMES}/.{name}.new"
     shutil.rmtree(beside, ignore_errors=True)
     shutil.copytree(SKELETON, beside, symlinks=True)
-    for folder, folders, files in os.walk(beside):
-        for path in (folder, *(os.path.join(folder, inner) for inner in (*folders, *files))):
-            os.lchown(path, uid, uid)
-    os.chmod(beside, 0o700)
+    for folder, folders, files in os.walk(beside, topdown=False):
+        links = [inner for inner in folders if os.path.islink(os.path.join(folder, inner))]
+        for inner in (*files, *links):
+            os.lchown(os.path.join(folder, inner), uid, uid)
+        if folder == beside:
+            os.chmod(beside, 0o700)
+        os.lchown(folder, uid, uid)
     os.rename(beside, f"{HOMES}/{name}")
 
 

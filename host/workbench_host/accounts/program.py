@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench_host import processes
-from workbench_host.accounts import quota, shared
+from workbench_host.accounts import quota, scratch, shared
 from workbench_host.accounts.attempts import Attempts
 from workbench_host.accounts.homes import archive_home, drop_archived, make_home, return_home
 from workbench_host.accounts.plan import plan, seen
@@ -129,11 +129,15 @@ def need_volume() -> None:
 
 @dataclass(frozen=True)
 class Due:
-    """All that is to be done: the plan, shared folders by path with their gids, quotas in KiB by uid."""
+    """All that is to be done: the plan, shared folders by path with their gids, quotas in KiB by uid.
+
+    `temporary` are uids by name of those who have no folder for their temporary files.
+    """
 
     plan: Plan
     folders: dict[str, int]
     quotas: dict[int, int]
+    temporary: dict[str, int]
 
     def words(self) -> list[str]:
         """All of it in plain words; none where nothing is to be done."""
@@ -144,6 +148,7 @@ class Due:
             said.append(f"make the link {shared.LINK}")
         wrong = [path for path, gid in self.folders.items() if not shared.is_right(path, gid)]
         said += [f"make the shared folder {path}, or put it right" for path in wrong]
+        said += [f"make the temporary folder of {name}" for name in self.temporary]
         if not said and (self.plan.last != read_registry() or not is_kept()):
             said.append("note users, groups and passwords in the registry")
         return said
@@ -169,7 +174,8 @@ def decide(arguments: Sequence[str] = ()) -> Due:
     decided = plan(declared.users, registry, system)
     uids = [entry.uid for entry in decided.last.users.values()]
     folders = shared.folders(decided.last.gids, system.gids)
-    return Due(decided, folders, quota.wrong(declared.disk_gib, uids))
+    opened = {name: entry.uid for name, entry in decided.last.users.items() if not entry.locked}
+    return Due(decided, folders, quota.wrong(declared.disk_gib, uids), scratch.wrong(opened))
 
 
 def apply(due: Due) -> None:
@@ -190,6 +196,7 @@ def apply(due: Due) -> None:
             if step.name not in attempts.failed:
                 attempts.take(step, VERBS)
         attempts.make("put the shared folders right", share, due.plan)
+        attempts.make("make the temporary folders", scratch.apply, due.temporary)
         attempts.make("write the registry", write_registry, due.plan.after(attempts.failed))
     attempts.finish()
 

@@ -42,6 +42,8 @@ def configuration(service: JupyterHub) -> str:
         lab_settings="/etc/workbench/jupyterlab",
         python_bin="/opt/workbench/python/bin",
         memory_bytes=2**31,
+        scratch="/srv/workbench/tmp",
+        containers=False,
     )
 
 

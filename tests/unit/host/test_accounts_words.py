@@ -79,6 +79,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(program.shared, "LINK", str(tmp_path / "link"))
     (tmp_path / "link").symlink_to("nowhere")
     monkeypatch.setattr(program.shared, "is_right", lambda path, gid: True)
+    monkeypatch.setattr(program.scratch, "is_right", lambda name, uid: True)
     monkeypatch.setattr(quota, "wrong", lambda disk_gib, uids: dict.fromkeys(uids, 1) if disk_gib else {})
     monkeypatch.setattr("workbench_host.processes.counts", lambda: Counter({2000: 14}))
     monkeypatch.setattr(people, "servers", lambda: Counter({"ana": 2}))
@@ -125,15 +126,18 @@ def test_what_is_no_step_of_the_plan_is_said_too(
     host: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(program.shared, "is_right", lambda path, gid: False)
+    monkeypatch.setattr(program.scratch, "is_right", lambda name, uid: uid != 2000)
     both = [Wanted("ana"), Wanted("ben")]
     assert ask(monkeypatch, capsys, file_of(both, disk_gib=5)) == (
         tools.WOULD_CHANGE,
         [
             "set the disk quota of uids 2000, 2001",
             f"make the shared folder {program.shared.SHARED}/everybody, or put it right",
+            "make the temporary folder of ana",
         ],
     )
     monkeypatch.setattr(program.shared, "is_right", lambda path, gid: True)
+    monkeypatch.setattr(program.scratch, "is_right", lambda name, uid: True)
     registry.write_registry(Registry({"ana": Entry(2000), "ben": Entry(2001, locked=True)}))
     assert ask(monkeypatch, capsys, file_of(both)) == (
         tools.WOULD_CHANGE,

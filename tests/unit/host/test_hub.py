@@ -12,7 +12,7 @@ from jupyterhub.objects import Server
 from tornado.web import HTTPError
 
 from deploy import jupyterhub
-from workbench_hub import pages, passwords, servers, users
+from workbench_hub import homes, pages, passwords, servers, users
 
 LONGEST = "x" * 32  # a user's name
 
@@ -25,6 +25,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
     person = SimpleNamespace(pw_uid=2001, pw_gid=2001, pw_dir="/home/somebody")
     monkeypatch.setattr("pwd.getpwnam", lambda name: person)
     monkeypatch.setattr(passwords, "is_due", lambda name: name == "grace")
+    monkeypatch.setattr(homes, "unwritable", lambda name: None)
     monkeypatch.setattr("pamela.authenticate", authenticate)
 
 
@@ -33,8 +34,8 @@ def authenticate(name: str, password: str, service: str) -> None:
         raise passwords.pamela.PAMError(7)
 
 
-def visitor(name: str) -> Any:
-    return SimpleNamespace(user=SimpleNamespace(name=name))
+def visitor(name: str, containers: bool = False) -> Any:
+    return SimpleNamespace(user=SimpleNamespace(name=name), containers=containers)
 
 
 def server(name: str = "ada", named: str = "", known: orm.Server | None = None) -> servers.UserServer:
@@ -72,6 +73,18 @@ def test_nobody_spawns_who_is_not_declared_and_only_admins_may_use_sudo(
     for one in prepared.values():
         asyncio.run(servers.prepare(one))
     assert {name: one.disable_user_sudo for name, one in prepared.items()} == {"ada": False, "grace": True}
+    with_containers = visitor("grace", containers=True)
+    asyncio.run(servers.prepare(with_containers))
+    assert with_containers.disable_user_sudo is False
+
+
+def test_a_home_that_is_not_its_users_is_named_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passwords, "is_due", lambda name: False)
+    monkeypatch.setattr(homes, "unwritable", lambda name: "/home/ada/.local")
+    with pytest.raises(HTTPError, match=r"/home/ada/\.local is not yours to write to"):
+        asyncio.run(servers.prepare(visitor("ada")))
 
 
 def test_who_has_to_choose_a_password_is_asked_for_it_and_starts_nothing_before() -> None:

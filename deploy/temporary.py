@@ -1,0 +1,103 @@
+"""Temporary files: root's where nobody else can put any, users' in folders of their own, /tmp on the disk.
+
+Many programs take what they find in /tmp under a name that everybody knows, as npm takes modules that Node compiled
+before. So TMPDIR leads elsewhere, for root (sudo sets it, and so all that a deploy runs has it) and for users (PAM sets
+it; the hub and RStudio, which open no PAM session, set it themselves). /tmp itself is not memory, as Debian 13 has it:
+what is large goes there, and would be taken from those who compute.
+"""
+
+from collections.abc import Generator
+
+from pyinfra.api.command import StringCommand
+from pyinfra.api.deploy import deploy
+from pyinfra.api.facts import FactBase
+from pyinfra.api.operation import operation
+from pyinfra.context import host
+from pyinfra.operations import files as host_files
+
+from deploy import files, programs, units
+from deploy.service import Service
+from workbench.stack import Context
+
+ROOT = "/var/lib/workbench/tmp"
+ROOT_ENVIRONMENT = f"{programs.CONFIG}/root.env"
+SUDOERS = "/etc/sudoers.d/50-workbench"
+AGES = "/etc/tmpfiles.d/tmp.conf"  # its name puts it in the place of Debian's
+PAM_CONFIG = "/usr/share/pam-configs/workbench-temporary"
+PAM_ENVIRONMENT = f"{programs.CONFIG}/pam_env.conf"
+JOBS = ("apt-daily.service", "apt-daily-upgrade.service")  # Debian's, of root
+MOUNT = "tmp.mount"
+SWITCH = f"{programs.FOLDER}/tmp-on-disk"  # noqa: S108 - a program
+
+
+def root() -> None:
+    """Root's own folder, and sudo told of it: before anything large is run, which a user may be waiting for."""
+    host_files.directory(path=ROOT, mode="700", user="root", group="root", name=ROOT)
+    files.copy("temporary/root.env", ROOT_ENVIRONMENT)
+    files.copy("temporary/sudoers", SUDOERS, mode="440", validate="visudo -cqf {}")
+
+
+@deploy("temporary")
+def temporary(context: Context) -> None:  # noqa: ARG001 - all are called so
+    """Nothing is aged out of /tmp, which is on the disk; users' TMPDIR, whose folders are made with their accounts."""
+    files.copy("temporary/tmp.conf", AGES, validate="systemd-tmpfiles --dry-run --create {} > /dev/null")
+    for job in JOBS:
+        files.copy("temporary/private-tmp.conf", f"{units.UNITS}/{job}.d/50-workbench.conf")
+    units.reread(units=JOBS, name="Debian's jobs with a /tmp of their own")
+    files.copy("temporary/tmp-on-disk", SWITCH, mode="755", validate="sh -n {}")
+    on_disk(name="Temporary files on the disk")
+    files.copy("temporary/pam_env.conf", PAM_ENVIRONMENT)
+    files.copy("temporary/pam-config", PAM_CONFIG)
+    pam_sessions(name="PAM gives users their TMPDIR")
+
+
+class InMemory(FactBase[bool]):
+    """Whether systemd would put a file system of memory on /tmp at the next boot."""
+
+    def command(self) -> str:
+        return f'[ "$(readlink {units.UNITS}/{MOUNT})" = /dev/null ] || echo memory'
+
+    def process(self, output: list[str]) -> bool:
+        return output == ["memory"]
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+
+@operation()
+def on_disk() -> Generator[StringCommand, None, None]:
+    """Has /tmp be on the disk: now where nobody is at work, else from the next boot on."""
+    if not host.get_fact(InMemory):
+        host.noop("temporary files are on the disk, at the latest from the next boot on")
+        return
+    # The new unit takes the file system of the old one for none of its own, so that masking it unmounts nothing.
+    yield files.Described(f"systemctl mask --quiet {MOUNT} && {SWITCH}", "have /tmp on the disk")
+
+
+class PamSessions(FactBase[bool]):
+    """Whether PAM's common sessions have what Debian's pam-auth-update makes of our configuration."""
+
+    def command(self) -> str:
+        return f"grep -qs {PAM_ENVIRONMENT} /etc/pam.d/common-session-noninteractive && echo there || true"
+
+    def process(self, output: list[str]) -> bool:
+        return output == ["there"]
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+
+@operation()
+def pam_sessions() -> Generator[StringCommand, None, None]:
+    """Has pam-auth-update take up our configuration. What an administrator wrote into the files by hand stays."""
+    if host.get_fact(PamSessions):
+        host.noop("PAM has it")
+        return
+    yield StringCommand(
+        "DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable workbench-temporary"
+    )
+
+
+SERVICE = Service(temporary)

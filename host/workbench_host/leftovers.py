@@ -1,0 +1,113 @@
+"""leftovers: clears away what users left behind of whom nothing runs: shared memory, and temporary files a day old.
+
+logind would take shared memory away as soon as its user logs out of the last SSH session, under a notebook that uses it
+(RemoveIPC=no keeps it from that). Here it goes once the user has no process at all: POSIX shared memory and message
+queues, System V's segments, semaphores and queues, and what is in the user's temporary folder.
+
+Root only looks for what there is. A child that has become the user takes it away, so that no name that a user has put
+anywhere can lead to anything that is not that user's.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from workbench_host.accounts.scratch import SCRATCH
+from workbench_host.processes import USER_UIDS, counts
+
+FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 - names in it are only compared and unlinked by their owner
+KINDS = {"shm": "-m", "sem": "-s", "msg": "-q"}  # of System V, with ipcrm's options
+SYSTEM_V = Path("/proc/sysvipc")
+HOUR_SECONDS, DAY_SECONDS = 3600, 86400  # what is newer stays: its user may have come back just now
+
+
+def owned(folder: Path) -> set[int]:
+    """The users who have anything in a folder."""
+    found = set()
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.scandir(folder):
+            with contextlib.suppress(FileNotFoundError):
+                found.add(entry.stat(follow_symlinks=False).st_uid)
+    return found
+
+
+def system_v(kind: str) -> Iterator[tuple[int, int]]:
+    """(id, uid) of System V's objects of a kind (proc(5))."""
+    with contextlib.suppress(FileNotFoundError):
+        names, *lines = (line.split() for line in (SYSTEM_V / kind).read_text().splitlines())
+        for line in lines:
+            told = dict(zip(names, line, strict=False))
+            yield int(told[f"{kind}id"]), int(told["uid"])
+
+
+def owners() -> set[int]:
+    """The users who have something that may have been left behind."""
+    found = {uid for folder in FOLDERS for uid in owned(folder)}
+    found |= {uid for kind in KINDS for _, uid in system_v(kind)}
+    found |= owned(Path(SCRATCH))
+    return {uid for uid in found if uid in USER_UIDS}
+
+
+def clear(uid: int, name: str | None) -> None:
+    """Takes away what is the user's, as the user."""
+    for folder in FOLDERS:
+        for entry in os.scandir(folder) if folder.is_dir() else ():
+            with contextlib.suppress(OSError):
+                found = entry.stat(follow_symlinks=False)
+                if found.st_uid == uid and found.st_mtime < time.time() - HOUR_SECONDS:
+                    os.unlink(entry.path)
+    for kind, option in KINDS.items():
+        for number, owner in list(system_v(kind)):
+            if owner == uid:
+                subprocess.run(["ipcrm", option, str(number)], capture_output=True, check=False)
+    if name:
+        clear_folder(Path(SCRATCH) / name)
+
+
+def clear_folder(folder: Path) -> None:
+    """Deletes what nobody has changed for a day."""
+    before = time.time() - DAY_SECONDS
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            with contextlib.suppress(OSError):
+                if entry.stat(follow_symlinks=False).st_mtime > before:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)
+
+
+def clear_as(uid: int) -> int:
+    """Does it in a child that is the user for good; gives back its exit status."""
+    try:
+        account = pwd.getpwuid(uid)
+        name, gid = account.pw_name, account.pw_gid
+    except KeyError:
+        name, gid = None, uid
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setresgid(gid, gid, gid)
+            os.setresuid(uid, uid, uid)
+            clear(uid, name)
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def main(_: Sequence[str]) -> int:
+    busy = counts()
+    failed = [uid for uid in sorted(owners()) if not busy[uid] and clear_as(uid) != 0]
+    for uid in failed:
+        print(f"What the user {uid} left behind could not be cleared away.", file=sys.stderr)
+    return 1 if failed else 0
