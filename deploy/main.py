@@ -1,6 +1,7 @@
 """Everything that the host runs, in order: `pyinfra deploy/inventory.py deploy/main.py`."""
 
 from deploy import (
+    apps,
     apt,
     base,
     docker,
@@ -24,7 +25,7 @@ from deploy.context import current
 
 HOST = (
     *(base.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE, mirrors.SERVICE),
-    *(uv.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
+    *(uv.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE, apps.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
