@@ -16,11 +16,13 @@ from workbench_host.tools import PROXIES
 
 UNIT = "workbench-apps.service"
 SOCKET_UNIT, DISPATCHER_UNIT = "workbench-apps@.socket", "workbench-apps@.service"
+TIMER_UNIT = "workbench-apps-again@.timer"
+RUNTIME = "/run/workbench-app"  # each dispatcher sees one of its own there
 
 
 @deploy("apps")
 def apps(context: Context) -> None:
-    """The three units; with all services with apps off, neither sockets nor apps."""
+    """The units; with all services with apps off, neither sockets nor apps."""
     if not any(service.apps for _, service in context.settings.services.enabled()):
         units.off(unit=UNIT, name=f"Stop {UNIT}")
         return
@@ -30,12 +32,14 @@ def apps(context: Context) -> None:
         "folder": sockets.FOLDER,
         "socket": sockets.SOCKET,
         "group": PROXIES,
+        "runtime": RUNTIME,
         "locale": context.settings.services.base.locale,
     }
-    paths = [f"{units.UNITS}/{unit}" for unit in (UNIT, SOCKET_UNIT, DISPATCHER_UNIT)]
-    for unit, path in zip((UNIT, SOCKET_UNIT, DISPATCHER_UNIT), paths, strict=True):
-        files.template(f"apps/{unit}.j2", path, variables=variables)
-    units.service(unit=UNIT, reads=paths, name=f"Run {UNIT}")
+    for unit in (UNIT, SOCKET_UNIT, DISPATCHER_UNIT):
+        files.template(f"apps/{unit}.j2", f"{units.UNITS}/{unit}", variables=variables)
+    files.copy(f"apps/{TIMER_UNIT}", f"{units.UNITS}/{TIMER_UNIT}")
+    reads = [f"{units.UNITS}/{unit}" for unit in (SOCKET_UNIT, DISPATCHER_UNIT, TIMER_UNIT)]
+    units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
 
 
 SERVICE = Service(apps)

@@ -12,7 +12,7 @@ from workbench_host.tools import run
 
 FOLDER = "/run/workbench-apps"
 SOCKET = "apps.sock"
-UNIT = "workbench-apps@{}"
+UNITS = ("workbench-apps@{}.socket", "workbench-apps@{}.service", "workbench-apps-again@{}.timer")
 
 
 def opened() -> dict[str, int] | None:
@@ -27,7 +27,7 @@ def open_all(users: Mapping[str, int]) -> None:
     """Opens the sockets of these users, uids by name, in one call however many."""
     if not users:
         return
-    run("systemctl", "start", *(f"{UNIT.format(uid)}.socket" for uid in users.values()))
+    run("systemctl", "start", *(UNITS[0].format(uid) for uid in users.values()))
     for name, uid in users.items():
         new = f"{FOLDER}/.{name}.new"
         with contextlib.suppress(FileNotFoundError):
@@ -41,4 +41,4 @@ def close_apps(name: str, uid: int) -> None:
     """Nobody finds the user's apps any more, and they end."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(f"{FOLDER}/{name}")
-    run("systemctl", "stop", *(f"{UNIT.format(uid)}.{kind}" for kind in ("socket", "service")))
+    run("systemctl", "stop", *(unit.format(uid) for unit in UNITS))

@@ -1,9 +1,9 @@
-"""apps: serves the apps of the user that it runs as, on the socket that systemd hands it (sd_listen_fds(3)).
+"""apps FOLDER: serves the apps of the user that it runs as, on the socket that systemd hands it (sd_listen_fds(3)).
 
 An app is started by the first request for it, and ended when its last connection has been gone for ten minutes; this
 process ends a minute after there is nothing to do, and systemd starts it again with the next connection. Bytes are
 passed on as they come, both ways, no faster than the other side takes them: websockets, uploads and streams of any
-length take a few KiB of memory.
+length take a few KiB of memory. FOLDER is for the apps' own sockets.
 """
 
 import asyncio
@@ -203,12 +203,12 @@ async def _copy(source: socket.socket, target: socket.socket) -> None:
         await loop.sock_sendall(target, data)
 
 
-def main(_: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     account = pwd.getpwuid(os.getuid())
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         print("It is started by workbench-apps@.socket, which hands it a socket.", file=sys.stderr)
         return 1
     os.set_inheritable(HANDED, False)
-    dispatcher = Dispatcher(account.pw_name, account.pw_dir, os.environ["RUNTIME_DIRECTORY"])
+    dispatcher = Dispatcher(account.pw_name, account.pw_dir, arguments[0])
     asyncio.run(dispatcher.serve(socket.socket(fileno=HANDED)))
     return 0
