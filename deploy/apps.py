@@ -16,7 +16,7 @@ from workbench_host.tools import PROXIES
 
 UNIT = "workbench-apps.service"
 SOCKET_UNIT, DISPATCHER_UNIT = "workbench-apps@.socket", "workbench-apps@.service"
-TIMER_UNIT = "workbench-apps-again@.timer"
+AGAIN_UNIT = "workbench-apps-again@.service"
 RUNTIME = "/run/workbench-app"  # each dispatcher sees one of its own there
 
 
@@ -37,8 +37,8 @@ def apps(context: Context) -> None:
     }
     for unit in (UNIT, SOCKET_UNIT, DISPATCHER_UNIT):
         files.template(f"apps/{unit}.j2", f"{units.UNITS}/{unit}", variables=variables)
-    files.copy(f"apps/{TIMER_UNIT}", f"{units.UNITS}/{TIMER_UNIT}")
-    reads = [f"{units.UNITS}/{unit}" for unit in (SOCKET_UNIT, DISPATCHER_UNIT, TIMER_UNIT)]
+    files.copy(f"apps/{AGAIN_UNIT}", f"{units.UNITS}/{AGAIN_UNIT}")
+    reads = [f"{units.UNITS}/{unit}" for unit in (SOCKET_UNIT, DISPATCHER_UNIT, AGAIN_UNIT)]
     units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
 
 

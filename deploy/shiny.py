@@ -17,7 +17,7 @@ DEBIANS_SERVER = "shiny-server.service"
 
 def packages(settings: Settings) -> tuple[str, ...]:
     """Debian's packages, which bring R: none while the service is off."""
-    return ("r-cran-shiny",) if settings.services.shiny.enabled else ()
+    return ("r-cran-shiny", "r-cran-dt") if settings.services.shiny.enabled else ()
 
 
 @deploy("shiny")

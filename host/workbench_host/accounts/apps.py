@@ -12,7 +12,7 @@ from workbench_host.tools import run
 
 FOLDER = "/run/workbench-apps"
 SOCKET = "apps.sock"
-UNITS = ("workbench-apps@{}.socket", "workbench-apps@{}.service", "workbench-apps-again@{}.timer")
+UNITS = ("workbench-apps@{}.socket", "workbench-apps@{}.service", "workbench-apps-again@{}.service")
 
 
 def opened() -> dict[str, int] | None:

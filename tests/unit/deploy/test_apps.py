@@ -24,7 +24,7 @@ VARIABLES = {
 
 
 def text(unit: str) -> str:
-    if unit == apps.TIMER_UNIT:
+    if unit == apps.AGAIN_UNIT:
         return (TEMPLATES / "apps" / unit).read_text()
     return render(f"apps/{unit}.j2", **VARIABLES)
 
@@ -57,7 +57,7 @@ def test_an_apps_own_socket_has_a_short_path_in_a_folder_that_is_small() -> None
 
 @needs("systemd-analyze")
 def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
-    named = (apps.UNIT, apps.SOCKET_UNIT, apps.DISPATCHER_UNIT, apps.TIMER_UNIT)
+    named = (apps.UNIT, apps.SOCKET_UNIT, apps.DISPATCHER_UNIT, apps.AGAIN_UNIT)
     paths = [tmp_path / unit.replace("@", "@2001") for unit in named]
     for unit, path in zip(named, paths, strict=True):
         path.write_text(text(unit))
@@ -68,7 +68,7 @@ def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
 
 
 @needs("systemd-analyze")
-@pytest.mark.parametrize("unit", [apps.UNIT, apps.DISPATCHER_UNIT])
+@pytest.mark.parametrize("unit", [apps.UNIT, apps.DISPATCHER_UNIT, apps.AGAIN_UNIT])
 def test_the_units_are_confined(tmp_path: Path, unit: str) -> None:
     path = tmp_path / unit.replace("@", "@2001")
     path.write_text(text(unit))
