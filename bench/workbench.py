@@ -18,7 +18,7 @@ from workbench import stack as stacks
 from workbench.stack import ROOT
 
 # All there are, but RStudio, whose package cannot be downloaded everywhere.
-SERVICES = {"rstudio": {"enabled": False}, "shiny": {"enabled": True}, "docker": {"enabled": True}}
+SERVICES = {"rstudio": {"enabled": False}, "docker": {"enabled": True}}
 IDLE = re.compile(r": none of (\d+) operations changed anything")
 CHANGES = re.compile(r": \d+ of \d+ operations changed anything")
 

@@ -57,8 +57,6 @@ def demo() -> None:
         checked = _visit(context.outputs, context.settings.services)
     if not context.settings.services.rstudio.enabled:
         checked.append(f"RStudio is left out: {no_rstudio}")
-    if not context.settings.services.shiny.enabled:
-        checked.append("Shiny is left out: through it a user can become root (docs/settings.md)")
     _summary(times, checked, fresh)
 
 
@@ -111,6 +109,10 @@ def _visit(facts: Outputs, services: Services) -> list[str]:
             if visitor.client.get(f"{facts.url}rstudio/auth-sign-in").status_code != HTTPStatus.OK:
                 raise WorkbenchError(f"{facts.url}rstudio/ does not show RStudio's page to sign in.")
             said.append("RStudio shows its page to sign in")
+        if services.shiny.enabled:
+            if visitor.client.get(f"{facts.url}shiny/").status_code != HTTPStatus.OK:
+                raise WorkbenchError(f"{facts.url}shiny/ does not show how apps are made.")
+            said.append("Shiny shows how apps are made")
     return said
 
 

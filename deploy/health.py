@@ -24,6 +24,7 @@ PROGRAM = "health"
 CONFIG = f"{programs.CONFIG}/health.json"
 UNIT = "workbench-health.service"
 SECONDS = 15
+PROXY = f"https://127.0.0.1:{Proxy.https_port}"
 DISKS = ("/", DATA_VOLUME)
 
 
@@ -43,27 +44,31 @@ def health(context: Context) -> None:
 def questions(context: Context) -> dict[str, Any]:
     """What the program is to ask: for each service its units and address, and which disks to measure."""
     services = context.settings.services
-    asked = {name: question(service) for name, service in services.enabled() if service.units}
+    host_name = context.outputs.host_name
+    asked = {name: question(service, host_name) for name, service in services.enabled() if service.units}
     proxy = {
         "title": Proxy.title,
         "path": None,
         "units": list(Proxy.units),
-        "url": f"https://127.0.0.1:{Proxy.https_port}{Proxy.health}",
+        "url": PROXY + Proxy.health,
         "socket": None,
-        "host": context.outputs.host_name,
+        "host": host_name,
     }
     return {"services": {**asked, "proxy": proxy}, "disks": list(DISKS)}
 
 
-def question(service: settings.Service) -> dict[str, Any]:
-    """What to ask about one service: its units, and the address that has to answer with success."""
+def question(service: settings.Service, host_name: str) -> dict[str, Any]:
+    """What to ask about one service: its units, and the address that has to answer with success.
+
+    Of a service with apps that is its page, which the proxy shows.
+    """
     return {
         "title": service.title,
         "path": service.path,
         "units": list(service.units),
-        "url": service.address if service.health else None,
+        "url": PROXY + (service.path or "") if service.apps else service.address if service.health else None,
         "socket": service.socket,
-        "host": None,
+        "host": host_name if service.apps else None,
     }
 
 

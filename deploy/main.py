@@ -1,6 +1,7 @@
 """Everything that the host runs, in order: `pyinfra deploy/inventory.py deploy/main.py`."""
 
 from deploy import (
+    apps,
     apt,
     base,
     docker,
@@ -26,17 +27,9 @@ from deploy import (
 from deploy.context import current
 
 HOST = (
-    *(
-        base.SERVICE,
-        temporary.SERVICE,
-        storage.SERVICE,
-        ssh.SERVICE,
-        limits.SERVICE,
-        users.SERVICE,
-        privacy.SERVICE,
-        mirrors.SERVICE,
-    ),
-    *(uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
+    *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE),
+    *(privacy.SERVICE, mirrors.SERVICE, uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE),
+    *(health.SERVICE, proxy.SERVICE, apps.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

@@ -21,6 +21,7 @@ from deploy.service import Service
 from workbench import checks, settings
 from workbench.settings.section import Judge, Passage
 from workbench.stack import Context
+from workbench_host.accounts import apps
 from workbench_host.tools import PROXIES
 
 ENVIRONMENT = uv.Environment("caddy")
@@ -32,6 +33,7 @@ CERTIFICATE = f"{FOLDER}/certificate.caddy"  # the program `certificate` chooses
 ACME_ROOT = f"{FOLDER}/acme-root.crt"
 CA = f"{programs.CONFIG}/ca.crt"
 SITE = "/usr/local/share/workbench/site"
+PAGES_OF_SERVICES = "/usr/local/share/workbench"
 STATE = "/srv/workbench/caddy"
 ADMIN = "unix//run/caddy/admin.sock"
 UNIT = "caddy.service"
@@ -45,6 +47,7 @@ class Entry:
     """An enabled service as the proxy and the landing page see it: `path` begins and ends with a slash.
 
     With `strip_path` the service does not see that path, with `path_header` it hears of it in a header of this name.
+    One with `pages` shows apps of users' own, whose `upstream` is each user's; its own pages are in that folder.
     """
 
     name: str
@@ -54,7 +57,7 @@ class Entry:
     upstream: str
     passage: Passage | None = None
     judge: Judge | None = None
-    sandboxed: bool = False
+    pages: str | None = None
     strip_path: bool = False
     path_header: str | None = None
 
@@ -71,13 +74,18 @@ def entry(name: str, service: settings.Service, path: str) -> Entry:
         title=service.title,
         summary=inspect.getdoc(service) or "",
         path=path,
-        upstream=service.upstream,
+        upstream=f"unix/{apps.FOLDER}/{{re.user.1}}/{apps.SOCKET}" if service.apps else service.upstream,
         passage=service.passage,
         judge=service.judge,
-        sandboxed=service.sandboxed,
+        pages=pages(name) if service.apps else None,
         strip_path=service.strip_path,
         path_header=service.path_header,
     )
+
+
+def pages(name: str) -> str:
+    """The folder, on the host, of the pages that the proxy shows for a service; in it they are at their addresses."""
+    return f"{PAGES_OF_SERVICES}/{name}"
 
 
 @deploy("proxy")
@@ -99,7 +107,13 @@ def proxy(context: Context) -> None:
     files.template(
         "proxy/Caddyfile.j2",
         CONFIG,
-        variables={"site": SITE, "admin": ADMIN, "certificate": CERTIFICATE, **variables},
+        variables={
+            "site": SITE,
+            "admin": ADMIN,
+            "certificate": CERTIFICATE,
+            "apps": apps.FOLDER,
+            **variables,
+        },
         validate=validation(),
     )
     _run()

@@ -256,7 +256,9 @@ def _service(
     new_drop_in = state.drop_in != content.sha256
     if new_drop_in:
         yield replacing(content, drop_in(unit))
-    if new_drop_in or state.stale or not state.loaded:
+    # Unit files of others among what it reads, such as those of instances that it starts: systemd reads all at once.
+    others = any(path.startswith(UNITS) and PurePosixPath(path).name != unit for path in paths)
+    if new_drop_in or state.stale or not state.loaded or (others and state.now != state.recorded):
         yield StringCommand("systemctl daemon-reload")
     if not state.enabled:
         yield StringCommand(f"systemctl enable {quote(unit)}")

@@ -8,6 +8,7 @@ Each deploy asks them all: what only a run with work to do needs is imported the
 
 PROGRAMS = {  # the command's name -> the module whose `main` it calls with its arguments
     "accounts": "accounts.program",
+    "apps": "apps.dispatcher",
     "ask": "ask",
     "certificate": "certificate",
     "container-users": "container_users",

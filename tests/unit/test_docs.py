@@ -8,7 +8,7 @@ import pytest
 from workbench.stack import ROOT
 
 PAGE = ROOT / "docs" / "add-a-service.md"
-QUOTED = ("workbench/settings/services.py", "workbench/settings/services.py", "deploy/shiny.py")
+QUOTED = ("workbench/settings/services.py", "workbench/settings/services.py", "deploy/rstudio.py")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
 

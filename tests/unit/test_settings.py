@@ -30,7 +30,13 @@ def test_the_smallest_config_is_enough(config: dict[str, Any]) -> None:
     settings = parse(config)
     assert settings.size == "t3.large"
     assert settings.web_from == ["0.0.0.0/0"]
-    assert [name for name, _ in settings.services.enabled()] == ["python", "r", "jupyterhub", "rstudio"]
+    assert [name for name, _ in settings.services.enabled()] == [
+        "python",
+        "r",
+        "jupyterhub",
+        "rstudio",
+        "shiny",
+    ]
 
 
 def test_values_as_the_cli_gives_them_are_text(config: dict[str, Any]) -> None:
@@ -96,8 +102,8 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ({"users": [{"name": "a", "sshKeys": ["x"]}]}, "workbench:users[0].sshKeys[0] is"),
         ({"services": {"jupyterhub": {"enable": True}}}, "(perhaps enabled was meant)"),
         (
-            {"services": {"shiny": {"port": 4000}}},
-            "workbench:services.shiny.port is set, but the service is off, so nothing reads it",
+            {"services": {"rstudio": {"enabled": False, "port": 4000}}},
+            "workbench:services.rstudio.port is set, but the service is off, so nothing reads it",
         ),
         ({"services": {"proxy": {"certificates": "mine"}}}, "is \"mine\"; takes 'acme' or 'internal'"),
         ({"services": {"proxy": {"acmeEmail": "ada"}}}, 'acmeEmail is "ada", which is no e-mail address'),
@@ -160,10 +166,6 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ),
         ({"services": {"rstudio": {"version": "latest"}}}, "which is no version of RStudio Server"),
         ({"services": {"rstudio": {"sha256": "abc"}}}, "which is no sha256; takes the 64 digits"),
-        (
-            {"services": {"shiny": {"enabled": True, "port": 8787}}},
-            "shiny.port is 8787, which services.rstudio.port has",
-        ),
         (
             {"services": {"r": {"versions": [{"version": "4.4.3"}]}}},
             "workbench:services.r.versions[0].sha256 is missing: the workbench knows none for R 4.4.3;",

@@ -79,7 +79,6 @@ def transient_accounts() -> list[str]:
         ("docker", "docker"),
         ("jupyterhub", "jupyterhub"),
         ("rstudio-server", "rstudio"),
-        ("shiny", "shiny"),
     ],
 )
 def test_a_name_that_a_service_takes_is_nobodys_whether_it_is_on_or_off(

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from pydantic.alias_generators import to_camel
-
 from workbench import checks, instance_types, sshkeys, versions
 from workbench.faults import Fault
 from workbench.instance_types import Architecture
@@ -29,7 +27,6 @@ def broken(settings: "Settings") -> Faults:
         _domain,
         _versions,
         _rstudio,
-        _ports,
         _size,
     )
     for rule in rules:
@@ -154,18 +151,6 @@ def _rstudio(settings: "Settings") -> Faults:
             f"is missing: the workbench knows that of {versions.RSTUDIO} only; give what Posit's download page says "
             "of the jammy package, or leave version out",
         )
-
-
-def _ports(settings: "Settings") -> Faults:
-    owners: dict[int, str] = {}
-    for name, service in settings.services.enabled():
-        for field in type(service).model_fields:
-            if field == "port" or field.endswith("_port"):
-                key, port = to_camel(field), getattr(service, field)
-                ours = f"services.{name}.{key}"
-                taken = owners.setdefault(port, ours)
-                if taken != ours:
-                    yield Fault(("services", name, key), f"is {port}, which {taken} has; choose another")
 
 
 def _size(settings: "Settings") -> Faults:

@@ -81,8 +81,8 @@ class Service(Section):
     strip_path: ClassVar[bool] = False  # whether the proxy takes `path` away from what it passes on
     # The request header that tells the service the `path` it is found under.
     path_header: ClassVar[str | None] = None
-    # Whether its pages are users' own, which the browser is to keep apart from all others.
-    sandboxed: ClassVar[bool] = False
+    # Whether what is below `path`, as USER/APP/, are apps of users' own (deploy/apps.py); the page at it is ours.
+    apps: ClassVar[bool] = False
     # What no user and no group may be called: accounts that it runs as, groups, folders among the shared ones.
     reserved_names: ClassVar[tuple[str, ...]] = ()
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from workbench import checks, versions
-from workbench.settings.section import Judge, Passage, Port, ReservedPort, Section, Service, Sha256, Url
+from workbench.settings.section import Judge, Passage, ReservedPort, Section, Service, Sha256, Url
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -120,20 +120,10 @@ class JupyterHub(Service):
 class Shiny(Service):
     """Shiny apps that people here made."""
 
-    memory_mib: ClassVar[int] = 128
     title: ClassVar[str] = "Shiny"
     path: ClassVar[str | None] = "/shiny/"
-    units: ClassVar[tuple[str, ...]] = ("shiny-server.service",)
-    health: ClassVar[str | None] = "/shiny/"
-    sandboxed: ClassVar[bool] = True
-    reserved_names: ClassVar[tuple[str, ...]] = ("shiny",)
-
-    enabled: bool = Field(
-        False,
-        description="whether the service runs; it brings R and 170 MB of packages. Warning: Shiny Server opens users' "
-        "files as root, and through that any user can become root",
-    )
-    port: Port = Field(3838, description="loopback port of Shiny Server, where Caddy finds it")
+    units: ClassVar[tuple[str, ...]] = ("workbench-apps.service",)
+    apps: ClassVar[bool] = True
 
 
 class Docker(Service):
@@ -196,7 +186,7 @@ class Services(Section):
     r: R = Field(R(), description="R and its packages")
     jupyterhub: JupyterHub = Field(JupyterHub(), alias="jupyterhub", description="JupyterLab for every user")
     rstudio: RStudio = Field(RStudio(), description="RStudio Server for every user")
-    shiny: Shiny = Field(Shiny(), description="Shiny Server for users' own apps")
+    shiny: Shiny = Field(Shiny(), description="Shiny for users' own apps")
     docker: Docker = Field(Docker(), description="containers for users")
     proxy: Proxy = Field(Proxy(), description="the web server in front")
 

@@ -70,7 +70,7 @@ def staged(steps: Iterable[Step], system: System) -> tuple[tuple[Step, ...], tup
 def stage(step: Step, system: System) -> int:
     """When a step's turn comes: no way in any more, nothing that still runs, what is made, homes that go."""
     match step.verb, step.value:
-        case "drop_keys", _:
+        case (("drop_keys" | "close_apps"), _):
             return SHUT
         case "lock", _:
             # One that is not there is made first.
@@ -274,6 +274,8 @@ def lock(name: str, entry: Entry, system: System) -> list[Step]:
     closed = account and account.expired and account.shell == NO_SHELL and account.shadow.startswith("!")
     if not closed or (account and account.groups):
         steps.append(Step("lock", name))
+    if name in system.apps:
+        steps.append(Step("close_apps", name, entry.uid))
     if account and account.running:
         steps.append(Step("end_sessions", name, entry.uid))
     return steps

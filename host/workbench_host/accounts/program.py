@@ -1,9 +1,10 @@
-"""accounts [--check [--given] | --save]: the host's accounts are those declared in /etc/workbench/users.json.
+"""accounts [--check [--given] | --save | --apps]: the host's accounts are those declared in /etc/workbench/users.json.
 
 Without an argument it does what plan.py decides; with --check nothing is changed, 0 says that all is as it
 should be and 3 that something would change, and the output what; with --given it is about the file on its standard
-input. --save only notes in the registry the passwords that have been changed,
-as workbench-accounts.path asks for whenever /etc/shadow changes. The registry is on the data volume.
+input. --save only notes in the registry the passwords that have been changed, as workbench-accounts.path asks for
+whenever /etc/shadow changes; --apps only opens the sockets of the users' apps, as workbench-apps.service asks for. The
+registry is on the data volume.
 """
 
 import contextlib
@@ -13,12 +14,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from workbench_host import processes
-from workbench_host.accounts import quota, scratch, shared
+from workbench_host.accounts import apps, quota, scratch, shared
+from workbench_host.accounts.apps import close_apps
 from workbench_host.accounts.attempts import Attempts
 from workbench_host.accounts.homes import archive_home, drop_archived, make_home, return_home
 from workbench_host.accounts.plan import plan, seen
@@ -108,7 +110,7 @@ VERBS: dict[str, Callable[[str, Any], None]] = {
     function.__name__: function
     for function in (
         *(add_system_group, add_group, add_user, make_home, archive_home, return_home, drop_archived),
-        *(set_keys, drop_keys, set_password, set_due, set_groups, unlock, lock, end_sessions),
+        *(set_keys, drop_keys, set_password, set_due, set_groups, unlock, lock, close_apps, end_sessions),
     )
 }
 
@@ -131,13 +133,15 @@ def need_volume() -> None:
 class Due:
     """All that is to be done: the plan, shared folders by path with their gids, quotas in KiB by uid.
 
-    `temporary` are uids by name of those who have no folder for their temporary files.
+    `temporary` are uids by name of those who have no folder for their temporary files, `apps` of those whose apps are
+    to be served from now on.
     """
 
     plan: Plan
     folders: dict[str, int]
     quotas: dict[int, int]
     temporary: dict[str, int]
+    apps: dict[str, int]
 
     def words(self) -> list[str]:
         """All of it in plain words; none where nothing is to be done."""
@@ -146,6 +150,7 @@ class Due:
             said.append(f"set the disk quota of uids {', '.join(map(str, sorted(self.quotas)))}")
         if not os.path.islink(shared.LINK):
             said.append(f"make the link {shared.LINK}")
+        said += [f"show the apps of {', '.join(sorted(self.apps))}"] if self.apps else []
         wrong = [path for path, gid in self.folders.items() if not shared.is_right(path, gid)]
         said += [f"make the shared folder {path}, or put it right" for path in wrong]
         said += [f"make the temporary folder of {name}" for name in self.temporary]
@@ -175,7 +180,16 @@ def decide(arguments: Sequence[str] = ()) -> Due:
     uids = [entry.uid for entry in decided.last.users.values()]
     folders = shared.folders(decided.last.gids, system.gids)
     opened = {name: entry.uid for name, entry in decided.last.users.items() if not entry.locked}
-    return Due(decided, folders, quota.wrong(declared.disk_gib, uids), scratch.wrong(opened))
+    quotas = quota.wrong(declared.disk_gib, uids)
+    return Due(decided, folders, quotas, scratch.wrong(opened), without_apps(opened))
+
+
+def without_apps(opened: Mapping[str, int]) -> dict[str, int]:
+    """Those of the accounts that are open, uids by name, whose apps are to be served and are not."""
+    served = apps.opened()
+    if served is None:
+        return {}
+    return {name: uid for name, uid in opened.items() if served.get(name) != uid}
 
 
 def apply(due: Due) -> None:
@@ -197,6 +211,8 @@ def apply(due: Due) -> None:
                 attempts.take(step, VERBS)
         attempts.make("put the shared folders right", share, due.plan)
         attempts.make("make the temporary folders", scratch.apply, due.temporary)
+        there = {name: uid for name, uid in due.apps.items() if name not in attempts.failed}
+        attempts.make("open the sockets of the users' apps", apps.open_all, there)
         attempts.make("write the registry", write_registry, due.plan.after(attempts.failed))
     attempts.finish()
 
@@ -232,6 +248,9 @@ def main(arguments: Sequence[str]) -> int:
         with alone():
             if "--save" in arguments:
                 save()
+                return 0
+            if "--apps" in arguments:
+                apps.open_all(without_apps(read_registry()))
                 return 0
             if "--check" in arguments:
                 return check(arguments)

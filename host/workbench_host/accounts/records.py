@@ -76,7 +76,8 @@ class Account:
 class System:
     """What plan has to know of the host: accounts and groups by name, owners of homes, texts of key files.
 
-    `leaving` are names whose home is being archived, `gone` those whose home is in its archive and being deleted.
+    `leaving` are names whose home is being archived, `gone` those whose home is in its archive and being deleted, and
+    `apps` those whose apps are served.
     """
 
     accounts: Mapping[str, Account] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class System:
     keys: Mapping[str, str] = field(default_factory=dict)
     leaving: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
+    apps: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Iterator
 
 from workbench_host import processes
+from workbench_host.accounts import apps
 from workbench_host.accounts.records import ADMIN_GROUPS, Account, System
 from workbench_host.processes import LINGERING
 from workbench_host.tools import DATA_VOLUME
@@ -59,7 +60,8 @@ def read_system(groups: Collection[str]) -> System:
             with open(entry.path) as file:
                 keys[entry.name] = file.read()
     gids = {line[0]: int(line[2]) for line in fields("group")}
-    return System(read_accounts(groups), gids, homes, keys, names_in(LEAVING), names_in(GONE))
+    away, served = (names_in(LEAVING), names_in(GONE)), frozenset(apps.opened() or ())
+    return System(read_accounts(groups), gids, homes, keys, *away, served)
 
 
 def names_in(folder: str) -> frozenset[str]:

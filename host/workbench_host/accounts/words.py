@@ -19,6 +19,7 @@ _PLAIN = {
     "set_password": "set the password",
     "unlock": "open the account again",
     "lock": "close the account",
+    "close_apps": "show the apps no more",
 }
 
 

@@ -25,10 +25,11 @@ class Machine:
         self.keys: dict[str, str] = {}
         self.leaving: dict[str, int] = {}
         self.gone: set[str] = set()
+        self.apps: set[str] = set()
         self.archives: list[str] = []
 
     def system(self) -> Any:
-        away = frozenset(self.leaving), frozenset(self.gone)
+        away = frozenset(self.leaving), frozenset(self.gone), frozenset(self.apps)
         return System(dict(self.accounts), dict(self.gids), dict(self.homes), dict(self.keys), *away)
 
     def change(self, name: str, **changes: Any) -> None:
@@ -50,6 +51,8 @@ class Machine:
             self.keys[name] = value
         elif step.verb == "drop_keys":
             del self.keys[name]
+        elif step.verb == "close_apps":
+            self.apps.remove(name)
         elif "home" in step.verb or step.verb == "drop_archived":
             self.change_home(step)
         else:

@@ -80,6 +80,7 @@ def test_every_step_has_its_function() -> None:
     found |= set(verbs([Wanted("ana")], there, machine))
     machine.change("ana", running=True)
     machine.gone = {"ben"}
+    machine.apps = {"ana"}
     removed = [Wanted("ana", removed=True)]
     found |= set(verbs(removed, there, machine))
     there = apply(machine, [], there)

@@ -1,0 +1,45 @@
+"""Users' apps, as services with `apps` have them: each user's run as that user, behind a socket for the proxy alone.
+
+A unit that runs nothing, workbench-apps.service, stands for all of it: with it the users' sockets are there, which the
+program `accounts` opens (workbench_host/accounts/apps.py), and without it neither they nor what runs behind them. So a
+user more restarts nothing, and an app more is no business of a deploy.
+"""
+
+from pyinfra.api.deploy import deploy
+
+from deploy import files, units
+from deploy.service import Service
+from workbench.host import program_path
+from workbench.stack import Context
+from workbench_host.accounts import apps as sockets
+from workbench_host.tools import PROXIES
+
+UNIT = "workbench-apps.service"
+SOCKET_UNIT, DISPATCHER_UNIT = "workbench-apps@.socket", "workbench-apps@.service"
+AGAIN_UNIT = "workbench-apps-again@.service"
+RUNTIME = "/run/workbench-app"  # each dispatcher sees one of its own there
+
+
+@deploy("apps")
+def apps(context: Context) -> None:
+    """The units; with all services with apps off, neither sockets nor apps."""
+    if not any(service.apps for _, service in context.settings.services.enabled()):
+        units.off(unit=UNIT, name=f"Stop {UNIT}")
+        return
+    variables = {
+        "accounts": program_path("accounts"),
+        "dispatcher": program_path("apps"),
+        "folder": sockets.FOLDER,
+        "socket": sockets.SOCKET,
+        "group": PROXIES,
+        "runtime": RUNTIME,
+        "locale": context.settings.services.base.locale,
+    }
+    for unit in (UNIT, SOCKET_UNIT, DISPATCHER_UNIT):
+        files.template(f"apps/{unit}.j2", f"{units.UNITS}/{unit}", variables=variables)
+    files.copy(f"apps/{AGAIN_UNIT}", f"{units.UNITS}/{AGAIN_UNIT}")
+    reads = [f"{units.UNITS}/{unit}" for unit in (SOCKET_UNIT, DISPATCHER_UNIT, AGAIN_UNIT)]
+    units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
+
+
+SERVICE = Service(apps)

@@ -1,0 +1,44 @@
+"""Whose apps are served: a socket of systemd for each open account, which starts the dispatcher of that user's apps.
+
+/run/workbench-apps is there while any service with apps is on. In it is UID/apps.sock, root's, which only the proxy's
+group may open, and for each user a link NAME -> UID, by which the proxy finds it: who has no link is unknown to it.
+"""
+
+import contextlib
+import os
+from collections.abc import Mapping
+
+from workbench_host.tools import run
+
+FOLDER = "/run/workbench-apps"
+SOCKET = "apps.sock"
+UNITS = ("workbench-apps@{}.socket", "workbench-apps@{}.service", "workbench-apps-again@{}.service")
+
+
+def opened() -> dict[str, int] | None:
+    """The uids by name of those whose apps are served; None where nobody's are, the services being off."""
+    if not os.path.isdir(FOLDER):
+        return None
+    links = {entry.name: os.readlink(entry.path) for entry in os.scandir(FOLDER) if entry.is_symlink()}
+    return {name: int(uid) for name, uid in links.items() if os.path.exists(f"{FOLDER}/{uid}/{SOCKET}")}
+
+
+def open_all(users: Mapping[str, int]) -> None:
+    """Opens the sockets of these users, uids by name, in one call however many."""
+    if not users:
+        return
+    run("systemctl", "start", *(UNITS[0].format(uid) for uid in users.values()))
+    for name, uid in users.items():
+        new = f"{FOLDER}/.{name}.new"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+        os.symlink(str(uid), new)
+        os.rename(new, f"{FOLDER}/{name}")
+    print(f"apps of {len(users)} users")
+
+
+def close_apps(name: str, uid: int) -> None:
+    """Nobody finds the user's apps any more, and they end."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(f"{FOLDER}/{name}")
+    run("systemctl", "stop", *(unit.format(uid) for unit in UNITS))

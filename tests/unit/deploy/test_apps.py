@@ -1,0 +1,83 @@
+"""The units of users' apps as rendered."""
+
+import configparser
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from deploy import apps
+from deploy.files import TEMPLATES, render
+from tests.needs import needs
+from workbench_host.accounts import apps as sockets
+
+VARIABLES = {
+    "accounts": "/bin/true",
+    "dispatcher": "/bin/true",
+    "folder": sockets.FOLDER,
+    "socket": sockets.SOCKET,
+    "group": "root",
+    "runtime": apps.RUNTIME,
+    "locale": "en_US.UTF-8",
+}
+
+
+def text(unit: str) -> str:
+    if unit == apps.AGAIN_UNIT:
+        return (TEMPLATES / "apps" / unit).read_text()
+    return render(f"apps/{unit}.j2", **VARIABLES)
+
+
+def parsed(unit: str) -> configparser.ConfigParser:
+    found = configparser.ConfigParser(strict=False, interpolation=None)
+    found.optionxform = str  # type: ignore[assignment, method-assign]
+    found.read_string(text(unit))
+    return found
+
+
+def test_a_users_apps_run_as_that_user_in_that_users_slice() -> None:
+    service = parsed(apps.DISPATCHER_UNIT)["Service"]
+    assert (service["User"], service["Slice"]) == ("%i", "user-%i.slice")
+    assert service["NoNewPrivileges"] == "yes"
+    assert service["CapabilityBoundingSet"] == ""
+    assert not any("+/" in value or "!/" in value for value in service.values())
+
+
+def test_the_socket_is_roots_and_for_the_proxy_alone() -> None:
+    socket = parsed(apps.SOCKET_UNIT)["Socket"]
+    assert (socket["SocketUser"], socket["SocketMode"], socket["DirectoryMode"]) == ("root", "0660", "0755")
+    assert socket["ListenStream"] == "/run/workbench-apps/%i/apps.sock"
+
+
+def test_an_apps_own_socket_has_a_short_path_in_a_folder_that_is_small() -> None:
+    assert len(f"{apps.RUNTIME}/1000000") < 107
+    assert "size=1M" in parsed(apps.DISPATCHER_UNIT)["Service"]["TemporaryFileSystem"]
+
+
+@needs("systemd-analyze")
+def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
+    named = (apps.UNIT, apps.SOCKET_UNIT, apps.DISPATCHER_UNIT, apps.AGAIN_UNIT)
+    paths = [tmp_path / unit.replace("@", "@2001") for unit in named]
+    for unit, path in zip(named, paths, strict=True):
+        path.write_text(text(unit))
+    said = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, paths)], capture_output=True, text=True, check=False
+    ).stderr
+    assert [line for line in said.splitlines() if "workbench-apps" in line] == []
+
+
+@needs("systemd-analyze")
+@pytest.mark.parametrize("unit", [apps.UNIT, apps.DISPATCHER_UNIT, apps.AGAIN_UNIT])
+def test_the_units_are_confined(tmp_path: Path, unit: str) -> None:
+    path = tmp_path / unit.replace("@", "@2001")
+    path.write_text(text(unit))
+    said = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    level = re.search(r"exposure level for \S+: ([\d.]+)", said)
+    assert level, said
+    assert float(level[1]) <= 4.0
