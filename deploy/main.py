@@ -4,6 +4,7 @@ from deploy import (
     apt,
     base,
     docker,
+    fail2ban,
     health,
     jupyterhub,
     limits,
@@ -27,7 +28,7 @@ HOST = (
     *(uv.SERVICE, python.SERVICE, jupyterhub.SERVICE, health.SERVICE, proxy.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
-LARGE = (r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
+LARGE = (fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
 
 context = current()
 settings = context.settings

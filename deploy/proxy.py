@@ -56,6 +56,7 @@ class Entry:
     sandboxed: bool = False
     strip_path: bool = False
     path_header: str | None = None
+    sign_in: settings.SignIn | None = None
 
 
 def entries(services: settings.Services) -> list[Entry]:
@@ -75,6 +76,7 @@ def entry(name: str, service: settings.Service, path: str) -> Entry:
         sandboxed=service.sandboxed,
         strip_path=service.strip_path,
         path_header=service.path_header,
+        sign_in=service.sign_in,
     )
 
 

@@ -9,7 +9,7 @@ from shlex import quote
 
 from pyinfra.api.deploy import deploy
 
-from deploy import files, packages, r, units
+from deploy import files, packages, programs, r, units
 from deploy.service import Service
 from workbench import versions
 from workbench.host import program_path
@@ -22,6 +22,8 @@ from workbench_host.packages import Package
 UNIT = "rstudio-server.service"
 SCOPE_SOCKET = "workbench-session-scope.socket"
 SCOPE_UNIT = "workbench-session-scope@.service"
+SIGN_IN_SOCKET, SIGN_IN_UNIT = "workbench-sign-in.socket", "workbench-sign-in.service"
+SIGN_IN, SIGN_IN_PAGE = "sign-in", "auth-sign-in"  # the program, and the page that a wrong password leads back to
 SESSIONS = session_scope.SCOPE.format("*", "*")
 SUSPEND_SECONDS = 60
 SERVER_CONFIG = "/etc/rstudio/rserver.conf"
@@ -41,13 +43,16 @@ def rstudio(context: Context) -> None:
     wanted = package(service, context.settings.mirrors)
     packages.group("rstudio", [wanted])
     units.service(unit=SCOPE_SOCKET, name=f"Run {SCOPE_SOCKET}")
+    units.service(unit=SIGN_IN_SOCKET, name=f"Run {SIGN_IN_SOCKET}")
+    units.service(unit=SIGN_IN_UNIT, reads=programs.reads(SIGN_IN), name=f"Run {SIGN_IN_UNIT}")
     reads = [SERVER_CONFIG, SESSION_CONFIG, PAM, DROP_IN, packages.note(wanted)]
     units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
 
 
 def _stop() -> None:
     units.off(unit=UNIT, name=f"Stop {UNIT}")
-    units.off(unit=SCOPE_SOCKET, name=f"Stop {SCOPE_SOCKET}")
+    for unit in (SCOPE_SOCKET, SIGN_IN_UNIT, SIGN_IN_SOCKET):
+        units.off(unit=unit, name=f"Stop {unit}")
     units.end(pattern=SESSIONS, before=suspend_script(), name="Suspend the users' sessions")
 
 
@@ -100,6 +105,21 @@ def _configure(context: Context) -> None:
         f"{units.UNITS}/{SCOPE_UNIT}",
         variables={"program": program_path("session-scope")},
     )
+    _configure_sign_in(service)
+
+
+def _configure_sign_in(service: RStudio) -> None:
+    """The server itself does not know where somebody comes from: a program of ours stands before it."""
+    variables = {
+        "address": service.sign_in.socket,
+        "proxy": PROXIES,
+        "socket": SIGN_IN_SOCKET,
+        "program": program_path(SIGN_IN),
+        "port": service.port,
+        "page": SIGN_IN_PAGE,
+    }
+    for unit in (SIGN_IN_SOCKET, SIGN_IN_UNIT):
+        files.template(f"rstudio/{unit}.j2", f"{units.UNITS}/{unit}", variables=variables)
 
 
 SERVICE = Service(rstudio)

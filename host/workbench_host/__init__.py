@@ -14,11 +14,13 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "environment": "environments",
     "health": "health",
     "hostkeys": "hostkeys",
+    "logins": "logins",
     "packages": "packages",
     "people": "accounts.people",
     "python-versions": "python_versions",
     "r-versions": "r_versions",
     "rsession": "rsession",
     "session-scope": "session_scope",
+    "sign-in": "sign_in",
     "volume": "volume.program",
 }

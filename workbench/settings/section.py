@@ -20,6 +20,17 @@ Port = Annotated[int, Field(ge=1024, le=65535)]
 Sha256 = Annotated[str, AfterValidator(checks.sha256)]
 
 
+@dataclass(frozen=True)
+class SignIn:
+    """Where a service takes passwords: paths below its own, and the socket of what gives turns there.
+
+    Without a socket the service gives turns itself, to what is posted.
+    """
+
+    paths: tuple[str, ...]
+    socket: str | None = None
+
+
 class Section(BaseModel):
     """Base of all settings: frozen, camelCase in the stack file, unknown keys refused, no silent conversions."""
 
@@ -70,6 +81,7 @@ class Service(Section):
     strip_path: ClassVar[bool] = False  # whether the proxy takes `path` away from what it passes on
     # The request header that tells the service the `path` it is found under.
     path_header: ClassVar[str | None] = None
+    sign_in: ClassVar[SignIn | None] = None
     # Whether its pages are users' own, which the browser is to keep apart from all others.
     sandboxed: ClassVar[bool] = False
     # What no user and no group may be called: accounts that it runs as, groups, folders among the shared ones.

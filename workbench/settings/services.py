@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from workbench import checks, versions
-from workbench.settings.section import Passage, Port, Section, Service, Sha256, Url
+from workbench.settings.section import Passage, Port, Section, Service, Sha256, SignIn, Url
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -68,8 +68,13 @@ class RStudio(Service):
     path: ClassVar[str | None] = "/rstudio/"
     strip_path: ClassVar[bool] = True
     path_header: ClassVar[str | None] = "X-RStudio-Root-Path"
-    units: ClassVar[tuple[str, ...]] = ("rstudio-server.service", "workbench-session-scope.socket")
+    units: ClassVar[tuple[str, ...]] = (
+        "rstudio-server.service",
+        "workbench-session-scope.socket",
+        "workbench-sign-in.socket",
+    )
     health: ClassVar[str | None] = "/auth-sign-in"
+    sign_in: ClassVar[SignIn] = SignIn(("auth-do-sign-in*",), "/run/workbench-sign-in.sock")
     reserved_names: ClassVar[tuple[str, ...]] = ("rstudio-server",)
 
     port: Port = Field(8787, description="loopback port of the server, where Caddy finds it")
@@ -93,6 +98,7 @@ class JupyterHub(Service):
     passage: ClassVar[Passage] = Passage(
         socket="/run/caddy/jupyterhub.sock", to="/run/jupyterhub/hub.sock", path="/jupyter/hub/api"
     )
+    sign_in: ClassVar[SignIn] = SignIn(("hub/login", "hub/api/users/*/tokens"))
     reserved_names: ClassVar[tuple[str, ...]] = ("jupyterhub", "jupyterhub-proxy")
 
     message: Annotated[str, Field(max_length=500)] = Field(
@@ -134,6 +140,21 @@ class Docker(Service):
     reserved_names: ClassVar[tuple[str, ...]] = ("docker",)
 
     enabled: bool = Field(False, description="whether users may run containers, by rootless Podman")
+
+
+class Fail2ban(Section):
+    """Bans addresses from which logins fail. It is always on."""
+
+    memory_mib: ClassVar[int] = 64
+    title: ClassVar[str] = "Bans"
+    units: ClassVar[tuple[str, ...]] = ("fail2ban.service",)
+    reserved_names: ClassVar[tuple[str, ...]] = ("fail2ban",)
+
+    never_ban: list[Annotated[str, AfterValidator(checks.cidr)]] = Field(
+        [],
+        description="IPv4 ranges that are never banned for failed logins, only slowed, such as the one address that a "
+        "whole course comes from",
+    )
 
 
 class Proxy(Section):
@@ -189,6 +210,7 @@ class Services(Section):
     rstudio: RStudio = Field(RStudio(), description="RStudio Server for every user")
     shiny: Shiny = Field(Shiny(), description="Shiny Server for users' own apps")
     docker: Docker = Field(Docker(), description="containers for users")
+    fail2ban: Fail2ban = Field(Fail2ban(), alias="fail2ban", description="bans for failed logins")
     proxy: Proxy = Field(Proxy(), description="the web server in front")
 
     def enabled(self) -> Iterator[tuple[str, Service]]:
