@@ -43,7 +43,10 @@ def show_status(name: str, facts: Outputs) -> None:
 
 
 def status_of(name: str) -> dict[str, Any]:
-    """{stack, url, address, instance {id, type, state}, services {name: {state, detail}}, disk, memory, users, logins}."""
+    """{stack, url, address, instance {id, type, state}, services {name: {state, detail}}, disk, memory, users,
+
+    logins {failed, banned [{address, until}]}}.
+    """
     facts = stacks.outputs(name)
     return _report(name, facts, cloud.instance(facts))
 

@@ -18,12 +18,16 @@ from workbench.settings.services import RStudio
 from workbench.stack import Context
 from workbench_host import rsession, session_scope
 from workbench_host.packages import Package
+from workbench_host.tools import PROXIES
 
 UNIT = "rstudio-server.service"
 SCOPE_SOCKET = "workbench-session-scope.socket"
 SCOPE_UNIT = "workbench-session-scope@.service"
 SIGN_IN_SOCKET, SIGN_IN_UNIT = "workbench-sign-in.socket", "workbench-sign-in.service"
-SIGN_IN, SIGN_IN_PAGE = "sign-in", "auth-sign-in"  # the program, and the page that a wrong password leads back to
+SIGN_IN, SIGN_IN_PAGE = (
+    "sign-in",
+    "auth-sign-in",
+)  # the program, and the page that a wrong password leads back to
 SESSIONS = session_scope.SCOPE.format("*", "*")
 SUSPEND_SECONDS = 60
 SERVER_CONFIG = "/etc/rstudio/rserver.conf"

@@ -1,8 +1,8 @@
 """health --json | --watch SECONDS
 
-Asks how the services in /etc/workbench/health.json are. --json prints it (for root, since it names who is at work), with
-how many logins failed and which addresses are banned;
---watch asks every SECONDS seconds and writes /run/workbench/health.json (root only) and /run/workbench/status.json
+Asks how the services in /etc/workbench/health.json are. --json prints it (for root, since it names who is at work),
+with how many logins failed and which addresses are banned; --watch asks every SECONDS seconds and writes
+/run/workbench/health.json (root only) and /run/workbench/status.json
 (the services alone, for the landing page). A service is
 
   up        its units are active and its address answers with success

@@ -29,7 +29,11 @@ def lines(pattern: str, *matches: str) -> list[str]:
     """What the journal's lines of a day say that match the pattern (PCRE2); none where it cannot be asked."""
     command = ["journalctl", "--quiet", "--no-pager", f"--since={SINCE}", "--output=cat", f"--grep={pattern}"]
     done = subprocess.run(
-        [*command, "--case-sensitive=yes", *matches], capture_output=True, text=True, errors="replace", check=False
+        [*command, "--case-sensitive=yes", *matches],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
     )
     return done.stdout.splitlines()
 

@@ -23,8 +23,17 @@ from workbench_host.turns import TooManyError, Turns
 LISTENING = 3  # the descriptor of systemd's first socket (sd_listen_fds(3))
 HEAD_BYTES, BODY_BYTES, ANSWER_BYTES = 64 * 1024, 64 * 1024, 1024**2
 READ_SECONDS, ANSWER_SECONDS = 20.0, 30.0
-HOPS = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "content-length", "expect"}
-TOO_MANY = "Too many failed logins came from your network. Wait a minute, then try again.\n"
+HOPS = {
+    "connection",
+    "keep-alive",
+    "transfer-encoding",
+    "upgrade",
+    "te",
+    "trailer",
+    "content-length",
+    "expect",
+}
+TOO_MANY = "Too many failed logins came from your network. Wait half a minute, then try again.\n"
 UNAVAILABLE = "The service does not answer at the moment. Try again in a minute.\n"
 Headers = list[tuple[str, str]]
 

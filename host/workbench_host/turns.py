@@ -19,7 +19,7 @@ TURNS = 3  # of one address at a time
 WAITING = 20  # of one address: a course that logs in at the same moment
 CHECKS = 4  # at a time in all, each of which costs a processor some tenths of a second
 TOTAL = 400  # of all addresses, turns and waiting
-FAILURES, SECONDS = 8, 60.0  # with TURNS more that may be under way: at most ten in a minute
+FAILURES, SECONDS = 8, 30.0  # with those that may be under way then: ten at most
 REMEMBERED = 1000  # addresses, before those are forgotten that have been quiet
 
 Answer = TypeVar("Answer")
@@ -75,9 +75,7 @@ class Turns:
             client.here -= 1
             self._here -= 1
 
-    async def _checked(
-        self, client: Address, check: Callable[[], Awaitable[tuple[bool, Answer]]]
-    ) -> Answer:
+    async def _checked(self, client: Address, check: Callable[[], Awaitable[tuple[bool, Answer]]]) -> Answer:
         begun = time.monotonic()
         async with self._checks:
             right, answer = await check()

@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.turns import TooManyError, Turns
 
-TOO_MANY = "Too many failed logins came from your network. Wait a minute, then try again."
+TOO_MANY = "Too many failed logins came from your network. Wait half a minute, then try again."
 
 
 def is_in(group: str, name: str) -> bool:
@@ -36,7 +36,11 @@ class HostUsers(PAMAuthenticator):
 
         The line has no name: somebody may have typed a password in its place.
         """
-        name, password, address = data.get("username", ""), data.get("password", ""), handler.request.remote_ip
+        name, password, address = (
+            data.get("username", ""),
+            data.get("password", ""),
+            handler.request.remote_ip,
+        )
 
         async def check() -> tuple[bool, str | None]:
             right = await asyncio.to_thread(self._is_right, name, password) and is_in(EVERYBODY, name)
