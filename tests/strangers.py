@@ -25,7 +25,9 @@ Login = Callable[[httpx.Client, str, str], int]
 def client(workbench: Workbench, address: str) -> httpx.Client:
     """A browser at this address, which trusts the workbench's CA and follows no redirect."""
     trust = ssl.create_default_context(cafile=str(workbench.ca))
-    transport = httpx.HTTPTransport(verify=trust, local_address=address, limits=httpx.Limits(max_connections=64))
+    transport = httpx.HTTPTransport(
+        verify=trust, local_address=address, limits=httpx.Limits(max_connections=64)
+    )
     return httpx.Client(transport=transport, base_url=workbench.url, timeout=60)
 
 
@@ -33,10 +35,24 @@ def hub_login(browser: httpx.Client, user: str, password: str) -> int:
     """The status of a login at the hub: 302 is in, 403 is wrong, 429 is unasked; REFUSED where nobody answers."""
     try:
         browser.get("/jupyter/hub/login")
-        form = {"username": user, "password": password, "_xsrf": browser.cookies.get("_xsrf", path="/jupyter/hub/")}
+        form = {
+            "username": user,
+            "password": password,
+            "_xsrf": browser.cookies.get("_xsrf", path="/jupyter/hub/"),
+        }
         return browser.post("/jupyter/hub/login", data=form).status_code
     except httpx.TransportError:
         return REFUSED
+
+
+def rstudio_login(browser: httpx.Client, user: str, password: str) -> int:
+    """The status of a sign-in at RStudio: 302 is in, 403 stands for wrong, 429 is unasked; REFUSED as above."""
+    try:
+        form = {"username": user, "password": password}
+        answer = browser.post("/rstudio/auth-do-sign-in", data=form)
+    except httpx.TransportError:
+        return REFUSED
+    return 403 if "error=" in answer.headers.get("Location", "") else answer.status_code
 
 
 def ssh_login(workbench: Workbench, address: str, key: str, user: str = "grace") -> str:
