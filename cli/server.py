@@ -43,10 +43,7 @@ def show_status(name: str, facts: Outputs) -> None:
 
 
 def status_of(name: str) -> dict[str, Any]:
-    """{stack, url, address, instance {id, type, state}, services {name: {state, detail}}, disk, memory, users,
-
-    logins {failed, banned [{address, until}]}}.
-    """
+    """What `workbench status --json` prints: the server, its services, disk, memory, users, failed logins."""
     facts = stacks.outputs(name)
     return _report(name, facts, cloud.instance(facts))
 
@@ -184,13 +181,12 @@ def _show(report: dict[str, Any]) -> None:
         table.add_row("host", f"[red]{escape(report['problem'])}[/red]")
     if report["users"]:
         table.add_row("logged in", ", ".join(report["users"]))
-    if report["logins"]:
-        table.add_row("failed logins", f"{report['logins']['failed']} in 24 hours")
-    banned = report["logins"].get("banned", [])
-    for ban in banned:
-        table.add_row("banned", f"{ban['address']} until {ban['until']}")
+    if logins := report.get("logins"):
+        table.add_row("failed logins", f"{logins['failed']} in 24 hours")
+        for ban in logins["banned"]:
+            table.add_row("banned", f"{ban['address']} until {ban['until']}")
     console.print(table)
-    if banned:
+    if logins and logins["banned"]:
         console.print("To let an address in again: workbench ssh -- sudo fail2ban-client unban ADDRESS")
 
 

@@ -20,4 +20,4 @@ class SmallServer(tornado.httpserver.HTTPServer):
 
 def limit() -> None:
     """The hub, which has no setting for it, makes its server of the class that stands at this name."""
-    tornado.httpserver.HTTPServer = SmallServer
+    tornado.httpserver.HTTPServer = SmallServer  # type: ignore[misc]

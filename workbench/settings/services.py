@@ -75,7 +75,7 @@ class RStudio(Service):
     )
     health: ClassVar[str | None] = "/auth-sign-in"
     sign_in: ClassVar[SignIn] = SignIn(("auth-do-sign-in*",), "/run/workbench-sign-in.sock")
-    reserved_names: ClassVar[tuple[str, ...]] = ("rstudio-server",)
+    reserved_names: ClassVar[tuple[str, ...]] = ("rstudio-server", "workbench-sign-in")
 
     port: Port = Field(8787, description="loopback port of the server, where Caddy finds it")
     version: Annotated[str, AfterValidator(checks.rstudio_version)] = Field(

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from deploy import proxy
 from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench import config as configs
-from workbench.settings import Settings
+from workbench.settings import Settings, SignIn
 from workbench.settings.section import Passage
 
 CADDY = shutil.which("caddy", path=str(Path(sys.executable).parent)) or shutil.which("caddy")
@@ -196,6 +197,50 @@ def test_only_users_own_pages_are_sandboxed_and_get_no_cookie(tmp_path: Path) ->
     [policy] = [one for one in changes if "sandbox" in one]
     assert "allow-same-origin" not in policy
     assert len([one for one in changes if '"delete": ["Cookie"]' in one]) == 1
+
+
+@needs_caddy
+def test_passwords_go_the_way_of_their_own_whose_connection_ends_with_the_answer(tmp_path: Path) -> None:
+    """A8: with small bodies, before what else is below the service's path, to what gives turns where it does not."""
+    gate = replace(OTHER, sandboxed=False, sign_in=SignIn(("in*",), "/run/turns.sock"))
+    own = replace(HUB, sign_in=SignIn(("hub/login", "hub/api/users/*/tokens")))
+    adapted = json.loads(caddy("adapt", caddyfile(services=[own, gate]), tmp_path).stdout)
+    guarded = [route for route in routes(adapted) if handlers(route.get("handle"), "request_body")]
+    inner = [route for route in guarded if len(handlers(route, "request_body")) == 1 and "match" in route]
+    found = {route["match"][0]["path"][0]: route for route in inner}
+    assert set(found) == {"/jupyter/hub/login", "/other/in*"}
+    assert found["/jupyter/hub/login"]["match"][0]["method"] == ["POST"]
+    for path, dial in (("/jupyter/hub/login", "unix//run/hub.sock"), ("/other/in*", "unix//run/turns.sock")):
+        [way] = handlers(found[path], "reverse_proxy")
+        assert way["upstreams"] == [{"dial": dial}]
+        [header] = handlers(found[path], "headers")
+        assert header["response"]["set"] == {"Connection": ["close"]}
+    ordered = [
+        route["match"][0]["path"][0] for route in routes(adapted) if "path" in (route.get("match") or [{}])[0]
+    ]
+    assert ordered.index("/jupyter/hub/login") < ordered.index("/jupyter/*")
+    assert ordered.index("/other/in*") < ordered.index("/other/*")
+
+
+@needs_caddy
+def test_a_head_has_to_come_soon_and_be_small_and_a_body_may_take_its_time(tmp_path: Path) -> None:
+    """A9, and uploads of hours."""
+    adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
+    for server in adapted["apps"]["http"]["servers"].values():
+        assert 0 < server["read_header_timeout"] <= 30e9
+        assert 0 < server["max_header_bytes"] <= 64 * 1024
+        assert "read_timeout" not in server
+        assert "write_timeout" not in server
+
+
+def routes(node: Any) -> list[dict[str, Any]]:
+    """All routes, in their order, however deep in the adapted configuration."""
+    if isinstance(node, list):
+        return [found for child in node for found in routes(child)]
+    if not isinstance(node, dict):
+        return []
+    below = [found for child in node.values() for found in routes(child)]
+    return [node, *below] if "handle" in node else below
 
 
 def handlers(node: Any, kind: str) -> list[dict[str, Any]]:

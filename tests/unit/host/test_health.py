@@ -102,9 +102,9 @@ def test_every_enabled_service_is_asked_and_the_proxy_too(config: dict[str, Any]
     facts = Outputs.model_construct(host_name="bench.example")
     context = Context(configs.parse(config), facts)
     asked = health.questions(context)["services"]
-    assert list(asked) == ["jupyterhub", "rstudio", "proxy"]
+    assert list(asked) == ["jupyterhub", "rstudio", "fail2ban", "proxy"]
     assert asked["jupyterhub"]["url"] == "http://localhost/jupyter/hub/health"
     assert asked["jupyterhub"]["socket"] == "/run/jupyterhub-proxy/public.sock"
     assert asked["proxy"]["host"] == "bench.example"
     off = configs.parse({**config, "workbench:services": {"jupyterhub": {"enabled": False}}})
-    assert list(health.questions(Context(off, facts))["services"]) == ["rstudio", "proxy"]
+    assert list(health.questions(Context(off, facts))["services"]) == ["rstudio", "fail2ban", "proxy"]
