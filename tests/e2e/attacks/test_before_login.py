@@ -203,6 +203,27 @@ def test_a9_a_head_that_never_ends_is_given_up(workbench: Workbench) -> None:
         assert b" 431 " in huge.recv(1000)
 
 
+def test_a9_one_address_cannot_take_all_connections(workbench: Workbench) -> None:
+    """A9, variant: connections that are opened and held, each of which costs memory before anybody has logged in."""
+    held: list[socket.socket] = []
+    try:
+        for _ in range(1100):
+            # The forwarder between takes each, and ends those that the host refuses.
+            held.append(socket.create_connection((workbench.outputs.address, 443), 5, ("127.0.91.2", 0)))
+        time.sleep(1)
+        open_now = workbench.ssh(
+            f"ss -Htn state established src :443 dst {seen_as('127.0.91.2')} | wc -l"
+        ).stdout
+        assert int(open_now) <= 1000
+        with client(workbench, "127.0.91.3") as browser:
+            begun = time.monotonic()
+            assert hub_login(browser, "grace", workbench.password("grace")) == httpx.codes.FOUND
+            assert time.monotonic() - begun < 2
+    finally:
+        for connection in held:
+            connection.close()
+
+
 def test_each_unit_before_the_login_has_a_limit_and_comes_back(workbench: Workbench) -> None:
     """A9: MemoryMax on each of our units; one that was killed for it is there again."""
     for unit in ("caddy", "jupyterhub", "jupyterhub-proxy", "fail2ban"):
