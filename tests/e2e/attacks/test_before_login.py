@@ -165,6 +165,23 @@ def test_a8_nobody_on_the_host_can_have_another_banned(workbench: Workbench) -> 
     assert victim not in log
 
 
+def test_a8_nobody_can_say_that_a_request_came_from_elsewhere(workbench: Workbench) -> None:
+    """A8, variant: with X-Real-Ip guesses counted against another address, from outside and by the users' way in."""
+    auth = {"auth": {"username": "grace", "password": "wrong"}}
+    place, began = "/jupyter/hub/api/users/grace/tokens", workbench.ssh("date +%s").stdout.strip()
+    names = ("X-Real-Ip", "X-Forwarded-For", "Forwarded", "X-Client-Ip", "True-Client-Ip")
+    headers = {name: ("for=" if name == "Forwarded" else "") + "198.51.100.9" for name in names}
+    with client(workbench, "127.0.86.4") as browser:
+        assert browser.post(place, json=auth, headers=headers).status_code == 403
+    flags = " ".join(f"-H '{name}: {value}'" for name, value in headers.items())
+    way_in = f"--unix-socket /run/caddy/jupyterhub.sock http://localhost{place}"
+    workbench.ssh(f"runuser -u grace -- curl -sS {flags} --json '{json.dumps(auth)}' {way_in}")
+    log = workbench.ssh(f"journalctl -u jupyterhub -o cat --since @{began}").stdout
+    assert f"Failed login from {seen_as('127.0.86.4')}" in log
+    assert log.count("Failed login from") == 2
+    assert "198.51.100.9" not in log
+
+
 def test_a9_bodies_before_a_login_are_small(workbench: Workbench) -> None:
     """A9: 4 bodies of 99 MiB took the hub from 443 to 840 MiB. What leads to no server comes to the hub as well."""
     with client(workbench, "127.0.87.2") as browser:

@@ -87,8 +87,8 @@ def test_a_ban_is_of_new_connections_to_all_ports_and_ends_within_an_hour() -> N
 
 
 def test_what_the_settings_name_is_never_banned() -> None:
-    assert jails()["workbench"]["ignoreip"] == "127.0.0.0/8 ::1"
-    assert jails(never=["192.0.2.0/24"])["workbench"]["ignoreip"] == "127.0.0.0/8 ::1 192.0.2.0/24"
+    assert jails()["workbench"]["ignoreip"] == "127.0.0.0/8 ::1 0.0.0.0"
+    assert jails(never=["192.0.2.0/24"])["workbench"]["ignoreip"] == "127.0.0.0/8 ::1 0.0.0.0 192.0.2.0/24"
 
 
 @needs("systemd-analyze")
