@@ -43,7 +43,7 @@ def show_status(name: str, facts: Outputs) -> None:
 
 
 def status_of(name: str) -> dict[str, Any]:
-    """{stack, url, address, instance {id, type, state}, services {name: {state, detail}}, disk, memory, users}."""
+    """What `workbench status --json` prints: the server, its services, disk, memory, users, failed logins."""
     facts = stacks.outputs(name)
     return _report(name, facts, cloud.instance(facts))
 
@@ -58,6 +58,7 @@ def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[st
         "disk": {},
         "memory": {},
         "users": [],
+        "logins": {},
     }
     if server is None:
         return {**report, "url": None, "address": None}
@@ -68,6 +69,7 @@ def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[st
         except WorkbenchError as error:  # what AWS says is worth showing all the same
             return {**report, "problem": str(error)}
         report.update({key: health[key] for key in ("services", "disk", "memory", "users")})
+        report["logins"] = health.get("logins", {})  # a host that no deploy has been to lately does not say
     return report
 
 
@@ -179,7 +181,13 @@ def _show(report: dict[str, Any]) -> None:
         table.add_row("host", f"[red]{escape(report['problem'])}[/red]")
     if report["users"]:
         table.add_row("logged in", ", ".join(report["users"]))
+    if logins := report.get("logins"):
+        table.add_row("failed logins", f"{logins['failed']} in 24 hours")
+        for ban in logins["banned"]:
+            table.add_row("banned", f"{ban['address']} until {ban['until']}")
     console.print(table)
+    if logins and logins["banned"]:
+        console.print("To let an address in again: workbench ssh -- sudo fail2ban-client unban ADDRESS")
 
 
 def _used(used_gib: float, total_gib: float) -> str:

@@ -177,10 +177,10 @@ def kernel() -> None:
     files.copy("base/limits.conf", "/etc/security/limits.d/50-workbench.conf")
 
 
-def guarded(services: Services) -> dict[int, tuple[str, ...]]:
-    """The ports on loopback that only some may ask, and whom: the proxy's services on a port that users cannot take."""
+def guarded(services: Services) -> list[int]:
+    """The ports on loopback that only root and the proxies' group may ask: the proxy's, on one that users cannot take."""
     ports = [getattr(service, "port", None) for _, service in services.enabled() if service.path]
-    return {port: ("root", PROXIES) for port in ports if port and port in RESERVED_PORTS}
+    return [port for port in ports if port and port in RESERVED_PORTS]
 
 
 def firewall(context: Context) -> None:
@@ -188,7 +188,7 @@ def firewall(context: Context) -> None:
     rules = f"{programs.CONFIG}/firewall.nft"
     services = context.settings.services
     ports = [SSH_PORT, services.proxy.http_port, services.proxy.https_port]
-    variables = {"ports": ports, "guarded": guarded(services)}
+    variables = {"ports": ports, "guarded": guarded(services), "proxies": PROXIES}
     files.template("base/firewall.nft.j2", rules, variables=variables, validate="nft -c -f {}")
     files.template(
         "base/workbench-firewall.service.j2",

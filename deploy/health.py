@@ -16,7 +16,7 @@ from deploy import files, programs, units
 from deploy.service import Service
 from workbench import settings
 from workbench.host import program_path
-from workbench.settings.services import Proxy
+from workbench.settings.services import Fail2ban, Proxy
 from workbench.stack import Context
 from workbench_host.tools import DATA_VOLUME
 
@@ -54,7 +54,8 @@ def questions(context: Context) -> dict[str, Any]:
         "socket": None,
         "host": host_name,
     }
-    return {"services": {**asked, "proxy": proxy}, "disks": list(DISKS)}
+    bans = {"title": Fail2ban.title, "path": None, "units": list(Fail2ban.units), "url": None, "host": None}
+    return {"services": {**asked, "fail2ban": bans, "proxy": proxy}, "disks": list(DISKS)}
 
 
 def question(service: settings.Service, host_name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from deploy import (
     apt,
     base,
     docker,
+    fail2ban,
     health,
     jupyterhub,
     limits,
@@ -32,7 +33,7 @@ HOST = (
     *(health.SERVICE, proxy.SERVICE, apps.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
-LARGE = (r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
+LARGE = (fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
 
 context = current()
 settings = context.settings

@@ -60,6 +60,7 @@ class Entry:
     pages: str | None = None
     strip_path: bool = False
     path_header: str | None = None
+    sign_in: settings.SignIn | None = None
 
 
 def entries(services: settings.Services) -> list[Entry]:
@@ -80,6 +81,7 @@ def entry(name: str, service: settings.Service, path: str) -> Entry:
         pages=pages(name) if service.apps else None,
         strip_path=service.strip_path,
         path_header=service.path_header,
+        sign_in=service.sign_in,
     )
 
 

@@ -23,10 +23,12 @@ from workbench_host.tools import PROXIES
 UNIT = "rstudio-server.service"
 SCOPE_SOCKET = "workbench-session-scope.socket"
 SCOPE_UNIT = "workbench-session-scope@.service"
-PORTS_SOCKET = "workbench-rstudio-ports.socket"
-PORTS_UNIT = "workbench-rstudio-ports.service"
+PORTS_SOCKET, PORTS_UNIT = "workbench-rstudio-ports.socket", "workbench-rstudio-ports.service"
+SIGN_IN_SOCKET, SIGN_IN_UNIT = "workbench-sign-in.socket", "workbench-sign-in.service"
+SIGN_IN = "sign-in"  # the program
+SIGN_IN_PAGE = "auth-sign-in"  # what a wrong password leads back to
 SESSIONS = session_scope.SCOPE.format("*", "*")
-SOCKETS = (SCOPE_SOCKET, PORTS_SOCKET)
+SOCKETS = (SCOPE_SOCKET, PORTS_SOCKET, SIGN_IN_SOCKET)
 SUSPEND_SECONDS = 60
 SERVER_CONFIG = "/etc/rstudio/rserver.conf"
 SESSION_CONFIG = "/etc/rstudio/rsession.conf"
@@ -47,13 +49,14 @@ def rstudio(context: Context) -> None:
     for socket in SOCKETS:
         units.service(unit=socket, name=f"Run {socket}")
     units.service(unit=PORTS_UNIT, reads=programs.reads("rstudio-ports"), name=f"Run {PORTS_UNIT}")
+    units.service(unit=SIGN_IN_UNIT, reads=programs.reads(SIGN_IN), name=f"Run {SIGN_IN_UNIT}")
     reads = [SERVER_CONFIG, SESSION_CONFIG, PAM, DROP_IN, packages.note(wanted)]
     units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
 
 
 def _stop() -> None:
     units.off(unit=UNIT, name=f"Stop {UNIT}")
-    for unit in (*SOCKETS, PORTS_UNIT):
+    for unit in (PORTS_UNIT, SIGN_IN_UNIT, *SOCKETS):
         units.off(unit=unit, name=f"Stop {unit}")
     units.end(pattern=SESSIONS, before=suspend_script(), name="Suspend the users' sessions")
 
@@ -110,6 +113,21 @@ def _configure(context: Context) -> None:
         f"{units.UNITS}/{SCOPE_UNIT}",
         variables={"program": program_path("session-scope")},
     )
+    _configure_sign_in(service)
+
+
+def _configure_sign_in(service: RStudio) -> None:
+    """The server itself does not know where somebody comes from: a program of ours stands before it."""
+    variables = {
+        "address": service.sign_in.socket,
+        "proxy": PROXIES,
+        "socket": SIGN_IN_SOCKET,
+        "program": program_path(SIGN_IN),
+        "port": service.port,
+        "page": SIGN_IN_PAGE,
+    }
+    for unit in (SIGN_IN_SOCKET, SIGN_IN_UNIT):
+        files.template(f"rstudio/{unit}.j2", f"{units.UNITS}/{unit}", variables=variables)
 
 
 SERVICE = Service(rstudio)

@@ -121,6 +121,10 @@ class Containers:
         if guest.attached(container.pid) != {guest.by_id(volume): minor for volume, minor in volumes.items()}:
             guest.attach(container.pid, volumes)
 
+    def keep_clients(self) -> None:
+        """From now on machines see clients' addresses; raises CommandFailed."""
+        bridge.keep_clients(self._lab_id)
+
     def mounts(self, container: Container, minor: int) -> bool:
         """Whether the running machine has the loop device mounted."""
         return guest.mounted(container.pid, minor)

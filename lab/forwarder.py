@@ -2,6 +2,7 @@
 
 A port is open when a rule allows it to a client of this machine (they all appear as 127.x.y.z) and the instance
 listens on it; everything else is refused by the kernel, as by an instance on AWS on which nothing listens.
+What passes through keeps its client's address, in the form that the bridge knows (lab/bridge.py).
 TCP only. A connection keeps its half-closed state and its back pressure; it ends when its address moves away,
 and outlives a rule that is taken back, as AWS's tracked connections do.
 """
@@ -15,18 +16,19 @@ import struct
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
+from lab.bridge import LOOPBACK, seen_as
 from lab.holders import holder, listening
 from lab.records import Allowed
 from lab.redirects import Redirects
 from lab.shell import CommandFailed
 
-LOOPBACK = IPv4Network("127.0.0.0/8")
 LOOK_SECONDS = 0.25  # how soon a service that starts or stops inside is noticed
 CONNECT_SECONDS = 15
 CHUNK = 256 * 1024
 SO_ORIGINAL_DST = 80  # linux/netfilter_ipv4.h
+IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h
 
 log = logging.getLogger(__name__)
 
@@ -195,11 +197,11 @@ class Forwarder:
                 if target is None or asked != port or not target.admits(peer, port):
                     reset(client)
                     continue
-                task = self._loop.create_task(self._serve(client, target.address, port))
+                task = self._loop.create_task(self._serve(client, peer, target.address, port))
                 self._state.connections[task] = target
                 task.add_done_callback(self._state.connections.pop)
 
-    async def _serve(self, client: socket.socket, address: str, port: int) -> None:
+    async def _serve(self, client: socket.socket, peer: str, address: str, port: int) -> None:
         """One connection, from its accept to its end."""
         server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         for end in (client, server):
@@ -207,6 +209,7 @@ class Forwarder:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # The machine is on a bridge of ours: were that gone, the same address might be somebody's out there.
         server.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
+        come_from(server, seen_as(peer))
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._loop.sock_connect(server, (address, port))
@@ -228,6 +231,17 @@ class Forwarder:
             await self._loop.sock_sendall(sink, buffer[:count])
         with contextlib.suppress(OSError):  # it may have gone altogether by now
             sink.shutdown(socket.SHUT_WR)
+
+
+def come_from(server: socket.socket, source: str) -> None:
+    """Connect from this address, if the kernel has it: without a bridge (World says why) from the machine's own."""
+    server.setsockopt(socket.SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    try:
+        server.bind((source, 0))
+    except OSError as failure:
+        if failure.errno != errno.EADDRNOTAVAIL:
+            raise
+        log.debug("a client cannot come from %s: %s", source, failure)
 
 
 def reset(connection: socket.socket) -> None:

@@ -12,6 +12,7 @@ from lab.disks import Disks
 from lab.forwarder import Forwarder, Target
 from lab.metadata import Metadata
 from lab.records import Machine, Plan
+from lab.shell import CommandFailed
 
 
 class World:
@@ -26,6 +27,7 @@ class World:
         self._metadata = metadata
         self.running: dict[str, Container] = {}
         """The machines that ran when last looked at."""
+        self._alike = ""
 
     def reconcile(self, plan: Plan) -> None:
         """Make everything as planned; raises CommandFailed with what could not be done."""
@@ -71,7 +73,16 @@ class World:
             container = self.running.get(address.machine_id)
             if container is not None:
                 targets.append(Target(address.ip, container.address, container.pid, address.allowed))
+        self._keep_clients()
         self._forwarder.update(targets)
+
+    def _keep_clients(self) -> None:
+        self._alike = ""
+        try:
+            if self.running:
+                self._containers.keep_clients()
+        except CommandFailed as failure:  # it works all the same, but for whoever bans clients
+            self._alike = f"all clients come to the machines from one address: {failure}"
 
     def reboot(self, instance_id: str) -> None:
         """Stop it; whoever settles next boots it."""
@@ -91,8 +102,8 @@ class World:
         return self._containers.console(instance_id)
 
     def problems(self) -> list[str]:
-        """What does not work though it should: ports that could not be opened."""
-        return self._forwarder.problems()
+        """What does not work though it should: ports that could not be opened, clients that look alike."""
+        return [*self._forwarder.problems(), *filter(None, [self._alike])]
 
     def stop(self) -> None:
         """Shut every machine down; the memory is not told, so the next start boots them again."""

@@ -16,6 +16,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "health": "health",
     "hostkeys": "hostkeys",
     "leftovers": "leftovers",
+    "logins": "logins",
     "packages": "packages",
     "people": "accounts.people",
     "python-versions": "python_versions",
@@ -23,6 +24,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "rsession": "rsession",
     "rstudio-ports": "rstudio_ports",
     "session-scope": "session_scope",
+    "sign-in": "sign_in",
     "trust-folder": "trust_folder",
     "volume": "volume.program",
 }

@@ -1,7 +1,8 @@
 """health --json | --watch SECONDS
 
-Asks how the services in /etc/workbench/health.json are. --json prints it (for root, since it names who is at work);
---watch asks every SECONDS seconds and writes /run/workbench/health.json (root only) and /run/workbench/status.json
+Asks how the services in /etc/workbench/health.json are. --json prints it (for root, since it names who is at work),
+with how many logins failed and which addresses are banned; --watch asks every SECONDS seconds and writes
+/run/workbench/health.json (root only) and /run/workbench/status.json
 (the services alone, for the landing page). A service is
 
   up        its units are active and its address answers with success
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from workbench_host import tools
+from workbench_host import logins, tools
 from workbench_host.processes import PROCESSES, USER_UIDS, owners
 from workbench_host.tools import write
 
@@ -188,5 +189,5 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0:
         print("Only root may ask who is at work here; run it with sudo.", file=sys.stderr)
         return 1
-    print(json.dumps(report(config), indent=2))
+    print(json.dumps({**report(config), "logins": logins.report()}, indent=2))
     return 0

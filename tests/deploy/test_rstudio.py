@@ -6,7 +6,9 @@ The package, its sha256, the units, PAM, the proxy, slices and R are real; what 
 import asyncio
 import json
 import ssl
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect
 
+from tests import strangers
 from tests.standins import debs
 from tests.standins.mirror import mirror
 from tests.workbench_in_lab import Applied, Workbench
@@ -212,3 +215,47 @@ def test_a_package_with_another_sha256_is_refused_and_the_old_one_runs_on(
         assert "mirrors.rstudio leads to another file, or the sha256 of services.rstudio" in refused.output
         assert "Traceback" not in refused.output
         assert workbench.ssh("systemctl is-active rstudio-server").stdout.strip() == "active"
+
+
+def test_a8_who_guesses_is_banned_within_ten_while_others_sign_in_at_once(
+    workbench: Workbench, applied: Applied
+) -> None:
+    """A8: RStudio's server itself knows no address, and asks passwords two at a time."""
+    assert applied.status == 0, applied.output
+    guesser, neighbour = "127.0.89.2", "127.0.89.3"
+    with strangers.short_bans(workbench), ThreadPoolExecutor(1) as pool:
+        flood = pool.submit(strangers.flood, workbench, guesser, strangers.rstudio_login)
+        time.sleep(1)
+        with strangers.client(workbench, neighbour) as browser:
+            for _ in range(3):
+                begun = time.monotonic()
+                assert strangers.rstudio_login(browser, "grace", workbench.password("grace")) == 302
+                assert time.monotonic() - begun < 2
+        assert strangers.is_banned(workbench, guesser)
+        found = flood.result()
+        assert 1 <= found[403] <= 10
+        assert found[302] == 0
+        with strangers.client(workbench, guesser) as browser:
+            good = browser, "grace", workbench.password("grace")
+            assert strangers.rstudio_login(*good) == strangers.REFUSED
+            time.sleep(strangers.BAN_SECONDS + 8)
+            assert strangers.rstudio_login(*good) == 302
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["auth-do-sign-in/", "auth-do-sign-in/x", "AUTH-do-sign-in", "auth-do-sign%2Din", "x/../auth-do-sign-in"],
+)
+def test_a8_no_way_of_writing_the_path_leads_past_the_turns(
+    workbench: Workbench, web: httpx.Client, path: str
+) -> None:
+    """A8, variant: whatever may be the sign-in for the server goes by way of the program that counts."""
+    before = failed(workbench)
+    web.post(f"/rstudio/{path}", data={"username": "grace", "password": "wrong"})
+    assert failed(workbench) == before + 1
+
+
+def failed(workbench: Workbench) -> int:
+    """How many sign-ins the program has seen fail."""
+    said = "journalctl -q -u workbench-sign-in -o cat | grep -c 'Failed login from'"
+    return int(workbench.ssh(said, check=False).stdout)

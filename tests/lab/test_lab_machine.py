@@ -55,6 +55,25 @@ def test_user_data_ran_and_the_machine_is_as_debians_image_is(world: World) -> N
     assert world.ssh("sudo find /dev -type b -not -name 'nvme*'") == ""
 
 
+def test_clients_are_told_apart_by_their_addresses(world: World) -> None:
+    world.open(8000, "127.0.0.0/8")
+    world.ssh("sudo systemd-run -q --unit=who python3 -m http.server 8000")
+    for client in ("127.0.0.2", "127.0.0.3"):
+        wait_until(lambda client=client: "200 OK" in get(world.ip, client))
+    said = world.ssh("sudo journalctl -u who -o cat; sudo systemctl stop who")
+    assert "240.0.0.2 - - " in said
+    assert "240.0.0.3 - - " in said
+    assert world.ssh("echo $SSH_CONNECTION").split()[0] == "240.0.0.1"
+
+
+def get(ip: str, client: str) -> str:
+    """What is answered to a client with this address; nothing while nobody listens."""
+    with contextlib.suppress(OSError), socket.create_connection((ip, 8000), 5, (client, 0)) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return connection.recv(1000).decode()
+    return ""
+
+
 def test_the_console_shows_the_host_keys_that_ssh_meets(world: World) -> None:
     lines = output("ssh-keyscan", "-t", "ed25519", world.ip).splitlines()
     scanned = next(line.split()[2] for line in lines if not line.startswith("#"))

@@ -14,7 +14,7 @@ from workbench.faults import Fault
 from workbench.instance_types import Architecture
 from workbench.settings import rules
 from workbench.settings.mirrors import Mirrors
-from workbench.settings.section import Section, Service, SshKey
+from workbench.settings.section import Section, Service, SignIn, SshKey
 from workbench.settings.services import Services
 from workbench.settings.users import Limits, User
 
@@ -25,6 +25,7 @@ __all__ = [
     "Service",
     "Services",
     "Settings",
+    "SignIn",
     "User",
 ]
 
@@ -109,4 +110,5 @@ class Settings(Section):
 
     def memory_needed_mib(self) -> int:
         """Memory that the system and the enabled services need before anybody has logged in, in MiB."""
-        return 384 + self.services.proxy.memory_mib + sum(s.memory_mib for _, s in self.services.enabled())
+        always = self.services.proxy.memory_mib + self.services.fail2ban.memory_mib
+        return 384 + always + sum(s.memory_mib for _, s in self.services.enabled())

@@ -22,6 +22,17 @@ ReservedPort = Annotated[int, Field(ge=RESERVED_PORTS.start, lt=RESERVED_PORTS.s
 Sha256 = Annotated[str, AfterValidator(checks.sha256)]
 
 
+@dataclass(frozen=True)
+class SignIn:
+    """Where a service takes passwords: paths below its own, and the socket of what gives turns there.
+
+    Without a socket the service gives turns itself, to what is posted.
+    """
+
+    paths: tuple[str, ...]
+    socket: str | None = None
+
+
 class Section(BaseModel):
     """Base of all settings: frozen, camelCase in the stack file, unknown keys refused, no silent conversions."""
 
@@ -81,6 +92,7 @@ class Service(Section):
     strip_path: ClassVar[bool] = False  # whether the proxy takes `path` away from what it passes on
     # The request header that tells the service the `path` it is found under.
     path_header: ClassVar[str | None] = None
+    sign_in: ClassVar[SignIn | None] = None
     # Whether what is below `path`, as USER/APP/, are apps of users' own (deploy/apps.py); the page at it is ours.
     apps: ClassVar[bool] = False
     # What no user and no group may be called: accounts that it runs as, groups, folders among the shared ones.

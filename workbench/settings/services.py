@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from workbench import checks, versions
-from workbench.settings.section import Judge, Passage, ReservedPort, Section, Service, Sha256, Url
+from workbench.settings.section import Judge, Passage, ReservedPort, Section, Service, Sha256, SignIn, Url
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -72,11 +72,13 @@ class RStudio(Service):
         "rstudio-server.service",
         "workbench-session-scope.socket",
         "workbench-rstudio-ports.socket",
+        "workbench-sign-in.socket",
     )
     health: ClassVar[str | None] = "/auth-sign-in"
     # What may lead to a port of loopback; with a percent sign, whatever it spells.
     judge: ClassVar[Judge] = Judge(socket="/run/workbench-rstudio-ports.sock", of="/p6?/|%")
-    reserved_names: ClassVar[tuple[str, ...]] = ("rstudio-server",)
+    sign_in: ClassVar[SignIn] = SignIn(("auth-do-sign-in*",), "/run/workbench-sign-in.sock")
+    reserved_names: ClassVar[tuple[str, ...]] = ("rstudio-server", "workbench-sign-in")
 
     # IANA has 87 for private use ("any private terminal link"); NFS and its like take theirs from 512 on.
     port: ReservedPort = Field(
@@ -102,6 +104,7 @@ class JupyterHub(Service):
     passage: ClassVar[Passage] = Passage(
         socket="/run/caddy/jupyterhub.sock", to="/run/jupyterhub/hub.sock", path="/jupyter/hub/api"
     )
+    sign_in: ClassVar[SignIn] = SignIn(("hub/login", "hub/api/users/*/tokens"))
     reserved_names: ClassVar[tuple[str, ...]] = ("jupyterhub", "jupyterhub-proxy")
 
     message: Annotated[str, Field(max_length=500)] = Field(
@@ -133,6 +136,21 @@ class Docker(Service):
     reserved_names: ClassVar[tuple[str, ...]] = ("docker",)
 
     enabled: bool = Field(False, description="whether users may run containers, by rootless Podman")
+
+
+class Fail2ban(Section):
+    """Bans addresses from which logins fail. It is always on."""
+
+    memory_mib: ClassVar[int] = 64
+    title: ClassVar[str] = "Bans"
+    units: ClassVar[tuple[str, ...]] = ("fail2ban.service",)
+    reserved_names: ClassVar[tuple[str, ...]] = ("fail2ban",)
+
+    never_ban: list[Annotated[str, AfterValidator(checks.cidr)]] = Field(
+        [],
+        description="IPv4 ranges that are never banned for failed logins, only slowed, such as the one address that a "
+        "whole course comes from",
+    )
 
 
 class Proxy(Section):
@@ -188,6 +206,7 @@ class Services(Section):
     rstudio: RStudio = Field(RStudio(), description="RStudio Server for every user")
     shiny: Shiny = Field(Shiny(), description="Shiny for users' own apps")
     docker: Docker = Field(Docker(), description="containers for users")
+    fail2ban: Fail2ban = Field(Fail2ban(), alias="fail2ban", description="bans for failed logins")
     proxy: Proxy = Field(Proxy(), description="the web server in front")
 
     def enabled(self) -> Iterator[tuple[str, Service]]:

@@ -179,7 +179,7 @@ def decide(arguments: Sequence[str] = ()) -> Due:
     decided = plan(declared.users, registry, system)
     uids = [entry.uid for entry in decided.last.users.values()]
     folders = shared.folders(decided.last.gids, system.gids)
-    opened = {name: entry.uid for name, entry in decided.last.users.items() if not entry.locked}
+    opened = decided.last.opened()
     quotas = quota.wrong(declared.disk_gib, uids)
     return Due(decided, folders, quotas, scratch.wrong(opened), without_apps(opened))
 
@@ -250,7 +250,7 @@ def main(arguments: Sequence[str]) -> int:
                 save()
                 return 0
             if "--apps" in arguments:
-                apps.open_all(without_apps(read_registry()))
+                apps.open_all(without_apps(read_registry().opened()))
                 return 0
             if "--check" in arguments:
                 return check(arguments)

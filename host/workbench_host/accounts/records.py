@@ -96,6 +96,10 @@ class Registry:
     users: Mapping[str, Entry] = field(default_factory=dict)
     gids: Mapping[str, int] = field(default_factory=dict)
 
+    def opened(self) -> dict[str, int]:
+        """The uids by name of those whose account is open."""
+        return {name: entry.uid for name, entry in self.users.items() if not entry.locked}
+
     def all_ids(self) -> frozenset[int]:
         return frozenset({entry.uid for entry in self.users.values()} | set(self.gids.values()))
 

@@ -24,7 +24,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("firewall") / "firewall.nft"
-    path.write_text(files.render("base/firewall.nft.j2", ports=[22], guarded={}))
+    path.write_text(files.render("base/firewall.nft.j2", ports=[22], guarded=[]))
     return path
 
 
@@ -95,9 +95,12 @@ def test_a_listener_whose_queue_is_full_is_not_reached_either(rules: Path) -> No
 
 def test_a_guarded_port_is_reached_by_those_alone_whom_the_rules_name(tmp_path: Path) -> None:
     guarded = tmp_path / "firewall.nft"
-    guarded.write_text(files.render("base/firewall.nft.j2", ports=[22], guarded={5001: [0, SERVICE]}))
-    answers = {opener: meet(guarded, 4, "tcp", ROOT, opener, "127.0.0.1") for opener in (SERVICE, 34, GRACE)}
-    assert answers == {SERVICE: HEARD, 34: REFUSED, GRACE: REFUSED}
+    text = files.render("base/firewall.nft.j2", ports=[22], guarded=[5001], proxies=SERVICE)
+    guarded.write_text(text)
+    answers = {
+        opener: meet(guarded, 4, "tcp", ROOT, opener, "127.0.0.1") for opener in (ROOT, SERVICE, 34, GRACE)
+    }
+    assert answers == {ROOT: HEARD, SERVICE: HEARD, 34: REFUSED, GRACE: REFUSED}
 
 
 def test_the_firewall_loaded_anew_cuts_nothing_and_goes_on_as_before(rules: Path) -> None:

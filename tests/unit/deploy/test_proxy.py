@@ -16,7 +16,7 @@ from deploy import proxy
 from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench import config as configs
-from workbench.settings import Settings
+from workbench.settings import Settings, SignIn
 from workbench.settings.section import Judge, Passage
 
 CADDY = shutil.which("caddy", path=str(Path(sys.executable).parent)) or shutil.which("caddy")
@@ -165,7 +165,8 @@ def test_users_programs_may_ask_what_is_let_through_and_nothing_else(tmp_path: P
         for one in adapted["apps"]["http"]["servers"].values()
         if one["listen"] == ["unix//run/caddy/hub.sock|0666"]
     ]
-    passed, refused = server["routes"]
+    words, passed, refused = server["routes"]
+    assert "X-Real-Ip" in json.dumps(words["handle"])  # which the hub would believe
     assert passed["match"] == [{"path": ["/jupyter/hub/api", "/jupyter/hub/api/*"]}]
     assert "unix//run/its.sock" in json.dumps(passed)
     assert "match" not in refused
@@ -214,6 +215,50 @@ def test_with_a_domain_the_one_ca_is_asked_and_browsers_are_told_to_insist(
     assert issuer["email"] == "ada@example.org"
     assert issuer.get("trusted_roots_pem_files") == ([root] if root else None)
     assert '"Strict-Transport-Security": [' in json.dumps(adapted)
+
+
+@needs_caddy
+def test_passwords_go_the_way_of_their_own_whose_connection_ends_with_the_answer(tmp_path: Path) -> None:
+    """A8: with small bodies, before what else is below the service's path, to what gives turns where it does not."""
+    gate = replace(OTHER, sign_in=SignIn(("in*",), "/run/turns.sock"))
+    own = replace(HUB, sign_in=SignIn(("hub/login", "hub/api/users/*/tokens")))
+    adapted = json.loads(caddy("adapt", caddyfile(services=[own, gate]), tmp_path).stdout)
+    guarded = [route for route in routes(adapted) if handlers(route.get("handle"), "request_body")]
+    inner = [route for route in guarded if len(handlers(route, "request_body")) == 1 and "match" in route]
+    found = {route["match"][0]["path"][0]: route for route in inner}
+    assert set(found) == {"/jupyter/hub/login", "/other/in*"}
+    assert found["/jupyter/hub/login"]["match"][0]["method"] == ["POST"]
+    for path, dial in (("/jupyter/hub/login", "unix//run/hub.sock"), ("/other/in*", "unix//run/turns.sock")):
+        [way] = handlers(found[path], "reverse_proxy")
+        assert way["upstreams"] == [{"dial": dial}]
+        [header] = handlers(found[path], "headers")
+        assert header["response"]["set"] == {"Connection": ["close"]}
+    ordered = [
+        route["match"][0]["path"][0] for route in routes(adapted) if "path" in (route.get("match") or [{}])[0]
+    ]
+    assert ordered.index("/jupyter/hub/login") < ordered.index("/jupyter/*")
+    assert ordered.index("/other/in*") < ordered.index("/other/*")
+
+
+@needs_caddy
+def test_a_head_has_to_come_soon_and_be_small_and_a_body_may_take_its_time(tmp_path: Path) -> None:
+    """A9, and uploads of hours."""
+    adapted = json.loads(caddy("adapt", caddyfile(), tmp_path).stdout)
+    for server in adapted["apps"]["http"]["servers"].values():
+        assert 0 < server["read_header_timeout"] <= 30e9
+        assert 0 < server["max_header_bytes"] <= 64 * 1024
+        assert "read_timeout" not in server
+        assert "write_timeout" not in server
+
+
+def routes(node: Any) -> list[dict[str, Any]]:
+    """All routes, in their order, however deep in the adapted configuration."""
+    if isinstance(node, list):
+        return [found for child in node for found in routes(child)]
+    if not isinstance(node, dict):
+        return []
+    below = [found for child in node.values() for found in routes(child)]
+    return [node, *below] if "handle" in node else below
 
 
 def handlers(node: Any, kind: str) -> list[dict[str, Any]]:

@@ -102,10 +102,11 @@ def test_every_enabled_service_is_asked_and_the_proxy_too(config: dict[str, Any]
     facts = Outputs.model_construct(host_name="bench.example")
     context = Context(configs.parse(config), facts)
     asked = health.questions(context)["services"]
-    assert list(asked) == ["jupyterhub", "rstudio", "shiny", "proxy"]
+    assert list(asked) == ["jupyterhub", "rstudio", "shiny", "fail2ban", "proxy"]
     assert asked["jupyterhub"]["url"] == "http://localhost/jupyter/hub/health"
     assert asked["jupyterhub"]["socket"] == "/run/jupyterhub-proxy/public.sock"
     assert asked["proxy"]["host"] == asked["shiny"]["host"] == "bench.example"
     assert asked["shiny"]["url"] == "https://127.0.0.1:443/shiny/"  # the page, which the proxy shows
     off = configs.parse({**config, "workbench:services": {"jupyterhub": {"enabled": False}}})
-    assert list(health.questions(Context(off, facts))["services"]) == ["rstudio", "shiny", "proxy"]
+    services = health.questions(Context(off, facts))["services"]
+    assert list(services) == ["rstudio", "shiny", "fail2ban", "proxy"]

@@ -2,17 +2,20 @@
 
 import asyncio
 import fnmatch
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import tornado.httpserver
 from jupyterhub import orm
 from jupyterhub.objects import Server
 from tornado.web import HTTPError
 
 from deploy import jupyterhub
-from workbench_hub import homes, pages, passwords, servers, users
+from workbench_host import turns
+from workbench_hub import bodies, homes, pages, passwords, servers, users
 
 LONGEST = "x" * 32  # a user's name
 
@@ -160,3 +163,46 @@ def test_the_database_keeps_no_path_and_the_server_is_found_by_the_socket_of_roo
     assert (found.host, found.url) == (f"http+unix://{quoted}", f"http+unix://{quoted}/jupyter/user/ada/")
     assert found.connect_addr == quoted
     assert one.front.startswith("/run/workbench-servers/2001-")
+
+
+def login(hub: users.HostUsers, name: str, password: str, address: str = "192.0.2.1") -> str | None:
+    handler = SimpleNamespace(request=SimpleNamespace(remote_ip=address))
+    return asyncio.run(hub.authenticate(handler, {"username": name, "password": password}))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> users.HostUsers:
+    """The hub's users, with a PAM that takes one password of everybody's; a wrong one is answered at once."""
+    monkeypatch.setattr(turns, "DELAY_SECONDS", 0.0)
+    monkeypatch.setattr("pamela.authenticate", lambda name, password, **_: authenticate(name, password, ""))
+    monkeypatch.setattr("pamela.check_account", lambda name, **_: None)
+    return users.HostUsers()
+
+
+def test_a_right_password_lets_in_whoever_is_a_user_of_the_workbench(hub: users.HostUsers) -> None:
+    assert login(hub, "ada", "the first one") == "ada"
+    assert login(hub, "root", "the first one") is None
+    assert login(hub, "ada", "another") is None
+
+
+def test_a_failed_login_is_said_with_its_address_and_without_what_was_typed(
+    hub: users.HostUsers, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.log = logging.getLogger("hub")
+    login(hub, "my secret in the wrong field", "another", "192.0.2.7")
+    assert caplog.messages == ["Failed login from 192.0.2.7"]
+
+
+def test_an_address_with_too_many_failures_is_told_to_wait_and_others_are_not(hub: users.HostUsers) -> None:
+    for _ in range(turns.FAILURES):
+        assert login(hub, "ada", "wrong") is None
+    with pytest.raises(HTTPError, match="429"):
+        login(hub, "ada", "the first one")
+    assert login(hub, "ada", "the first one", "192.0.2.2") == "ada"
+
+
+def test_the_hubs_server_takes_small_bodies_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tornado.httpserver, "HTTPServer", tornado.httpserver.HTTPServer)
+    bodies.limit()
+    made = tornado.httpserver.HTTPServer(lambda _: None, xheaders=True)
+    assert made.conn_params.max_body_size == bodies.BYTES

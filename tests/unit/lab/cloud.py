@@ -66,6 +66,10 @@ class FakeContainers:
             self._do("give", container.id)
             self.volumes[container.id] = dict(volumes)
 
+    def keep_clients(self) -> None:
+        if self.broken == "clients":
+            raise CommandFailed(["ip", "route"], 2, "no route today")
+
     def mounts(self, container: Container, minor: int) -> bool:
         return minor in self.mounted
 

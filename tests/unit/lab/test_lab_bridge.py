@@ -42,3 +42,8 @@ def test_a_podman_that_is_too_old_is_refused_with_its_version() -> None:
         runtime.check_version("podman version 3.4.4, Linux 5.15")
     runtime.check_version("podman version 4.3.1, Linux 6.1")
     runtime.check_version("podman version 5.4.2, Linux 6.12")
+
+
+def test_each_client_of_this_machine_is_another_one_for_the_machines() -> None:
+    assert bridge.seen_as("127.0.0.1") == "240.0.0.1"
+    assert bridge.seen_as("127.255.3.9") == "240.255.3.9"

@@ -1,0 +1,85 @@
+"""How fast passwords may be tried: slowly from each address, and nobody waits for what others do wrong.
+
+A check is a turn. Each address has a few at a time, and a few of its clients may wait. A wrong password is answered
+DELAY_SECONDS after its check began, whatever was wrong (so the time tells nobody whether there is such a user), and the
+turn ends with the answer. From an address with too many failures of late nothing is checked at all: fail2ban, which
+then bans it, knows nothing of connections that are open. No user's name is ever refused: whoever guesses at a password
+keeps its owner out from the guesser's address only.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+DELAY_SECONDS = 2.0
+TURNS = 3  # of one address at a time
+WAITING = 20  # of one address: a course that logs in at the same moment
+CHECKS = 4  # at a time in all, each of which costs a processor some tenths of a second
+TOTAL = 400  # of all addresses, turns and waiting
+FAILURES, SECONDS = 8, 30.0  # with those that may be under way then: ten at most
+REMEMBERED = 1000  # addresses, before those are forgotten that have been quiet
+
+Answer = TypeVar("Answer")
+
+
+class TooManyError(Exception):
+    """Nothing was checked: too many tries from there."""
+
+
+@dataclass
+class Address:
+    """Where tries come from: how many are here now, and when (monotonic seconds) the last ones failed."""
+
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TURNS))
+    here: int = 0
+    failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES))
+
+    def is_spent(self) -> bool:
+        """Whether it has failed too often of late."""
+        return len(self.failures) == FAILURES and self.failures[0] > time.monotonic() - SECONDS
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is lost by forgetting it."""
+        return not self.here and not (self.failures and self.failures[-1] > time.monotonic() - SECONDS)
+
+
+class Turns:
+    """Gives turns; one of it for all that ask the same passwords."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[str, Address] = {}
+        self._checks = asyncio.Semaphore(CHECKS)
+        self._here = 0
+
+    async def take(self, address: str, check: Callable[[], Awaitable[tuple[bool, Answer]]]) -> Answer:
+        """Waits for a turn and checks; what `check` says: whether it was right, and the answer.
+
+        Raises TooManyError instead of checking where too many are there or have failed.
+        """
+        if len(self._addresses) > REMEMBERED:
+            self._addresses = {name: one for name, one in self._addresses.items() if not one.is_quiet()}
+        client = self._addresses.setdefault(address, Address())
+        if client.is_spent() or client.here >= TURNS + WAITING or self._here >= TOTAL:
+            raise TooManyError
+        client.here += 1
+        self._here += 1
+        try:
+            async with client.turns:
+                if client.is_spent():
+                    raise TooManyError
+                return await self._checked(client, check)
+        finally:
+            client.here -= 1
+            self._here -= 1
+
+    async def _checked(self, client: Address, check: Callable[[], Awaitable[tuple[bool, Answer]]]) -> Answer:
+        begun = time.monotonic()
+        async with self._checks:
+            right, answer = await check()
+        if not right:
+            client.failures.append(time.monotonic())
+            await asyncio.sleep(begun + DELAY_SECONDS - time.monotonic())
+        return answer

@@ -1,0 +1,96 @@
+"""Clients with addresses of their own, who log in, rightly or wrongly, and are banned or not.
+
+On the host the client 127.a.b.c of this machine is 240.a.b.c (lab/bridge.py).
+"""
+
+import ssl
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import httpx
+
+from lab.bridge import seen_as
+from tests.workbench_in_lab import Workbench
+
+REFUSED = 0  # in place of an HTTP status: no connection
+JAIL = "workbench"
+BAN_SECONDS = 25  # in tests; ten minutes in earnest
+Login = Callable[[httpx.Client, str, str], int]
+
+
+def client(workbench: Workbench, address: str) -> httpx.Client:
+    """A browser at this address, which trusts the workbench's CA and follows no redirect."""
+    trust = ssl.create_default_context(cafile=str(workbench.ca))
+    transport = httpx.HTTPTransport(
+        verify=trust, local_address=address, limits=httpx.Limits(max_connections=64)
+    )
+    return httpx.Client(transport=transport, base_url=workbench.url, timeout=60)
+
+
+def hub_login(browser: httpx.Client, user: str, password: str) -> int:
+    """The status of a login at the hub: 302 is in, 403 is wrong, 429 is unasked; REFUSED where nobody answers."""
+    try:
+        browser.get("/jupyter/hub/login")
+        form = {
+            "username": user,
+            "password": password,
+            "_xsrf": browser.cookies.get("_xsrf", path="/jupyter/hub/"),
+        }
+        return browser.post("/jupyter/hub/login", data=form).status_code
+    except httpx.TransportError:
+        return REFUSED
+
+
+def rstudio_login(browser: httpx.Client, user: str, password: str) -> int:
+    """The status of a sign-in at RStudio: 302 is in, 403 stands for wrong, 429 is unasked; REFUSED as above."""
+    try:
+        form = {"username": user, "password": password}
+        answer = browser.post("/rstudio/auth-do-sign-in", data=form)
+    except httpx.TransportError:
+        return REFUSED
+    return 403 if "error=" in answer.headers.get("Location", "") else answer.status_code
+
+
+def ssh_login(workbench: Workbench, address: str, key: str, user: str = "grace") -> str:
+    """What ssh says of a login with this key from this address."""
+    options = ["IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes", "StrictHostKeyChecking=no"]
+    options += ["UserKnownHostsFile=/dev/null", "ConnectTimeout=5"]
+    flags = [part for option in options for part in ("-o", option)]
+    command = ["ssh", "-n", "-i", key, "-b", address, *flags, f"{user}@{workbench.outputs.address}", "true"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+
+def flood(workbench: Workbench, address: str, login: Login, times: int = 200) -> Counter[int]:
+    """So many wrong passwords of grace's from one address, two dozen at a time; how often which status came."""
+    with client(workbench, address) as browser, ThreadPoolExecutor(24) as pool:
+        # Each with cookies of its own, on connections that they share.
+        return Counter(pool.map(lambda number: login(browser, "grace", f"wrong {number}"), range(times)))
+
+
+def banned(workbench: Workbench) -> set[str]:
+    """The addresses that the host bans."""
+    return set(workbench.ssh(f"fail2ban-client get {JAIL} banip").stdout.split())
+
+
+def is_banned(workbench: Workbench, address: str, within: float = 10.0) -> bool:
+    """Whether the client is banned, or is within some seconds."""
+    until = time.monotonic() + within
+    while seen_as(address) not in banned(workbench):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.3)
+    return True
+
+
+@contextmanager
+def short_bans(workbench: Workbench) -> Iterator[None]:
+    """Bans last BAN_SECONDS, and none is left afterwards."""
+    try:
+        workbench.ssh(f"fail2ban-client set {JAIL} bantime {BAN_SECONDS}")
+        yield
+    finally:
+        workbench.ssh(f"fail2ban-client set {JAIL} bantime 600; fail2ban-client unban --all")
