@@ -103,7 +103,7 @@ def described(one: Socket, pid: int | None) -> dict[str, Any]:
 
 def unit_of(cgroup: str) -> str | None:
     """The innermost unit in the text of /proc/PID/cgroup."""
-    parts = cgroup.rpartition(":")[2].split("/")
+    parts = cgroup.strip().rpartition(":")[2].split("/")
     units = [part for part in parts if part.endswith((".service", ".scope"))]
     return units[-1] if units else None
 
