@@ -14,8 +14,8 @@ from workbench import stack as stacks
 pytestmark = pytest.mark.lab
 
 PORT = 9999
-# What a workbench may have that nobody did anything to: a fix that Debian published since its image was made, and, until
-# units and pages are hardened, these two.
+# What a workbench may have that nobody did anything to: a fix that Debian published since its image was made, and these
+# two until units and pages are hardened.
 ALLOWED = {"updates", "exposure", "headers"}
 EXPOSED = """# From the workbench's deploy, as a test has it.
 [Service]
