@@ -17,17 +17,16 @@ PORT = 9999
 # What a workbench may have that nobody did anything to: a fix that Debian published since its image was made, and these
 # two until units and pages are hardened.
 ALLOWED = {"updates", "exposure", "headers"}
-EXPOSED = """# From the workbench's deploy, as a test has it.
-[Service]
+EXPOSED = """[Service]
 ExecStart=/bin/sleep infinity
 """
 PROVOKE = f"""set -e
 systemd-run -q --unit=test-listener --uid=grace python3 -m http.server {PORT}
 systemd-run -q --unit=test-fails --wait false || true
-cat > /etc/systemd/system/test-exposed.service <<'END'
+cat > /etc/systemd/system/workbench-test.service <<'END'
 {EXPOSED}END
 systemctl daemon-reload
-systemctl start test-exposed
+systemctl start workbench-test
 touch /run/reboot-required
 touch -d '10 days ago' /var/lib/apt/lists /var/lib/apt/lists/partial
 mv /var/lib/apt/periodic/update-stamp /run/test-stamp 2>/dev/null || true
@@ -35,9 +34,9 @@ nft delete table inet workbench
 """
 PUT_BACK = """
 systemctl restart workbench-firewall
-systemctl stop test-listener test-exposed
+systemctl stop test-listener workbench-test
 systemctl reset-failed test-fails
-rm -f /etc/systemd/system/test-exposed.service /run/reboot-required
+rm -f /etc/systemd/system/workbench-test.service /run/reboot-required
 systemctl daemon-reload
 touch /var/lib/apt/lists
 mv /run/test-stamp /var/lib/apt/periodic/update-stamp 2>/dev/null || true
@@ -82,7 +81,7 @@ def test_what_is_wrong_with_a_host_is_found_with_the_command_that_mends_it(workb
         ("ports", f"Port {PORT} answers from here", "workbench deploy"),
         ("firewall", "not in force", "restart workbench-firewall"),
         ("units", "test-fails.service failed", "restart test-fails.service"),
-        ("exposure", "test-exposed.service could reach more than it needs", "workbench deploy"),
+        ("exposure", "workbench-test.service could reach more than it needs", "workbench deploy"),
         ("restart", "an update asks for it", "systemctl reboot"),
         ("updates", "10 days ago", "apt-get update"),
     ):

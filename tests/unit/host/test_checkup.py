@@ -153,19 +153,27 @@ def test_without_fail2ban_nobody_can_say_who_is_banned(monkeypatch: pytest.Monke
 
 
 def test_our_units_are_those_whose_file_the_deploy_wrote(tmp_path: Path) -> None:
-    (tmp_path / "caddy.service").write_text(f"{units.OURS}.\n[Unit]\n")
-    (tmp_path / "session@.service").write_text(f"{units.OURS}.\n[Unit]\n")
-    (tmp_path / "admins-own.service").write_text("[Unit]\n")
-    (tmp_path / "ssh.service.d").mkdir()
-    (tmp_path / "gone.service").symlink_to(tmp_path / "nothing")
-    assert units.ours(tmp_path) == ["caddy.service"]
-    said = json.dumps(
-        [
-            {"unit": "caddy.service", "exposure": "1.7", "predicate": "OK", "happy": "🙂"},
-            {"unit": "dbus.service", "exposure": "9.3", "predicate": "UNSAFE", "happy": "😨"},
-        ]
+    for name in (
+        "workbench-health.service",
+        "workbench-session@.service",
+        "admins-own.service",
+        "caddy.service",
+    ):
+        (tmp_path / name).write_text("[Unit]\n")
+    for name in ("caddy.service.d", "ssh.service.d"):  # the latter's own file is Debian's
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "50-workbench-started.conf").touch()
+    (tmp_path / "workbench-masked.service").symlink_to("/dev/null")
+    assert units.ours(tmp_path) == ["caddy.service", "workbench-health.service"]
+
+
+def test_the_exposure_of_each_unit_is_the_last_line_about_it() -> None:
+    said = (
+        "✓ User=/DynamicUser=      Service runs under a static non-root user identity\n"
+        "→ Overall exposure level for caddy.service: 1.7 OK 🙂\n"
+        "→ Overall exposure level for jupyter-ada:x-singleuser.service: 10 UNSAFE 😨\n"
     )
-    assert units.exposures(said, ["caddy.service", "not-loaded.service"]) == {"caddy.service": 1.7}
+    assert units.exposures(said) == {"caddy.service": 1.7, "jupyter-ada:x-singleuser.service": 10.0}
 
 
 def test_what_cannot_be_found_out_is_told_beside_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
