@@ -1,6 +1,6 @@
 """What `workbench doctor` has to say, and what it makes of the facts that the host told of itself."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ LITTLE_MEMORY = 0.05  # of all, still to be had
 STALE_DAYS = 3  # of apt's lists, which are fetched every day
 SILENT_SECONDS = 90  # of health, which writes every 15 s
 MANY_FAILURES = 20  # of one address, where nothing bans it
+FEW = 8  # of many numbers that are listed
 ON_HOST = "workbench ssh -- "
 
 
@@ -62,7 +63,9 @@ def ports_beyond_loopback(told: Mapping[str, Any]) -> set[int]:
 
 
 def _listeners(listeners: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """One of all that a unit of somebody's, or a program, listens on: who opens thousands of ports fills no screen."""
     within: dict[str, set[int]] = {}
+    beyond: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for one in listeners:
         who = (
             f"{plain(one['unit'] or one['program'] or 'somebody').removesuffix('.service')} of {one['user']}"
@@ -70,12 +73,22 @@ def _listeners(listeners: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         if one["loopback"]:
             within.setdefault(who, set()).add(one["port"])
         elif one["port"] not in (OPEN if one["protocol"] == "tcp" else DHCP):
-            what = f"listens on {one['protocol'].upper()} port {one['port']} of {one['address']}"
-            command = f"{ON_HOST}sudo kill {one['pid']}" if one["pid"] else f"{ON_HOST}sudo ss -lntup"
-            yield Finding("listeners", f"{who} {what}: only the firewall keeps others from it.", command)
+            beyond.setdefault((who, f"{one['protocol'].upper()} of {one['address']}"), []).append(one)
+    for (who, where), found in beyond.items():
+        what = f"{who} listens on {where}, port {_some({one['port'] for one in found})}"
+        pids = sorted({one["pid"] for one in found if one["pid"]})
+        command = f"{ON_HOST}sudo kill {_some(pids, ' ')}" if pids else f"{ON_HOST}sudo ss -lntup"
+        yield Finding("listeners", f"{what}: only the firewall keeps others from it.", command)
     if within:
-        listed = "; ".join(f"{who} {', '.join(map(str, sorted(ports)))}" for who, ports in within.items())
+        listed = "; ".join(f"{who} {_some(ports)}" for who, ports in within.items())
         yield Finding("listeners", f"On loopback: {listed}.", note=True)
+
+
+def _some(numbers: Collection[int], between: str = ", ") -> str:
+    """The first few of them, and how many more there are (which a command does not need to be told)."""
+    first = sorted(numbers)[:FEW]
+    more = f" and {len(numbers) - FEW} more" if len(numbers) > FEW and between != " " else ""
+    return between.join(map(str, first)) + more
 
 
 def _upkeep(upkeep: Mapping[str, Any]) -> Iterator[Finding]:

@@ -77,7 +77,7 @@ def test_what_is_wrong_with_a_host_is_found_with_the_command_that_mends_it(workb
         workbench.ssh(PUT_BACK)
     said = [(one["about"], one["what"], one["command"]) for one in found]
     for about, what, command in (
-        ("listeners", f"test-listener of grace listens on TCP port {PORT} of 0.0.0.0", "sudo kill "),
+        ("listeners", f"test-listener of grace listens on TCP of 0.0.0.0, port {PORT}", "sudo kill "),
         ("ports", f"Port {PORT} answers from here", "workbench deploy"),
         ("firewall", "not in force", "restart workbench-firewall"),
         ("units", "test-fails.service failed", "restart test-fails.service"),

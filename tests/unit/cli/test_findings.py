@@ -55,9 +55,15 @@ def test_a_well_host_has_nothing_to_be_told_of() -> None:
 
 def test_what_listens_beyond_loopback_is_named_with_whose_it_is_and_how_it_ends() -> None:
     one = the_one(listeners=[listener(9999)])
-    assert one.what.startswith("session-3.scope of grace listens on TCP port 9999 of 0.0.0.0")
+    assert one.what.startswith("session-3.scope of grace listens on TCP of 0.0.0.0, port 9999: ")
     assert one.command == "workbench ssh -- sudo kill 42"
     assert not one.note
+
+
+def test_who_listens_on_thousands_of_ports_is_one_finding() -> None:
+    one = the_one(listeners=[listener(port) for port in range(2000, 9000)])
+    assert "port 2000, 2001, 2002, 2003, 2004, 2005, 2006, 2007 and 6992 more: " in one.what
+    assert one.command == "workbench ssh -- sudo kill 42"
 
 
 def test_a_name_that_a_process_gave_itself_does_not_reach_the_terminal_as_it_is() -> None:
