@@ -2,13 +2,14 @@
 
 import sys
 
-from bench import change, growth, life, noop, provisioning
+from bench import change, growth, judges, life, noop, provisioning
 from bench.workbench import made
 
 MEASURES = {
     "noop": noop.measure,
     "change": change.measure,
     "growth": growth.measure,
+    "judges": judges.measure,  # which installs on the host what it judges with
     "life": life.measure,  # which ends with another server
     "provisioning": provisioning.measure,  # and this with one that is not configured by `up`
 }

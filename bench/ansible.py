@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench import environment
 from bench.workbench import Measured
 from connector import memory
 from connector.session import Question
@@ -24,18 +25,7 @@ from workbench.host import program_path
 from workbench.outputs import ADMIN
 from workbench.stack import ROOT
 
-ENVIRONMENT = ROOT / ".cache" / "bench-ansible"
 PLAYBOOK = ROOT / "bench" / "playbooks" / "noop.yml"
-
-
-def install() -> Path:
-    """ansible-playbook, in an environment of its own, as uv.lock has it."""
-    uv = ROOT / ".cache" / "uv" / "bin" / "uv"
-    environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT), "UV_PYTHON_DOWNLOADS": "never"}
-    environment |= {"UV_CACHE_DIR": str(ROOT / ".cache" / "uv-packages")}
-    command = [str(uv), "sync", "--frozen", "--quiet", "--only-group", "bench"]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
-    return ENVIRONMENT / "bin" / "ansible-playbook"
 
 
 def asked(bench: Measured) -> list[Question]:
@@ -89,7 +79,7 @@ def fetch(bench: Measured, variables: dict[str, Any], folder: Path) -> None:
 @contextmanager
 def playbook(bench: Measured) -> Iterator[tuple[int, Callable[[], None]]]:
     """How much the playbook checks, and a function that runs it once and fails where it changed anything."""
-    program = install()
+    program = environment.program("ansible-playbook")
     facts = bench.outputs
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

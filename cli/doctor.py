@@ -1,17 +1,45 @@
-"""`workbench doctor`: what a run that died, or a lost state, has left of a stack; shown, not repaired."""
+"""`workbench doctor`: what is to be put right of a stack, its server and its pages; shown with the command that does.
+
+Three places are looked at: the stack and AWS (what a run that died, or a lost state, has left), the server from inside
+(its own report, asked once over SSH), and the server from here, as anybody sees it.
+"""
 
 import json
-from dataclasses import asdict
+import ssl
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
-from cli import account, common, locks, repair
+from cli import account, cloud, common, findings, locks, outside, remote, repair
 from cli.common import JsonOption, StackOption, YesOption, console
+from cli.findings import Finding
 from cli.progress import interrupted
+from workbench import stack as stacks
 from workbench.errors import WorkbenchError
+from workbench.host import program_path
+from workbench.outputs import Outputs
 
+PROGRAM = program_path("doctor")
+_PROGRAM_SECONDS = 60
 _UNWELL = 3  # exit status, as of `workbench status`
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What Pulumi and AWS say of a stack. `held` is None where the backend does not tell of locks."""
+
+    name: str
+    held: list[locks.Holder] | None
+    unfinished: list[str]
+    left: list[account.Found]
+
+    @property
+    def is_well(self) -> bool:
+        return not (self.held or self.unfinished or self.left)
 
 
 def doctor(
@@ -22,57 +50,123 @@ def doctor(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what `up` would repair, and what is in AWS that no state knows; exit status 3 where there is something."""
+    """Show what is to be put right, with the command for it: the stack, AWS, the server, its pages; status 3 if any.
+
+    Of the stack: what `up` would repair, and what is in AWS that no state knows. Of the server: ports and certificate
+    and headers as they look from here; listeners, security fixes, failed logins, disk, memory and units from inside.
+    """
     name = common.enter(stack)
-    exported = repair.export(name)
-    left = repair.left_over(name, exported)
-    held = locks.of(name)
-    living = [holder for holder in held or () if not holder.is_dead()]
+    with Console(stderr=True).status(f"Looking at stack {name} ..."):  # on a terminal only
+        exported = repair.export(name)
+        held = locks.of(name)
+        living = [holder for holder in held or () if not holder.is_dead()]
+        unfinished = [] if living else _unfinished(exported)  # else it is at it now
+        with ThreadPoolExecutor(1) as pool:
+            left = pool.submit(repair.left_over, name, exported)
+            found = [] if remove else examine(stacks.outputs_in(exported))
+            seen = Stack(name, held, unfinished, left.result())
     if remove:
         if living:
             raise WorkbenchError(
                 f"{_locked(name, living[0])} What it is at may be among it; nothing was removed."
             )
-        _remove(name, left, remove, yes)
+        _remove(name, seen.left, remove, yes)
         return
-    unfinished = [] if living else _unfinished(exported)  # else it is at it now
     if as_json:
-        typer.echo(json.dumps(_report(name, held, unfinished, left), indent=2))
+        typer.echo(json.dumps(_report(seen, found), indent=2))
     else:
-        _tell(name, held, unfinished, left)
-    if held or unfinished or left:
+        _tell(seen, found)
+    if not seen.is_well or any(not one.note for one in found):
         raise typer.Exit(_UNWELL)
 
 
-def _tell(
-    name: str, held: list[locks.Holder] | None, unfinished: list[str], left: list[account.Found]
-) -> None:
-    if held is None:
-        console.print("Whether the stack is locked cannot be told for a backend of this kind.")
-    for line in [*(_locked(name, holder) for holder in held or ()), *unfinished]:
-        console.print(line, markup=False)
-    if left:
-        repair.tell_left_over(left)
-    if not (held or unfinished or left):
-        lock = "" if held is None else "no lock, "
-        console.print(
-            f"Stack {name} is well: {lock}nothing unfinished, nothing in AWS that its state does not know."
+def examine(facts: Outputs | None) -> list[Finding]:
+    """What is found at the server, from inside and from here; nothing where there is none."""
+    server = cloud.instance(facts) if facts else None  # an old address may be somebody else's by now
+    if facts is None or server is None:
+        return []
+    if server.state != "running":
+        what = f"The server {server.id} is {server.state}, so that nobody can work."
+        return [Finding("server", what, "workbench up")]
+    with ThreadPoolExecutor(1) as pool:
+        usual = pool.submit(outside.answering, facts.address, {*findings.OPEN, *outside.USUAL})
+        told = _told(facts)
+        inside = [told] if isinstance(told, Finding) else list(findings.of_host(told))
+        host = {} if isinstance(told, Finding) else told
+        asked = findings.ports_beyond_loopback(host) - findings.OPEN - set(outside.USUAL)
+        ports = usual.result() | outside.answering(facts.address, asked)
+    return [*inside, *outside.of_ports(ports), *_shown(facts, host, ports)]
+
+
+def _told(facts: Outputs) -> Mapping[str, Any] | Finding:
+    """The host's own report, or why there is none."""
+    try:
+        return remote.report_of(facts, PROGRAM, _PROGRAM_SECONDS, "how it is")
+    except WorkbenchError as error:
+        reason = findings.plain(error)
+    if "command not found" in reason:
+        return Finding(
+            "server", "The server has not been configured by this version yet.", "workbench deploy", note=True
         )
+    what = f"{reason} AWS says that it runs; if nothing gets in, start it again from there."
+    return Finding("server", what, f"aws ec2 reboot-instances --instance-ids {facts.instance_id}")
 
 
-def _report(
-    name: str, held: list[locks.Holder] | None, unfinished: list[str], left: list[account.Found]
-) -> dict[str, Any]:
-    """{stack, locks (null where the backend does not tell), unfinished, left_over}."""
+def _shown(facts: Outputs, host: Mapping[str, Any], ports: set[int]) -> Iterator[Finding]:
+    """What is found of certificate and pages, where they can be had from here."""
+    if findings.HTTPS not in ports:
+        return
+    paths = [one["path"] for one in host.get("services", {}).get("of", {}).values() if one["path"]]
+    wanted = host.get("certificate", {"server": None})
+    try:
+        shown = outside.certificate(facts.address, facts.host_name, host.get("ca"))
+        yield from outside.of_certificate(shown, facts.host_name, wanted["server"])
+        pages = outside.pages(facts.address, facts.host_name, ["/", *paths])
+        yield from outside.of_pages(pages, trusted=shown.refused is None)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        what = f"{facts.url} could not be looked at: {findings.plain(error)}."
+        yield Finding("pages", what, "workbench status")
+
+
+def _tell(seen: Stack, found: list[Finding]) -> None:
+    if seen.held is None:
+        console.print("Whether the stack is locked cannot be told for a backend of this kind.")
+    for line in [*(_locked(seen.name, holder) for holder in seen.held or ()), *seen.unfinished]:
+        console.print(line, markup=False)
+    if seen.left:
+        repair.tell_left_over(seen.left)
+    ailing = [one for one in found if not one.note]
+    for one in [*(one for one in found if one.note), *ailing]:
+        console.print(f"{'note: ' if one.note else ''}{one.about}: {one.what}", markup=False)
+        if one.command:
+            console.print(f"    {one.command}", markup=False)
+    if seen.is_well:
+        lock = "" if seen.held is None else "no lock, "
+        console.print(
+            f"Stack {seen.name} is well: {lock}nothing unfinished, nothing in AWS that its state does not know."
+        )
+    if ailing:
+        console.print(f"At the server {len(ailing)} thing{'s' if len(ailing) > 1 else ''} to put right.")
+    elif found:
+        console.print("At the server nothing was found to put right.")
+
+
+def _report(seen: Stack, found: list[Finding]) -> dict[str, Any]:
+    """{stack, locks (null where the backend does not tell), unfinished, left_over, findings, notes}."""
     told = [
         {**asdict(holder), "since": holder.since.isoformat(), "dead": holder.is_dead()}
-        for holder in held or ()
+        for holder in seen.held or ()
+    ]
+    listed = [
+        ({"about": one.about, "what": one.what, "command": one.command or None}, one.note) for one in found
     ]
     return {
-        "stack": name,
-        "locks": None if held is None else told,
-        "unfinished": unfinished,
-        "left_over": [asdict(one.what) for one in left],
+        "stack": seen.name,
+        "locks": None if seen.held is None else told,
+        "unfinished": seen.unfinished,
+        "left_over": [asdict(one.what) for one in seen.left],
+        "findings": [one for one, note in listed if not note],
+        "notes": [one for one, note in listed if note],
     }
 
 

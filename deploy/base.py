@@ -178,7 +178,7 @@ def kernel() -> None:
 
 
 def guarded(services: Services) -> list[int]:
-    """The ports on loopback that only root and the proxies' group may ask: the proxy's, on one that users cannot take."""
+    """The ports on loopback that only root and the proxies may ask: services with a page, where users cannot listen."""
     ports = [getattr(service, "port", None) for _, service in services.enabled() if service.path]
     return [port for port in ports if port and port in RESERVED_PORTS]
 

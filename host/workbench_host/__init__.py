@@ -12,6 +12,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "ask": "ask",
     "certificate": "certificate",
     "container-users": "container_users",
+    "doctor": "checkup.program",
     "environment": "environments",
     "health": "health",
     "hostkeys": "hostkeys",

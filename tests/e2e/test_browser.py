@@ -3,10 +3,11 @@
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from tests.workbench_in_lab import Workbench
 from workbench.stack import ROOT
@@ -121,6 +122,94 @@ def test_a_person_logs_in_and_computes_in_a_notebook(
     page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
+class Notebook:
+    """A new notebook in an open JupyterLab, whose cells are run one after the other."""
+
+    def __init__(self, page: Page, kernel: str) -> None:
+        self.page = page
+        page.locator(f".jp-LauncherCard[data-category='Notebook'][title^='{kernel}']").first.click()
+        self.panel = page.locator(".jp-NotebookPanel:visible")
+        self.wait_for_kernel(kernel)
+        self.panel.locator(".jp-Cell .cm-content").first.click()
+
+    def wait_for_kernel(self, kernel: str) -> None:
+        """What the notebook is run in before its kernel answers is lost."""
+        status = self.page.locator("#jp-main-statusbar").get_by_text(re.compile(rf"^{kernel}.*\| Idle"))
+        expect(status).to_be_visible(timeout=SPAWN_TIMEOUT)
+
+    def run(self, code: str) -> Locator:
+        """Types code into the last cell and runs it; gives back that cell. The next one is made by JupyterLab."""
+        cells = self.panel.locator(".jp-CodeCell")
+        number = cells.count()
+        self.page.keyboard.insert_text(code)
+        self.page.keyboard.press("Shift+Enter")
+        expect(cells).to_have_count(number + 1)
+        return cells.nth(number - 1)
+
+    def output(self, code: str) -> Locator:
+        """The output of the cell that this code is typed into and run in."""
+        return self.run(code).locator(".jp-OutputArea-output").first
+
+    def press(self, button: str) -> None:
+        """A button of the notebook's toolbar, by JupyterLab's name of it."""
+        self.panel.locator(f".jp-NotebookPanel-toolbar [data-jp-item-name='{button}'] jp-button").click()
+
+    def typing_goes_on(self) -> None:
+        """The toolbar has the keyboard after a click there."""
+        self.panel.locator(".jp-CodeCell .cm-content").last.click()
+
+
+@dataclass(frozen=True)
+class Words:
+    """What one language's cells say."""
+
+    kernel: str
+    remember: str
+    sleep: str
+    is_known: str
+    yes: str
+    no: str
+
+
+PYTHON = Words("Python 3", "x = 7", "import time; time.sleep(600)", "'x' in globals()", "True", "False")
+R = Words("R", "x <- 7", "Sys.sleep(600)", "exists('x')", "TRUE", "FALSE")
+WIDGET = """import ipywidgets
+ipywidgets.interact(lambda n: print("is", 4 * n), n=ipywidgets.IntText(5));"""
+
+
+def test_a_widget_answers_and_both_kernels_are_interrupted_and_restarted_without_an_error(
+    page: Page, workbench: Workbench
+) -> None:
+    said = console_of(page)
+    open_lab(page, workbench)
+    for words in (PYTHON, R):
+        notebook = Notebook(page, words.kernel)
+        if words is PYTHON:
+            cell = notebook.run(WIDGET)
+            expect(cell.get_by_text("is 20")).to_be_visible(timeout=SPAWN_TIMEOUT)
+            cell.locator("input[type=number]").fill("6")
+            cell.locator("input[type=number]").press("Enter")
+            expect(cell.get_by_text("is 24")).to_be_visible()
+            notebook.typing_goes_on()
+        notebook.run(words.remember)
+        sleeping = notebook.run(words.sleep).locator(".jp-InputPrompt")
+        expect(sleeping).to_have_text("[*]:")
+        notebook.press("interrupt")
+        expect(sleeping).not_to_have_text("[*]:")  # 600 s before it would have ended
+        notebook.typing_goes_on()
+        expect(notebook.output(words.is_known)).to_have_text(re.compile(rf"^\s*{words.yes}\s*$"))
+        notebook.press("restart")
+        page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
+        notebook.wait_for_kernel(words.kernel)
+        notebook.typing_goes_on()
+        forgotten = notebook.output(words.is_known)
+        expect(forgotten).to_have_text(re.compile(rf"^\s*{words.no}\s*$"), timeout=SPAWN_TIMEOUT)
+        page.get_by_title("New Launcher", exact=True).click()
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "kernels.png")
+    assert errors_in(said) == []
+
+
 SHINY = """library(shiny)
 shinyApp(fluidPage(numericInput("n", "n", 5), textOutput("product")), function(input, output) {
   output$product <- renderText(paste("is", 4 * input$n))
@@ -178,6 +267,7 @@ def test_a_shiny_app_computes_and_cannot_act_as_its_visitor(page: Page, decorate
     assert page.evaluate(reach) == "kept apart"
 
 
+@pytest.mark.long
 def test_a_person_uploads_500_mb_and_finds_it_in_a_terminal_without_an_error(
     page: Page, workbench: Workbench, tmp_path: Path
 ) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import typer
 
-from cli import account, common, doctor, locks, repair, stack
+from cli import account, cloud, common, doctor, locks, outside, remote, repair, stack
+from cli.findings import Finding
 from workbench import leftovers
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
 
 PENDING = {"type": "creating", "resource": {"urn": "urn:pulumi:prod::workbench::aws:ec2/vpc:Vpc::vpc"}}
 ADDRESS = account.Found(
@@ -90,6 +92,8 @@ def test_what_a_doctor_finds_is_there_for_programs(find: Any, capsys: pytest.Cap
         "locks": None,
         "unfinished": [],
         "left_over": [],
+        "findings": [],
+        "notes": [],
     }
 
 
@@ -111,3 +115,85 @@ def test_a_destroy_whose_state_was_lost_tells_what_is_paid_for_still(
     said = capsys.readouterr().out
     assert "knows no data volume" in said
     assert "address eipalloc-1 (192.0.2.1), about 3.65 USD a month" in said
+
+
+FACTS = Outputs(
+    stack="prod", region="eu-west-1", zone="eu-west-1a", address="127.7.7.7", host_name="127.7.7.7",
+    instance_id="i-0123", instance_type="t3.large", architecture="x86_64", vcpus=2, memory_mib=8192,
+    volume_id="vol-0123", url="https://127.7.7.7/", ssh="ssh admin@127.7.7.7",
+)  # fmt: skip
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Says what AWS and the server are to say; nothing listens at its address."""
+
+    def set_(state: str | None, told: str | dict[str, Any]) -> None:
+        found = None if state is None else cloud.Instance("i-0123", "t3.large", state)
+        monkeypatch.setattr(cloud, "instance", lambda facts: found)
+
+        def report_of(*_: object) -> dict[str, Any]:
+            if isinstance(told, str):
+                raise WorkbenchError(told)
+            return told
+
+        monkeypatch.setattr(remote, "report_of", report_of)
+        monkeypatch.setattr(outside, "answering", lambda address, ports: set())
+
+    return set_
+
+
+def test_a_server_that_is_stopped_is_to_be_started(server: Any) -> None:
+    server("stopped", {})
+    (one,) = doctor.examine(FACTS)
+    assert (one.what, one.command) == (
+        "The server i-0123 is stopped, so that nobody can work.",
+        "workbench up",
+    )
+
+
+def test_without_a_server_there_is_nothing_to_look_at(server: Any) -> None:
+    server(None, {})
+    assert doctor.examine(FACTS) == []
+    assert doctor.examine(None) == []
+
+
+def test_a_server_that_does_not_answer_is_a_finding_with_the_reason(server: Any) -> None:
+    server("running", "127.7.7.7 could not be asked for how it is: Connection refused")
+    one, closed = doctor.examine(FACTS)
+    assert one.what.startswith("127.7.7.7 could not be asked for how it is: Connection refused")
+    assert one.command == "aws ec2 reboot-instances --instance-ids i-0123"
+    assert closed.note
+
+
+def test_a_server_that_was_never_configured_is_no_ailment(server: Any) -> None:
+    server("running", "127.7.7.7 could not be asked: sudo: /usr/local/...: command not found")
+    assert all(one.note for one in doctor.examine(FACTS))
+
+
+def test_findings_are_told_with_their_commands_and_make_the_status_3(
+    find: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find(held=[])
+    note = Finding("logins", "Failed logins in 24 hours: SSH [9].", note=True)
+    monkeypatch.setattr(doctor, "examine", lambda facts: [note])
+    doctor.doctor()
+    assert capsys.readouterr().out == (
+        "note: logins: Failed logins in 24 hours: SSH [9].\n"
+        "Stack prod is well: no lock, nothing unfinished, nothing in AWS that its state does not know.\n"
+        "At the server nothing was found to put right.\n"
+    )
+    monkeypatch.setattr(
+        doctor, "examine", lambda facts: [Finding("ports", "Port 1 answers.", "workbench x"), note]
+    )
+    with pytest.raises(typer.Exit) as ended:
+        doctor.doctor()
+    assert ended.value.exit_code == 3
+    told = capsys.readouterr().out
+    assert "\nports: Port 1 answers.\n    workbench x\n" in told
+    assert told.endswith("At the server 1 thing to put right.\n")
+    with pytest.raises(typer.Exit):
+        doctor.doctor(as_json=True)
+    report = json.loads(capsys.readouterr().out)
+    assert report["findings"] == [{"about": "ports", "what": "Port 1 answers.", "command": "workbench x"}]
+    assert [one["about"] for one in report["notes"]] == ["logins"]

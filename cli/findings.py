@@ -1,0 +1,200 @@
+"""What `workbench doctor` has to say, and what it makes of the facts that the host told of itself."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.host import SSH_PORT
+from workbench.settings.services import Proxy
+
+HTTPS = Proxy.https_port
+OPEN = frozenset({SSH_PORT, Proxy.http_port, HTTPS})  # what the firewall lets in
+DHCP = frozenset({68, 546})  # where the host itself asks for its address
+EXPOSURE = 4.0  # of a unit, by `systemd-analyze security`: docs/security.md, "Units"
+FULL = 0.9  # of a disk, or of its inodes
+LITTLE_MEMORY = 0.05  # of all, still to be had
+STALE_DAYS = 3  # of apt's lists, which are fetched every day
+SILENT_SECONDS = 90  # of health, which writes every 15 s
+MANY_FAILURES = 20  # of one address, where nothing bans it
+FEW = 8  # of many numbers that are listed
+ON_HOST = "workbench ssh -- "
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing, in a sentence, and the command that mends it or shows more. A note asks for nothing to be done."""
+
+    about: str
+    what: str
+    command: str = ""
+    note: bool = False
+
+
+def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the host's own report (host/workbench_host/checkup/program.py) has in it that is worth knowing."""
+    judges: dict[str, Callable[[Any], Iterator[Finding]]] = {
+        "listeners": _listeners,
+        "upkeep": _upkeep,
+        "units": _units,
+        "services": _services,
+        "disk": _disk,
+        "memory": _memory,
+        "logins": lambda logins: _logins(logins, told.get("banned"), told["unknown"].get("banned")),
+    }
+    for name, judge in judges.items():
+        if name in told:
+            yield from judge(told[name])
+    for name, reason in told["unknown"].items():
+        yield Finding(
+            name, f"This could not be found out on the host: {plain(reason)}", f"{ON_HOST}sudo journalctl -e"
+        )
+
+
+def plain(text: object) -> str:
+    """Text of somebody else's choosing, as a terminal may be given it."""
+    return "".join(sign if sign.isprintable() else "?" for sign in str(text))
+
+
+def ports_beyond_loopback(told: Mapping[str, Any]) -> set[int]:
+    """The TCP ports on which something on the host takes connections from elsewhere."""
+    return {
+        one["port"] for one in told.get("listeners", ()) if one["protocol"] == "tcp" and not one["loopback"]
+    }
+
+
+def _listeners(listeners: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """One of all that a unit of somebody's, or a program, listens on: who opens thousands of ports fills no screen."""
+    within: dict[str, set[int]] = {}
+    beyond: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for one in listeners:
+        who = (
+            f"{plain(one['unit'] or one['program'] or 'somebody').removesuffix('.service')} of {one['user']}"
+        )
+        if one["loopback"]:
+            within.setdefault(who, set()).add(one["port"])
+        elif one["port"] not in (OPEN if one["protocol"] == "tcp" else DHCP):
+            beyond.setdefault((who, f"{one['protocol'].upper()} of {one['address']}"), []).append(one)
+    for (who, where), found in beyond.items():
+        what = f"{who} listens on {where}, port {_some({one['port'] for one in found})}"
+        pids = sorted({one["pid"] for one in found if one["pid"]})
+        command = f"{ON_HOST}sudo kill {_some(pids, ' ')}" if pids else f"{ON_HOST}sudo ss -lntup"
+        yield Finding("listeners", f"{what}: only the firewall keeps others from it.", command)
+    if within:
+        listed = "; ".join(f"{who} {_some(ports)}" for who, ports in within.items())
+        yield Finding("listeners", f"On loopback: {listed}.", note=True)
+
+
+def _some(numbers: Collection[int], between: str = ", ") -> str:
+    """The first few of them, and how many more there are (which a command does not need to be told)."""
+    first = sorted(numbers)[:FEW]
+    more = f" and {len(numbers) - FEW} more" if len(numbers) > FEW and between != " " else ""
+    return between.join(map(str, first)) + more
+
+
+def _upkeep(upkeep: Mapping[str, Any]) -> Iterator[Finding]:
+    if fixes := upkeep["security"]:
+        more = f" and {len(fixes) - 3} more" if len(fixes) > 3 else ""
+        yield Finding(
+            "updates",
+            f"Security fixes that are not installed yet: {', '.join(fixes[:3])}{more}. They come by themselves within "
+            "a day.",
+            f"{ON_HOST}sudo unattended-upgrade",
+        )
+    age = upkeep["lists_age_days"]
+    if age is None or age > STALE_DAYS:
+        since = "never" if age is None else f"{age:.0f} days ago"
+        yield Finding(
+            "updates",
+            f"Debian's archives were last asked for fixes {since}, so it is not known which there are.",
+            f"{ON_HOST}'sudo apt-get update && systemctl status apt-daily.timer'",
+        )
+    if upkeep["reboot"]:
+        yield Finding(
+            "restart",
+            f"The host has to be started again: {plain(upkeep['reboot'])}. That ends what people have running.",
+            f"{ON_HOST}sudo systemctl reboot",
+        )
+
+
+def _units(units: Mapping[str, Any]) -> Iterator[Finding]:
+    for unit in units["failed"]:
+        yield Finding(
+            "units",
+            f"{plain(unit)} failed.",
+            f"{ON_HOST}'sudo journalctl -e -u {unit}; sudo systemctl restart {unit}'",
+        )
+    if not units["firewall"]:
+        yield Finding(
+            "firewall",
+            "The rules of the host's firewall are not in force.",
+            f"{ON_HOST}sudo systemctl restart workbench-firewall",
+        )
+    for unit, exposure in sorted(units["exposure"].items(), key=lambda one: -one[1]):
+        if exposure > EXPOSURE:
+            yield Finding(
+                "exposure",
+                f"{unit} could reach more than it needs: exposure {exposure}, at most {EXPOSURE} is ours.",
+                "workbench deploy",
+            )
+
+
+def _services(services: Mapping[str, Any]) -> Iterator[Finding]:
+    if services["age_s"] > SILENT_SECONDS:
+        yield Finding(
+            "services",
+            f"Whether the services answer was last looked at {services['age_s']} s ago.",
+            f"{ON_HOST}sudo systemctl restart workbench-health",
+        )
+        return
+    for name, service in services["of"].items():
+        if service.get("state") == "down":
+            yield Finding(
+                "services",
+                f"{name} is down: {plain(service.get('detail', ''))}.",
+                f"{ON_HOST}sudo systemctl restart {' '.join(service['units'])}",
+            )
+
+
+def _disk(disks: Mapping[str, Mapping[str, float] | None]) -> Iterator[Finding]:
+    for path, size in disks.items():
+        setting = "rootVolumeGib" if path == "/" else "dataVolumeGib"
+        grow = f"set workbench:{setting} higher, then `workbench up`"
+        if size is None:
+            yield Finding("disk", f"Nothing is mounted at {path}.", "workbench deploy")
+        elif size["used_gib"] > FULL * size["total_gib"]:
+            used = f"{size['used_gib']:.1f} GiB of {size['total_gib']:.1f} GiB"
+            yield Finding("disk", f"The disk at {path} is nearly full ({used}): {grow}.", "workbench users")
+        elif size.get("inodes", 0) > FULL:
+            what = f"The disk at {path} has room for few more files ({size['inodes']:.0%} of inodes used): {grow}."
+            yield Finding("disk", what, "workbench users")
+
+
+def _memory(memory: Mapping[str, int]) -> Iterator[Finding]:
+    left = memory["total_mib"] - memory["used_mib"]
+    if left < LITTLE_MEMORY * memory["total_mib"]:
+        yield Finding(
+            "memory",
+            f"{left} MiB of {memory['total_mib']} MiB of memory are left. `workbench up --size TYPE` makes it more.",
+            f"{ON_HOST}'systemd-cgtop -b -n 1 -m -1 | head -20'",
+        )
+
+
+def _logins(logins: Mapping[str, Any], banned: list[str] | None, silent: str | None) -> Iterator[Finding]:
+    counted = {name: service["count"] for name, service in logins["services"].items()}
+    if counted:
+        listed = ", ".join(f"{name} {count}" for name, count in sorted(counted.items()))
+        out = f"; banned now: {', '.join(banned) or 'nobody'}" if banned is not None else ""
+        yield Finding("logins", f"Failed logins in {logins['hours']} hours: {listed}{out}.", note=True)
+    if banned is not None or silent:
+        return  # what bans does its work, or is told of as what could not be found out
+    for name, service in logins["services"].items():
+        for address, count in service["addresses"].items():
+            if (
+                address and count >= MANY_FAILURES and name != "SSH"
+            ):  # which takes keys only: no guess can be right
+                yield Finding(
+                    "logins",
+                    f"{plain(address)} failed {count} times to log in to {name} in {logins['hours']} hours, "
+                    "and nothing bans it.",
+                    "workbench deploy",
+                )

@@ -1,0 +1,90 @@
+"""doctor: what `workbench doctor` asks of the host, in JSON on standard output. For root; it changes nothing.
+
+{"listeners", "upkeep", "logins", "banned", "units", "disk", "memory", "services", "certificate", "ca"}; what could not
+be found out is missing there and stands under "unknown" with the reason: {name: reason}.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from workbench_host import health, tools
+from workbench_host.checkup import listeners, logins, units, upkeep
+
+CA = Path(tools.CONFIG) / "ca.crt"
+CERTIFICATE = Path(tools.CONFIG) / "certificate.json"
+
+
+def disk() -> dict[str, dict[str, float] | None]:
+    """As in health's report, with `inodes`, the part of them that is in use."""
+    found = {}
+    for path in ("/", tools.DATA_VOLUME):
+        size = health.disk(path)
+        if size:
+            told = os.statvfs(path)
+            size["inodes"] = round(1 - told.f_ffree / told.f_files, 3) if told.f_files else 0.0
+        found[path] = size
+    return found
+
+
+def services() -> dict[str, Any]:
+    """What health last wrote of each service, with its units and path: at most 15 s old while that runs."""
+    asked = json.loads(health.CONFIG.read_text())["services"]
+    written = health.FOLDER / "health.json"
+    told = json.loads(written.read_text())["services"]
+    return {
+        "age_s": round(time.time() - written.stat().st_mtime),
+        "of": {
+            name: {**told.get(name, {}), "units": one["units"], "path": one["path"]}
+            for name, one in asked.items()
+        },
+    }
+
+
+def certificate() -> dict[str, Any]:
+    """{domain, server}: the workbench's name, if it has one, and the ACME CA that is to vouch, if any."""
+    config = json.loads(CERTIFICATE.read_text())
+    return {"domain": config["domain"], "server": config["server"]}
+
+
+PARTS: dict[str, Callable[[], Any]] = {
+    "listeners": listeners.report,
+    "upkeep": upkeep.report,
+    "logins": logins.report,
+    "banned": logins.banned,
+    "units": units.report,
+    "disk": disk,
+    "memory": health.memory,
+    "services": services,
+    "certificate": certificate,
+    "ca": CA.read_text,
+}
+
+
+def report() -> dict[str, Any]:
+    """All parts at once: most of them wait for another program."""
+    found: dict[str, Any] = {"unknown": {}}
+    with ThreadPoolExecutor(len(PARTS)) as pool:
+        running: dict[str, Future[Any]] = {name: pool.submit(part) for name, part in PARTS.items()}
+        for name, part in running.items():
+            try:
+                found[name] = part.result()
+            except Exception as error:  # of whatever kind: the other parts are worth knowing
+                found["unknown"][name] = tools.reason(error)
+    return found
+
+
+def main(arguments: Sequence[str]) -> int:
+    if arguments:
+        print("doctor takes no arguments.", file=sys.stderr)
+        return 2
+    if os.geteuid() != 0:
+        print("Only root may ask this; run it with sudo.", file=sys.stderr)
+        return 1
+    print(json.dumps(report()))
+    return 0

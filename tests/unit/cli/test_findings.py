@@ -1,0 +1,132 @@
+"""What `workbench doctor` makes of a host's report: each kind of finding, with the command for it."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from cli import findings
+from cli.findings import Finding
+
+GIB = {"used_gib": 1.0, "total_gib": 10.0, "inodes": 0.1}
+WELL: dict[str, Any] = {
+    "unknown": {},
+    "listeners": [
+        {"protocol": "tcp", "address": "::", "port": 443, "loopback": False, "user": "caddy", "pid": 9,
+         "program": "caddy", "unit": "caddy.service"},
+        {"protocol": "udp", "address": "192.0.2.1", "port": 68, "loopback": False, "user": "root", "pid": 7,
+         "program": "systemd-network", "unit": "systemd-networkd.service"},
+    ],
+    "upkeep": {"security": [], "lists_age_days": 0.5, "reboot": None},
+    "logins": {"hours": 24, "services": {}},
+    "banned": None,
+    "units": {"failed": [], "exposure": {"caddy.service": 1.7}, "firewall": True},
+    "disk": {"/": GIB, "/srv/workbench": GIB},
+    "memory": {"used_mib": 1000, "total_mib": 8000},
+    "services": {"age_s": 4, "of": {"proxy": {"state": "up", "detail": "", "units": ["caddy.service"], "path": None}}},
+}  # fmt: skip
+
+
+def found(**parts: Any) -> list[Finding]:
+    """What is found where these parts of a well host's report are otherwise; None: a part is missing."""
+    told = {**copy.deepcopy(WELL), **parts}
+    return list(
+        findings.of_host({name: part for name, part in told.items() if part is not None or name == "banned"})
+    )
+
+
+def the_one(**parts: Any) -> Finding:
+    (one,) = found(**parts)
+    return one
+
+
+def listener(port: int, **changes: Any) -> dict[str, Any]:
+    user = {"user": "grace", "pid": 42, "program": "python3", "unit": "session-3.scope"}
+    return {"protocol": "tcp", "address": "0.0.0.0", "port": port, "loopback": False, **user, **changes}
+
+
+def login(address: str, count: int, service: str = "JupyterHub") -> dict[str, Any]:
+    return {"hours": 24, "services": {service: {"count": count, "addresses": {address: count}}}}
+
+
+def test_a_well_host_has_nothing_to_be_told_of() -> None:
+    assert found() == []
+
+
+def test_what_listens_beyond_loopback_is_named_with_whose_it_is_and_how_it_ends() -> None:
+    one = the_one(listeners=[listener(9999)])
+    assert one.what.startswith("session-3.scope of grace listens on TCP of 0.0.0.0, port 9999: ")
+    assert one.command == "workbench ssh -- sudo kill 42"
+    assert not one.note
+
+
+def test_who_listens_on_thousands_of_ports_is_one_finding() -> None:
+    one = the_one(listeners=[listener(port) for port in range(2000, 9000)])
+    assert "port 2000, 2001, 2002, 2003, 2004, 2005, 2006, 2007 and 6992 more: " in one.what
+    assert one.command == "workbench ssh -- sudo kill 42"
+
+
+def test_a_name_that_a_process_gave_itself_does_not_reach_the_terminal_as_it_is() -> None:
+    one = the_one(listeners=[listener(9999, program="\x1b]0;x\x07", unit=None)])
+    assert "\x1b" not in one.what
+    assert "?]0;x?" in one.what
+
+
+def test_what_listens_on_loopback_is_a_note() -> None:
+    hub = listener(8081, loopback=True, address="127.0.0.1", user="root", unit="jupyterhub.service")
+    hers = listener(5000, loopback=True, address="127.0.0.1", unit=None)
+    one = the_one(listeners=[hub, hers])
+    assert one.note
+    assert one.what == "On loopback: jupyterhub of root 8081; python3 of grace 5000."
+
+
+@pytest.mark.parametrize(
+    ("parts", "says", "command"),
+    [
+        ({"upkeep": {"security": ["a 1", "b 2", "c 3", "d 4"], "lists_age_days": 0, "reboot": None}},
+         "a 1, b 2, c 3 and 1 more", "unattended-upgrade"),
+        ({"upkeep": {"security": [], "lists_age_days": 8.2, "reboot": None}}, "8 days ago", "apt-get update"),
+        ({"upkeep": {"security": [], "lists_age_days": None, "reboot": None}}, "never", "apt-get update"),
+        ({"upkeep": {"security": [], "lists_age_days": 0, "reboot": "the kernel 6.12 was installed"}},
+         "the kernel 6.12", "systemctl reboot"),
+        ({"units": {"failed": ["a.service"], "exposure": {}, "firewall": True}}, "a.service failed",
+         "restart a.service"),
+        ({"units": {"failed": [], "exposure": {}, "firewall": False}}, "firewall", "restart workbench-firewall"),
+        ({"units": {"failed": [], "exposure": {"a.service": 4.1, "b.service": 4.0}, "firewall": True}},
+         "a.service could reach more", "workbench deploy"),
+        ({"services": {"age_s": 400, "of": {}}}, "400 s ago", "restart workbench-health"),
+        ({"services": {"age_s": 4, "of": {"r": {"state": "down", "detail": "no answer", "units": ["r.service"]}}}},
+         "r is down: no answer", "restart r.service"),
+        ({"disk": {"/": GIB, "/srv/workbench": None}}, "Nothing is mounted", "workbench deploy"),
+        ({"disk": {"/": {**GIB, "used_gib": 9.1}}}, "rootVolumeGib", "workbench users"),
+        ({"disk": {"/srv/workbench": {**GIB, "inodes": 0.95}}}, "95% of inodes", "workbench users"),
+        ({"memory": {"used_mib": 7900, "total_mib": 8000}}, "100 MiB of 8000 MiB", "systemd-cgtop"),
+        ({"upkeep": None, "unknown": {"upkeep": "apt-get: E: dpkg"}}, "apt-get: E: dpkg", "journalctl"),
+    ],
+)  # fmt: skip
+def test_each_ailment_is_a_sentence_with_its_command(parts: dict[str, Any], says: str, command: str) -> None:
+    one = the_one(**parts)
+    assert says in one.what
+    assert command in one.command
+    assert not one.note
+
+
+def test_many_failed_logins_of_one_address_ail_only_where_nothing_bans_and_a_password_could_be_right() -> (
+    None
+):
+    note, one = found(logins=login("192.0.2.1", 20))
+    assert note.note
+    assert one.what.startswith("192.0.2.1 failed 20 times to log in to JupyterHub")
+    assert the_one(logins=login("192.0.2.1", 19)).note
+    assert the_one(logins=login("192.0.2.1", 4000, "SSH")).note
+    assert the_one(logins=login("", 4000, "RStudio")).note
+    banned = the_one(logins=login("192.0.2.1", 4000), banned=["192.0.2.1"])
+    assert banned.note
+    assert banned.what.endswith("banned now: 192.0.2.1.")
+
+
+def test_where_the_bans_do_not_work_that_is_what_is_said() -> None:
+    silent = "fail2ban does not answer: Is fail2ban running?"
+    note, one = found(logins=login("192.0.2.1", 99), banned=None, unknown={"banned": silent})
+    assert note.note
+    assert silent in one.what

@@ -1,0 +1,192 @@
+"""What the host finds out of itself for `workbench doctor`; what /proc, apt and the journal say was recorded."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from workbench_host.checkup import listeners, logins, program, units, upkeep
+
+TCP = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7729458 1 00000000e214a85d 100 0 0 10 0
+   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 7702631 1 000000004b30e710 100 0 0 10 0
+   2: 0100007F:C7A5 00000000:0000 0A 00000000:00000000 00:00000000 00000000  2000        0 7748035 1 00000000d245601a 100 0 0 10 0
+   3: 0100007F:1F91 0100007F:8306 01 00000000:00000000 00:00000000 00000000     0        0 7730343 1 0000000095ba4a4f 20 4 31 18 -1
+"""  # noqa: E501
+TCP6 = """\
+  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000000000000000000000000000:01BB 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000   995        0 7738416 2 000000004ed3fa34 100 0 0 10 0
+   1: 0000000000000000FFFF00000100007F:2710 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000  2000        0 7738418 2 0000000099aaaf46 100 0 0 10 0
+"""  # noqa: E501
+UDP = """\
+   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops
+  217: 00000000:0044 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 21055 2 0000000078e0a2c6 0
+  333: 00000000:D431 00000000:0000 07 00000000:00000000 00:00000000 00000000  2000        0 21056 2 0000000078e0a2c7 0
+  402: 0100007F:1389 0100007F:1388 01 00000000:00000000 00:00000000 00000000  2000        0 21057 2 0000000078e0a2c8 0
+"""
+UPGRADES = """\
+NOTE: This is only a simulation!
+Inst python3-xmltodict [0.13.0-1] (0.13.0-1.1~deb12u1 Debian:12.15/oldstable [all])
+Inst python3-httplib2 [0.20.4-3] (0.20.4-3+deb12u1 Debian-Security:12/oldstable-security [all])
+Inst libgcrypt20-dev [1.10.1-3] (1.10.1-3+deb12u1 Debian:12.15/oldstable, Debian-Security:12/stable [all]) []
+Inst linux-image-6.12.48-amd64 (6.12.48-1 Debian-Security:13/stable-security [amd64])
+Conf libgcrypt20-dev (1.10.1-3+deb12u1 Debian:12.15/oldstable, Debian-Security:12/oldstable-security [amd64])
+"""
+FAILED = [
+    ("jupyterhub.service", "[W 2026-11-27 22:00:58.190 JupyterHub auth:1478] PAM Authentication failed "
+     "('ada'@10.102.81.1): [PAM Error 7] Authentication failure"),
+    ("jupyterhub.service", "[W 2026-11-27 22:01:03.543 JupyterHub auth:1478] PAM Authentication failed "
+     "(\"x'@9.9.9.9): [PAM Error 7]\"@10.102.81.1): [PAM Error 7] Authentication failure"),
+    ("ssh.service", "Invalid user nosuch from 10.102.81.1 port 39324"),
+    ("ssh.service", "Invalid user x from 9.9.9.9 port 22 from 10.102.81.2 port 39332"),
+    ("ssh.service", "Connection closed by authenticating user root 10.102.81.1 port 39340 [preauth]"),
+    ("rstudio-server.service", "pam_unix(rstudio:auth): authentication failure; logname= uid=0 euid=0 tty= ruser= "
+     "rhost=  user=ada"),
+]  # fmt: skip
+NO_FAILURE = [
+    ("ssh.service", "Accepted publickey for admin from 10.102.81.1 port 57744 ssh2: ED25519 SHA256:MND1"),
+    ("jupyter-ada-singleuser.service", "Invalid user nosuch from 192.0.2.1 port 39324"),  # a user wrote it
+    ("user@2000.service", "PAM Authentication failed ('ada'@192.0.2.1): [PAM Error 7]"),
+]
+
+
+def entries(said: list[tuple[str, str]]) -> list[str]:
+    return [json.dumps({"_SYSTEMD_UNIT": unit, "MESSAGE": message}) for unit, message in said]
+
+
+def test_what_listens_is_read_from_the_kernels_tables() -> None:
+    found = [one[:4] for one in listeners.listening("tcp", TCP)]
+    assert found == [
+        ("tcp", "127.0.0.1", 8081, 0),
+        ("tcp", "0.0.0.0", 22, 0),
+        ("tcp", "127.0.0.1", 51109, 2000),
+    ]
+    found = [one[:4] for one in listeners.listening("tcp6", TCP6)]
+    assert found == [("tcp", "::", 443, 995), ("tcp", "127.0.0.1", 10000, 2000)]
+
+
+def test_a_port_that_the_kernel_picked_for_who_only_sends_is_no_listener() -> None:
+    assert [one[:4] for one in listeners.listening("udp", UDP)] == [("udp", "0.0.0.0", 68, 0)]
+
+
+def test_a_real_listener_is_found_with_its_process_and_its_user() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        (found,) = [one for one in listeners.report() if one["port"] == port]
+        assert (found["pid"], found["loopback"]) == (os.getpid(), True)
+        assert found["user"] == listeners.user_of(os.getuid())
+        assert found["program"]
+    assert port not in [one["port"] for one in listeners.report()]
+
+
+def test_the_unit_of_a_process_is_the_innermost() -> None:
+    assert listeners.unit_of("0::/system.slice/ssh.service") == "ssh.service"
+    assert listeners.unit_of("0::/user.slice/user-2000.slice/session-4.scope\n") == "session-4.scope"
+    assert listeners.unit_of("0::/init.scope/../") == "init.scope"
+    assert listeners.unit_of("") is None
+
+
+def test_fixes_are_those_of_debians_security_archive() -> None:
+    assert upkeep.security_fixes(UPGRADES) == [
+        "python3-httplib2 0.20.4-3+deb12u1",
+        "libgcrypt20-dev 1.10.1-3+deb12u1",
+        "linux-image-6.12.48-amd64 6.12.48-1",
+    ]
+
+
+def test_a_kernel_of_after_the_start_or_an_updates_wish_asks_for_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = tmp_path / "vmlinuz-6.12.48-amd64"
+    kernel.touch()
+    changed = kernel.stat().st_ctime
+    monkeypatch.setattr(upkeep, "REQUIRED", tmp_path / "reboot-required")
+    assert upkeep.reboot_reason(changed + 1, [kernel]) is None
+    assert "6.12.48-amd64" in str(upkeep.reboot_reason(changed - 1, [kernel]))
+    (tmp_path / "reboot-required").touch()
+    assert upkeep.reboot_reason(changed + 1, [kernel]) == "an update asks for it"
+
+
+def test_the_age_of_the_lists_is_that_of_the_last_update(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists, stamp = tmp_path / "lists", tmp_path / "update-stamp"
+    lists.mkdir()
+    monkeypatch.setattr(upkeep, "LISTS", lists)
+    monkeypatch.setattr(upkeep, "FRESH", (lists, lists / "partial", stamp))
+    assert upkeep.lists_age(1e9) is None
+    (lists / "deb.debian.org_InRelease").touch()
+    stamp.touch()
+    day = 86400
+    os.utime(lists, (0, 1e9 - 9 * day))
+    os.utime(stamp, (0, 1e9 - 4 * day))
+    assert upkeep.lists_age(1e9) == pytest.approx(4)
+
+
+def test_failed_logins_are_counted_by_service_and_by_the_address_that_the_service_saw() -> None:
+    assert list(logins.failures(entries([*FAILED, *NO_FAILURE]))) == [
+        ("JupyterHub", "10.102.81.1"),
+        ("JupyterHub", "10.102.81.1"),
+        ("SSH", "10.102.81.1"),
+        ("SSH", "10.102.81.2"),
+        ("SSH", "10.102.81.1"),
+        ("RStudio", ""),
+    ]
+
+
+def test_a_message_that_is_no_text_is_passed_over() -> None:
+    assert list(logins.failures(['{"_SYSTEMD_UNIT": "ssh.service", "MESSAGE": [73, 255]}'])) == []
+
+
+def test_who_is_banned_is_what_fail2ban_says() -> None:
+    said = "[{'sshd': ['192.0.2.1', '192.0.2.7']}, {'jupyterhub': ['192.0.2.1']}, {'rstudio': []}]\n"
+    assert logins.addresses_in(said) == ["192.0.2.1", "192.0.2.7"]
+    assert logins.addresses_in("[]") == []
+
+
+def test_without_fail2ban_nobody_can_say_who_is_banned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert logins.banned() is None
+
+
+def test_our_units_are_those_whose_file_the_deploy_wrote(tmp_path: Path) -> None:
+    for name in (
+        "workbench-health.service",
+        "workbench-session@.service",
+        "admins-own.service",
+        "caddy.service",
+    ):
+        (tmp_path / name).write_text("[Unit]\n")
+    for name in ("caddy.service.d", "ssh.service.d"):  # the latter's own file is Debian's
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "50-workbench-started.conf").touch()
+    (tmp_path / "workbench-masked.service").symlink_to("/dev/null")
+    assert units.ours(tmp_path) == ["caddy.service", "workbench-health.service"]
+
+
+def test_the_exposure_of_each_unit_is_the_last_line_about_it() -> None:
+    said = (
+        "✓ User=/DynamicUser=      Service runs under a static non-root user identity\n"
+        "→ Overall exposure level for caddy.service: 1.7 OK 🙂\n"
+        "→ Overall exposure level for jupyter-ada:x-singleuser.service: 10 UNSAFE 😨\n"
+    )
+    assert units.exposures(said) == {"caddy.service": 1.7, "jupyter-ada:x-singleuser.service": 10.0}
+
+
+def test_what_cannot_be_found_out_is_told_beside_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise OSError("apt-get: E: dpkg was interrupted")
+
+    monkeypatch.setattr(program, "PARTS", {"upkeep": fails, "memory": lambda: {"used_mib": 1}})
+    assert program.report() == {
+        "unknown": {"upkeep": "apt-get: E: dpkg was interrupted"},
+        "memory": {"used_mib": 1},
+    }
+
+
+def test_it_takes_no_arguments(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["--fix"]) == 2
+    assert "no arguments" in capsys.readouterr().err
