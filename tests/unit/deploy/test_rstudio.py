@@ -69,7 +69,7 @@ def test_a_server_that_is_off_is_no_reason_to_leave_its_users_sessions_running(
     monkeypatch.setattr(units, "off", lambda **how: asked.append(("off", how)))
     monkeypatch.setattr(units, "end", lambda **how: asked.append(("end", how)))
     rstudio._stop()
-    assert [verb for verb, _ in asked] == ["off", "off", "off", "off", "end"]
+    assert [verb for verb, _ in asked] == ["off"] * 6 + ["end"]
     assert fnmatch.fnmatch(session_scope.SCOPE.format(2000, 4321), asked[-1][1]["pattern"])
     assert asked[-1][1]["before"] == rstudio.suspend_script()
 
