@@ -64,7 +64,7 @@ class App:
         )
 
     def is_outdated(self) -> bool:
-        """Whether its user asked for a fresh start since it was started, or put another folder in its folder's place."""
+        """Whether its user has asked for a fresh start since then, or put another folder in its place."""
         return self._look() != self.seen
 
     def _look(self) -> tuple[int, ...]:
