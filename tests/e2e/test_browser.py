@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
+from tests.deploy.test_shiny import make_app
 from tests.workbench_in_lab import Workbench
 from workbench.stack import ROOT
 
@@ -215,17 +216,25 @@ shinyApp(fluidPage(numericInput("n", "n", 5), textOutput("product")), function(i
   output$product <- renderText(paste("is", 4 * input$n))
 })
 """
+# An app whose page asks things of itself: an upload, a table that the server gives out in parts, a font of icons.
+ASKING = """library(shiny)
+ui <- fluidPage(icon("cat"), fileInput("file", "file"), textOutput("size"), DT::DTOutput("table"))
+shinyApp(ui, function(input, output) {
+  output$size <- renderText({ req(input$file); paste("of", file.size(input$file$datapath)) })
+  output$table <- DT::renderDT(data.frame(n = seq_len(5000)), server = TRUE)
+})
+"""
 NOTICE = "Maintenance on Friday from 18:00: save your notebooks."
 
 
 @pytest.fixture(scope="module")
 def decorated(workbench: Workbench) -> Iterator[Workbench]:
-    """The workbench with all that its landing page can show, and a Shiny app of ada's."""
-    services = {"shiny": {"enabled": True}, "proxy": {"notice": NOTICE, "contact": "ada@example.org"}}
+    """The workbench with all that its landing page can show, and Shiny apps of ada's."""
+    services = {"proxy": {"notice": NOTICE, "contact": "ada@example.org"}}
     with workbench.settings(services=services) as applied:
         assert applied.status == 0, applied.output
-        folder = "/home/ada/ShinyApps/times"
-        workbench.ssh(f"runuser -l ada -c 'mkdir -p {folder} && cat > {folder}/app.R' <<'END'\n{SHINY}END\n")
+        for name, text in {"times": SHINY, "asking": ASKING}.items():
+            make_app(workbench, "ada", name, text)
         yield workbench
     workbench.ssh("rm -rf /home/ada/ShinyApps")
 
@@ -265,6 +274,24 @@ def test_a_shiny_app_computes_and_cannot_act_as_its_visitor(page: Page, decorate
     expect(page.locator("#product")).to_have_text("is 24")  # over the websocket
     reach = "fetch('/jupyter/hub/login').then(() => 'reached', () => 'kept apart')"
     assert page.evaluate(reach) == "kept apart"
+
+
+def test_c27_an_app_takes_a_file_shows_a_table_and_icons_without_an_error(
+    page: Page, decorated: Workbench, tmp_path: Path
+) -> None:
+    said = console_of(page)
+    page.goto(f"{decorated.url}shiny/ada/asking/")
+    expect(page.locator("#table .dataTables_info")).to_contain_text("5,000 entries", timeout=60_000)
+    page.locator("#table .paginate_button", has_text="500").click()
+    expect(page.locator("#table tbody tr").first).to_contain_text("4991")
+    (tmp_path / "file.bin").write_bytes(bytes(3_141_592))
+    page.set_input_files("#file", tmp_path / "file.bin")
+    expect(page.locator("#size")).to_have_text("of 3141592", timeout=30_000)
+    faces = (
+        "document.fonts.ready.then(() => [...document.fonts].filter(one => one.status == 'loaded').length)"
+    )
+    assert page.evaluate(faces) > 0
+    assert errors_in(said) == []
 
 
 @pytest.mark.long

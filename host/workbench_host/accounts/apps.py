@@ -15,12 +15,23 @@ SOCKET = "apps.sock"
 UNITS = ("workbench-apps@{}.socket", "workbench-apps@{}.service", "workbench-apps-again@{}.service")
 
 
-def opened() -> dict[str, int] | None:
-    """The uids by name of those whose apps are served; None where nobody's are, the services being off."""
+def links() -> dict[str, int] | None:
+    """The uids by name of those whom the proxy finds; None where nobody is served, the services being off.
+
+    The socket of one may have failed, and be about to come back.
+    """
     if not os.path.isdir(FOLDER):
         return None
-    links = {entry.name: os.readlink(entry.path) for entry in os.scandir(FOLDER) if entry.is_symlink()}
-    return {name: int(uid) for name, uid in links.items() if os.path.exists(f"{FOLDER}/{uid}/{SOCKET}")}
+    return {entry.name: int(os.readlink(entry.path)) for entry in os.scandir(FOLDER) if entry.is_symlink()}
+
+
+def without(open_accounts: Mapping[str, int]) -> dict[str, int]:
+    """Those of the accounts, uids by name, whose apps are to be served and are not."""
+    found = links()
+    if found is None:
+        return {}
+    served = {name: uid for name, uid in found.items() if os.path.exists(f"{FOLDER}/{uid}/{SOCKET}")}
+    return {name: uid for name, uid in open_accounts.items() if served.get(name) != uid}
 
 
 def open_all(users: Mapping[str, int]) -> None:
@@ -38,7 +49,7 @@ def open_all(users: Mapping[str, int]) -> None:
 
 
 def close_apps(name: str, uid: int) -> None:
-    """Nobody finds the user's apps any more, and they end."""
+    """The user's apps end, and nobody finds them any more; a run that is killed before that begins with it again."""
+    run("systemctl", "stop", *(unit.format(uid) for unit in UNITS))
     with contextlib.suppress(FileNotFoundError):
         os.unlink(f"{FOLDER}/{name}")
-    run("systemctl", "stop", *(unit.format(uid) for unit in UNITS))

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,15 +181,7 @@ def decide(arguments: Sequence[str] = ()) -> Due:
     folders = shared.folders(decided.last.gids, system.gids)
     opened = decided.last.opened()
     quotas = quota.wrong(declared.disk_gib, uids)
-    return Due(decided, folders, quotas, scratch.wrong(opened), without_apps(opened))
-
-
-def without_apps(opened: Mapping[str, int]) -> dict[str, int]:
-    """Those of the accounts that are open, uids by name, whose apps are to be served and are not."""
-    served = apps.opened()
-    if served is None:
-        return {}
-    return {name: uid for name, uid in opened.items() if served.get(name) != uid}
+    return Due(decided, folders, quotas, scratch.wrong(opened), apps.without(opened))
 
 
 def apply(due: Due) -> None:
@@ -250,7 +242,7 @@ def main(arguments: Sequence[str]) -> int:
                 save()
                 return 0
             if "--apps" in arguments:
-                apps.open_all(without_apps(read_registry().opened()))
+                apps.open_all(apps.without(read_registry().opened()))
                 return 0
             if "--check" in arguments:
                 return check(arguments)

@@ -60,7 +60,7 @@ def read_system(groups: Collection[str]) -> System:
             with open(entry.path) as file:
                 keys[entry.name] = file.read()
     gids = {line[0]: int(line[2]) for line in fields("group")}
-    away, served = (names_in(LEAVING), names_in(GONE)), frozenset(apps.opened() or ())
+    away, served = (names_in(LEAVING), names_in(GONE)), frozenset(apps.links() or ())
     return System(read_accounts(groups), gids, homes, keys, *away, served)
 
 

@@ -98,12 +98,13 @@ class Dispatcher:
             text = "Too many people are connected to this user's apps."
             raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, text)
         request = requests.parse(said)
+        await self._drop_outdated(request.place)
         if not (request.place in self.apps or self._has(request.place)):
             raise RefusedError(HTTPStatus.NOT_FOUND, "The address may have been mistyped.")
         if request.rest is None:
             await asyncio.get_running_loop().sock_sendall(connection, requests.with_slash(request))
             return
-        app = await self._app(request.place)
+        app = self._app(request.place)
         app.connections += 1
         try:
             await asyncio.shield(app.ready)
@@ -117,12 +118,14 @@ class Dispatcher:
         kind = KINDS.get(place.kind)
         return bool(kind and place.user == self.user and place.app and kind.has(self.home, place.app))
 
-    async def _app(self, place: Place) -> App:
-        """The app that runs there, or is being started. Raises RefusedError where it has to wait."""
+    async def _drop_outdated(self, place: Place) -> None:
         app = self.apps.get(place)
         if app and app.is_outdated():
             del self.apps[place]
             await app.end()
+
+    def _app(self, place: Place) -> App:
+        """The app that runs there, or is being started. Raises RefusedError where it has to wait."""
         if place in self.apps:
             return self.apps[place]
         until, why = self.held.get(place, (0.0, None))

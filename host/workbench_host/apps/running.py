@@ -45,7 +45,7 @@ class App:
 
     def __init__(self, kind: Kind, name: str, home: str, path: str, limits: Limits) -> None:
         self.kind, self.name, self.home, self.path, self.limits = kind, name, home, path, limits
-        self.began, self.asked = time.monotonic(), self._asked()
+        self.began, self.seen = time.monotonic(), self._look()
         self.connections, self.quiet_since = 0, self.began
         self.process: asyncio.subprocess.Process | None = None
         self.ready = asyncio.ensure_future(self._start())
@@ -64,14 +64,19 @@ class App:
         )
 
     def is_outdated(self) -> bool:
-        """Whether its user asked for a fresh start since it was started."""
-        return self._asked() != self.asked
+        """Whether its user has asked for a fresh start since then, or put another folder in its place."""
+        return self._look() != self.seen
 
-    def _asked(self) -> int:
+    def _look(self) -> tuple[int, ...]:
+        """What tells one state of its folder from another; nothing where there is none."""
         try:
-            return os.stat(f"{self.folder}/{RESTART}").st_mtime_ns
+            folder = os.stat(self.folder)
         except OSError:
-            return 0
+            return ()
+        try:
+            return folder.st_dev, folder.st_ino, os.stat(f"{self.folder}/{RESTART}").st_mtime_ns
+        except OSError:
+            return folder.st_dev, folder.st_ino
 
     async def _start(self) -> None:
         """Starts the process and waits until it listens. Raises RefusedError where it dies, or takes too long."""

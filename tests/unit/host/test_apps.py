@@ -267,6 +267,16 @@ def test_restart_txt_asks_for_a_fresh_start(apps: AppHost) -> None:
     assert apps.pid("hello") == after
 
 
+def test_a_folder_that_is_gone_is_no_app_and_another_in_its_place_is_another(apps: AppHost) -> None:
+    folder = apps.add("hello")
+    before = apps.pid("hello")
+    folder.rename(folder.with_name("aside"))
+    assert apps.status("/fake/ada/hello/") == 404
+    assert not runs(before)
+    apps.add("hello")
+    assert apps.pid("hello") != before
+
+
 def test_only_so_many_apps_run_and_the_one_that_is_used_least_makes_room(make: Make) -> None:
     apps = make(apps=2)
     for name in ("one", "two", "three"):

@@ -1,0 +1,90 @@
+"""Accounts: whose apps are served, and when they are opened and closed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.host.accounts_machine import Entry, Machine, Registry, Wanted, apply
+from workbench_host.accounts import apps
+from workbench_host.accounts.plan import plan
+
+Calls = list[tuple[str, ...]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the sockets, the services being off."""
+    monkeypatch.setattr(apps, "FOLDER", str(tmp_path / "apps"))
+    return tmp_path / "apps"
+
+
+@pytest.fixture
+def calls(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """What systemd is asked; a socket that it starts is there then."""
+    made: Calls = []
+
+    def run(*command: str) -> str:
+        made.append(command)
+        for unit in command[2:] if command[1] == "start" else ():
+            uid = unit.partition("@")[2].partition(".")[0]
+            (folder / uid).mkdir(exist_ok=True)
+            (folder / uid / "apps.sock").touch()
+        return ""
+
+    monkeypatch.setattr(apps, "run", run)
+    return made
+
+
+def test_with_the_services_off_nobodys_apps_are_opened(folder: Path, calls: Calls) -> None:
+    assert apps.links() is None
+    assert apps.without({"ana": 2000}) == {}
+
+
+def test_the_sockets_of_all_open_accounts_are_opened_by_one_call(folder: Path, calls: Calls) -> None:
+    folder.mkdir()
+    registry = Registry({"ana": Entry(2000), "ben": Entry(2001), "eve": Entry(2002, locked=True)})
+    due = apps.without(registry.opened())
+    assert due == {"ana": 2000, "ben": 2001}
+    apps.open_all(due)
+    assert calls == [("systemctl", "start", "workbench-apps@2000.socket", "workbench-apps@2001.socket")]
+    assert apps.links() == due
+    assert (folder / "ana").readlink() == Path("2000")
+    assert apps.without(registry.opened()) == {}
+
+
+def test_a_socket_that_has_gone_is_opened_again(folder: Path, calls: Calls) -> None:
+    folder.mkdir()
+    apps.open_all({"ana": 2000})
+    (folder / "2000" / "apps.sock").unlink()
+    assert apps.links() == {"ana": 2000}  # an account that closes now is closed all the same
+    assert apps.without({"ana": 2000}) == {"ana": 2000}
+    apps.open_all({"ana": 2000})
+    assert apps.links() == {"ana": 2000}
+
+
+def test_closed_apps_are_found_by_nobody_and_all_that_serves_them_ends(folder: Path, calls: Calls) -> None:
+    folder.mkdir()
+    apps.open_all({"ana": 2000})
+    apps.close_apps("ana", 2000)
+    assert not (folder / "ana").is_symlink()
+    assert calls[-1] == (
+        "systemctl",
+        "stop",
+        "workbench-apps@2000.socket",
+        "workbench-apps@2000.service",
+        "workbench-apps-again@2000.service",
+    )
+    apps.close_apps("ana", 2000)  # a run that was killed is taken up again
+
+
+def test_an_account_that_closes_shows_no_app_before_what_runs_is_ended() -> None:
+    """Else the next visitor would start it again."""
+    machine = Machine()
+    there = apply(machine, [Wanted("ana"), Wanted("ben")])
+    machine.change("ana", running=True)
+    machine.apps = {"ana", "ben"}
+    closing: tuple[Any, ...] = plan([Wanted("ben")], there, machine.system()).closing
+    verbs = [step.verb for step in closing if step.name == "ana"]
+    assert verbs.index("close_apps") < verbs.index("end_sessions")
+    assert {step.name for step in closing} == {"ana"}
