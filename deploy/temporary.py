@@ -71,7 +71,7 @@ def on_disk() -> Generator[StringCommand, None, None]:
     if not host.get_fact(InMemory):
         host.noop("temporary files are on the disk, at the latest from the next boot on")
         return
-    # The new unit takes the file system of the old one for none of its own, so that masking it unmounts nothing.
+    # To mask a unit unmounts nothing.
     yield files.Described(f"systemctl mask --quiet {MOUNT} && {SWITCH}", "have /tmp on the disk")
 
 

@@ -114,6 +114,25 @@ def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
     assert [line for line in said.splitlines() if str(tmp_path) in line or "workbench" in line] == []
 
 
+@needs("systemd-analyze")
+def test_what_root_does_for_a_session_is_in_a_sandbox(tmp_path: Path) -> None:
+    path = tmp_path / rstudio.SCOPE_UNIT
+    path.write_text(render(f"rstudio/{path.name}.j2", program="/bin/true"))
+    judge = ["systemd-analyze", "security", "--offline=true", "--threshold=40", "--no-pager", str(path)]
+    done = subprocess.run(judge, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_temporary_files_of_a_session_are_in_its_users_folder_where_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R does not start without a folder for them, and what fills a quota could not be deleted."""
+    monkeypatch.setattr(rsession, "SCRATCH", str(tmp_path))
+    (tmp_path / "ada").mkdir()
+    assert rsession.temporary("ada") == {"TMPDIR": f"{tmp_path}/ada"}
+    assert rsession.temporary("grace") == {}
+
+
 def installed_r(folder: Path, version: str) -> Path:
     """A front end of R as R installs it: a shell script that names its folders."""
     home = folder / version / "lib" / "R"
