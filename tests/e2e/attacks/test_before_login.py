@@ -129,14 +129,15 @@ def test_a8_who_tries_keys_by_ssh_is_banned_from_everything(workbench: Workbench
     assert "Permission denied" in ssh_login(workbench, "127.0.85.3", stranger)  # another address is asked
 
 
-def test_a8_where_the_administrator_came_from_is_never_banned(workbench: Workbench, stranger: str) -> None:
+def test_a8_where_the_administrator_came_from_is_never_banned(workbench: Workbench) -> None:
     """A8, turned round: a user who fails from the deploy's own network must not keep the deploy out."""
-    for _ in range(FAILURES + 2):
-        with client(workbench, "127.0.0.1") as browser:
-            hub_login(browser, "grace", "wrong")
-    time.sleep(2)
-    assert seen_as("127.0.0.1") not in banned(workbench)
-    assert workbench.ssh("true").returncode == 0
+    try:
+        assert flood(workbench, "127.0.0.1", hub_login, FAILURES + 2)[403] >= FAILURES
+        time.sleep(2)
+        assert seen_as("127.0.0.1") not in banned(workbench)
+        assert workbench.ssh("true").returncode == 0
+    finally:  # all other tests come from there, and would have to wait
+        workbench.ssh("systemctl restart jupyterhub")
 
 
 def test_a8_nobody_on_the_host_can_have_another_banned(workbench: Workbench) -> None:

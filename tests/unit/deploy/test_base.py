@@ -33,7 +33,8 @@ def test_the_firewall_lets_in_what_the_settings_open_and_nothing_else() -> None:
     chain = rules[rules.index("chain input") : rules.index("chain output")]
     assert "policy drop" in chain
     assert [line.strip() for line in chain.splitlines() if "dport" in line and "udp" not in line] == [
-        "tcp dport { 22, 80, 443 } accept"
+        "tcp dport { 22, 80, 443 } ct state new add @clients { ip saddr ct count over 1000 } reject with tcp reset",
+        "tcp dport { 22, 80, 443 } accept",
     ]
 
 
