@@ -64,6 +64,14 @@ def ssh_login(workbench: Workbench, address: str, key: str, user: str = "grace")
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
+def seconds(workbench: Workbench, address: str, login: Login) -> float:
+    """How long grace's right login takes from this address."""
+    with client(workbench, address) as browser:
+        begun = time.monotonic()
+        assert login(browser, "grace", workbench.password("grace")) == httpx.codes.FOUND
+        return time.monotonic() - begun
+
+
 def flood(workbench: Workbench, address: str, login: Login, times: int = 200) -> Counter[int]:
     """So many wrong passwords of grace's from one address, two dozen at a time; how often which status came."""
     with client(workbench, address) as browser, ThreadPoolExecutor(24) as pool:

@@ -20,6 +20,7 @@ from tests.strangers import (
     flood,
     hub_login,
     is_banned,
+    seconds,
     short_bans,
     ssh_login,
 )
@@ -50,15 +51,12 @@ def test_a8_who_guesses_at_the_hub_is_banned_within_ten_while_others_log_in_at_o
 ) -> None:
     """A8: 1.1 guesses a second for ever, and the right password took 32 s with 30 in flight."""
     guesser, neighbour = "127.0.81.2", "127.0.81.3"
+    alone = seconds(workbench, neighbour, hub_login)  # more where the machine is busy with other things
     counted: list[dict[int, int]] = []
     thread = threading.Thread(target=lambda: counted.append(flood(workbench, guesser, hub_login)))
     thread.start()
     time.sleep(1)  # the flood is there
-    with client(workbench, neighbour) as browser:
-        for _ in range(3):
-            begun = time.monotonic()
-            assert hub_login(browser, "grace", workbench.password("grace")) == httpx.codes.FOUND
-            assert time.monotonic() - begun < 2
+    assert max(seconds(workbench, neighbour, hub_login) for _ in range(3)) < alone + 2
     assert is_banned(workbench, guesser)
     banned_at = time.monotonic()
     told = json.loads(workbench.command("status", "--json").stdout)["logins"]
@@ -129,14 +127,15 @@ def test_a8_who_tries_keys_by_ssh_is_banned_from_everything(workbench: Workbench
     assert "Permission denied" in ssh_login(workbench, "127.0.85.3", stranger)  # another address is asked
 
 
-def test_a8_where_the_administrator_came_from_is_never_banned(workbench: Workbench, stranger: str) -> None:
+def test_a8_where_the_administrator_came_from_is_never_banned(workbench: Workbench) -> None:
     """A8, turned round: a user who fails from the deploy's own network must not keep the deploy out."""
-    for _ in range(FAILURES + 2):
-        with client(workbench, "127.0.0.1") as browser:
-            hub_login(browser, "grace", "wrong")
-    time.sleep(2)
-    assert seen_as("127.0.0.1") not in banned(workbench)
-    assert workbench.ssh("true").returncode == 0
+    try:
+        assert flood(workbench, "127.0.0.1", hub_login, FAILURES + 2)[403] >= FAILURES
+        time.sleep(2)
+        assert seen_as("127.0.0.1") not in banned(workbench)
+        assert workbench.ssh("true").returncode == 0
+    finally:  # all other tests come from there, and would have to wait
+        workbench.ssh("systemctl restart jupyterhub")
 
 
 def test_a8_nobody_on_the_host_can_have_another_banned(workbench: Workbench) -> None:
@@ -223,6 +222,7 @@ def test_a9_a_head_that_never_ends_is_given_up(workbench: Workbench) -> None:
 def test_a9_one_address_cannot_take_all_connections(workbench: Workbench) -> None:
     """A9, variant: connections that are opened and held, each of which costs memory before anybody has logged in."""
     held: list[socket.socket] = []
+    alone = seconds(workbench, "127.0.91.3", hub_login)
     try:
         for _ in range(1100):
             # The forwarder between takes each, and ends those that the host refuses.
@@ -232,10 +232,7 @@ def test_a9_one_address_cannot_take_all_connections(workbench: Workbench) -> Non
             f"ss -Htn state established src :443 dst {seen_as('127.0.91.2')} | wc -l"
         ).stdout
         assert int(open_now) <= 1000
-        with client(workbench, "127.0.91.3") as browser:
-            begun = time.monotonic()
-            assert hub_login(browser, "grace", workbench.password("grace")) == httpx.codes.FOUND
-            assert time.monotonic() - begun < 2
+        assert seconds(workbench, "127.0.91.3", hub_login) < alone + 2
     finally:
         for connection in held:
             connection.close()
