@@ -42,11 +42,19 @@ def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
     }
     for name, judge in judges.items():
         if name in told:
-            yield from judge(told[name])
+            yield from _judged(name, told[name], judge)
     for name, reason in told["unknown"].items():
         yield Finding(
             name, f"This could not be found out on the host: {plain(reason)}", f"{ON_HOST}sudo journalctl -e"
         )
+
+
+def _judged(name: str, part: Any, judge: Callable[[Any], Iterator[Finding]]) -> list[Finding]:
+    try:
+        return list(judge(part))
+    except (KeyError, TypeError):  # the host has the programs of another version
+        what = f"What the host tells of {name} is not as this version knows it; it brings its own programs."
+        return [Finding("server", what, "workbench deploy")]
 
 
 def plain(text: object) -> str:

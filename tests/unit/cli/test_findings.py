@@ -111,3 +111,9 @@ def test_failed_logins_are_a_note_and_bans_that_do_not_work_a_finding() -> None:
     finding = the_one(logins={"failed": 0, "banned": [], "bans": False})
     assert finding.command == "workbench ssh -- sudo systemctl restart fail2ban"
     assert not finding.note
+
+
+def test_a_host_with_programs_of_another_version_is_to_be_deployed_and_the_rest_is_judged() -> None:
+    one = the_one(logins={"hours": 24, "services": {}})
+    assert "is not as this version knows it" in one.what
+    assert one.command == "workbench deploy"
