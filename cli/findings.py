@@ -15,7 +15,6 @@ FULL = 0.9  # of a disk, or of its inodes
 LITTLE_MEMORY = 0.05  # of all, still to be had
 STALE_DAYS = 3  # of apt's lists, which are fetched every day
 SILENT_SECONDS = 90  # of health, which writes every 15 s
-MANY_FAILURES = 20  # of one address, where nothing bans it
 FEW = 8  # of many numbers that are listed
 ON_HOST = "workbench ssh -- "
 
@@ -39,15 +38,23 @@ def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
         "services": _services,
         "disk": _disk,
         "memory": _memory,
-        "logins": lambda logins: _logins(logins, told.get("banned"), told["unknown"].get("banned")),
+        "logins": _logins,
     }
     for name, judge in judges.items():
         if name in told:
-            yield from judge(told[name])
+            yield from _judged(name, told[name], judge)
     for name, reason in told["unknown"].items():
         yield Finding(
             name, f"This could not be found out on the host: {plain(reason)}", f"{ON_HOST}sudo journalctl -e"
         )
+
+
+def _judged(name: str, part: Any, judge: Callable[[Any], Iterator[Finding]]) -> list[Finding]:
+    try:
+        return list(judge(part))
+    except (KeyError, TypeError):  # the host has the programs of another version
+        what = f"What the host tells of {name} is not as this version knows it; it brings its own programs."
+        return [Finding("server", what, "workbench deploy")]
 
 
 def plain(text: object) -> str:
@@ -179,22 +186,15 @@ def _memory(memory: Mapping[str, int]) -> Iterator[Finding]:
         )
 
 
-def _logins(logins: Mapping[str, Any], banned: list[str] | None, silent: str | None) -> Iterator[Finding]:
-    counted = {name: service["count"] for name, service in logins["services"].items()}
-    if counted:
-        listed = ", ".join(f"{name} {count}" for name, count in sorted(counted.items()))
-        out = f"; banned now: {', '.join(banned) or 'nobody'}" if banned is not None else ""
-        yield Finding("logins", f"Failed logins in {logins['hours']} hours: {listed}{out}.", note=True)
-    if banned is not None or silent:
-        return  # what bans does its work, or is told of as what could not be found out
-    for name, service in logins["services"].items():
-        for address, count in service["addresses"].items():
-            if (
-                address and count >= MANY_FAILURES and name != "SSH"
-            ):  # which takes keys only: no guess can be right
-                yield Finding(
-                    "logins",
-                    f"{plain(address)} failed {count} times to log in to {name} in {logins['hours']} hours, "
-                    "and nothing bans it.",
-                    "workbench deploy",
-                )
+def _logins(logins: Mapping[str, Any]) -> Iterator[Finding]:
+    if not logins["bans"]:
+        yield Finding(
+            "logins",
+            "fail2ban does not answer: nobody is banned who guesses passwords.",
+            f"{ON_HOST}sudo systemctl restart fail2ban",
+        )
+    if logins["failed"]:
+        banned = ", ".join(plain(ban["address"]) for ban in logins["banned"]) or "nobody"
+        yield Finding(
+            "logins", f"Failed logins within a day: {logins['failed']}; banned now: {banned}.", note=True
+        )

@@ -172,8 +172,10 @@ class Words:
     no: str
 
 
-PYTHON = Words("Python 3", "x = 7", "import time; time.sleep(600)", "'x' in globals()", "True", "False")
-R = Words("R", "x <- 7", "Sys.sleep(600)", "exists('x')", "TRUE", "FALSE")
+PYTHON = Words(
+    "Python 3", "x = 7", "import time; print('asleep'); time.sleep(600)", "'x' in globals()", "True", "False"
+)
+R = Words("R", "x <- 7", "cat('asleep'); Sys.sleep(600)", "exists('x')", "TRUE", "FALSE")
 WIDGET = """import ipywidgets
 ipywidgets.interact(lambda n: print("is", 4 * n), n=ipywidgets.IntText(5));"""
 
@@ -190,15 +192,20 @@ def test_a_widget_answers_and_both_kernels_are_interrupted_and_restarted_without
             expect(cell.get_by_text("is 20")).to_be_visible(timeout=SPAWN_TIMEOUT)
             cell.locator("input[type=number]").fill("6")
             cell.locator("input[type=number]").press("Enter")
-            expect(cell.get_by_text("is 24")).to_be_visible()
+            expect(cell.get_by_text("is 24")).to_be_visible(timeout=SPAWN_TIMEOUT)
             notebook.typing_goes_on()
         notebook.run(words.remember)
-        sleeping = notebook.run(words.sleep).locator(".jp-InputPrompt")
-        expect(sleeping).to_have_text("[*]:")
+        sleeping = notebook.run(words.sleep)
+        # What comes before it runs is not interrupted.
+        expect(sleeping.locator(".jp-OutputArea-output").first).to_have_text(
+            re.compile("asleep"), timeout=SPAWN_TIMEOUT
+        )
+        expect(sleeping.locator(".jp-InputPrompt")).to_have_text("[*]:")
         notebook.press("interrupt")
-        expect(sleeping).not_to_have_text("[*]:")  # 600 s before it would have ended
+        expect(sleeping.locator(".jp-InputPrompt")).not_to_have_text("[*]:", timeout=SPAWN_TIMEOUT)
         notebook.typing_goes_on()
-        expect(notebook.output(words.is_known)).to_have_text(re.compile(rf"^\s*{words.yes}\s*$"))
+        known = notebook.output(words.is_known)
+        expect(known).to_have_text(re.compile(rf"^\s*{words.yes}\s*$"), timeout=SPAWN_TIMEOUT)
         notebook.press("restart")
         page.locator(".jp-Dialog").get_by_role("button", name="Confirm Kernel Restart").click()
         notebook.wait_for_kernel(words.kernel)

@@ -108,7 +108,7 @@ def test_a_failed_login_is_counted_and_is_no_alarm(workbench: Workbench) -> None
         "rm /run/test-jar"
     )
     (note,) = [one for one in report(workbench)["notes"] if one["about"] == "logins"]
-    assert "JupyterHub" in note["what"]
+    assert "Failed logins within a day: " in note["what"]
 
 
 def test_the_hosts_own_report_is_for_root_only(workbench: Workbench) -> None:

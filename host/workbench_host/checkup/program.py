@@ -1,11 +1,12 @@
 """doctor: what `workbench doctor` asks of the host, in JSON on standard output. For root; it changes nothing.
 
-{"listeners", "upkeep", "logins", "banned", "units", "disk", "memory", "services", "certificate", "ca"}; what could not
+{"listeners", "upkeep", "logins", "units", "disk", "memory", "services", "certificate", "ca"}; what could not
 be found out is missing there and stands under "unknown" with the reason: {name: reason}.
 """
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from workbench_host import health, tools
-from workbench_host.checkup import listeners, logins, units, upkeep
+from workbench_host import health, logins, tools
+from workbench_host.checkup import listeners, units, upkeep
 
 CA = Path(tools.CONFIG) / "ca.crt"
 CERTIFICATE = Path(tools.CONFIG) / "certificate.json"
@@ -46,6 +47,12 @@ def services() -> dict[str, Any]:
     }
 
 
+def failed_logins() -> dict[str, Any]:
+    """As in health's report, with `bans`: whether fail2ban answers, and so does its work."""
+    asked = subprocess.run([logins.CLIENT, "ping"], capture_output=True, check=False)
+    return {**logins.report(), "bans": asked.returncode == 0}
+
+
 def certificate() -> dict[str, Any]:
     """{domain, server}: the workbench's name, if it has one, and the ACME CA that is to vouch, if any."""
     config = json.loads(CERTIFICATE.read_text())
@@ -55,8 +62,7 @@ def certificate() -> dict[str, Any]:
 PARTS: dict[str, Callable[[], Any]] = {
     "listeners": listeners.report,
     "upkeep": upkeep.report,
-    "logins": logins.report,
-    "banned": logins.banned,
+    "logins": failed_logins,
     "units": units.report,
     "disk": disk,
     "memory": health.memory,

@@ -18,8 +18,7 @@ WELL: dict[str, Any] = {
          "program": "systemd-network", "unit": "systemd-networkd.service"},
     ],
     "upkeep": {"security": [], "lists_age_days": 0.5, "reboot": None},
-    "logins": {"hours": 24, "services": {}},
-    "banned": None,
+    "logins": {"failed": 0, "banned": [], "bans": True},
     "units": {"failed": [], "exposure": {"caddy.service": 1.7}, "firewall": True},
     "disk": {"/": GIB, "/srv/workbench": GIB},
     "memory": {"used_mib": 1000, "total_mib": 8000},
@@ -30,9 +29,7 @@ WELL: dict[str, Any] = {
 def found(**parts: Any) -> list[Finding]:
     """What is found where these parts of a well host's report are otherwise; None: a part is missing."""
     told = {**copy.deepcopy(WELL), **parts}
-    return list(
-        findings.of_host({name: part for name, part in told.items() if part is not None or name == "banned"})
-    )
+    return list(findings.of_host({name: part for name, part in told.items() if part is not None}))
 
 
 def the_one(**parts: Any) -> Finding:
@@ -43,10 +40,6 @@ def the_one(**parts: Any) -> Finding:
 def listener(port: int, **changes: Any) -> dict[str, Any]:
     user = {"user": "grace", "pid": 42, "program": "python3", "unit": "session-3.scope"}
     return {"protocol": "tcp", "address": "0.0.0.0", "port": port, "loopback": False, **user, **changes}
-
-
-def login(address: str, count: int, service: str = "JupyterHub") -> dict[str, Any]:
-    return {"hours": 24, "services": {service: {"count": count, "addresses": {address: count}}}}
 
 
 def test_a_well_host_has_nothing_to_be_told_of() -> None:
@@ -111,22 +104,16 @@ def test_each_ailment_is_a_sentence_with_its_command(parts: dict[str, Any], says
     assert not one.note
 
 
-def test_many_failed_logins_of_one_address_ail_only_where_nothing_bans_and_a_password_could_be_right() -> (
-    None
-):
-    note, one = found(logins=login("192.0.2.1", 20))
-    assert note.note
-    assert one.what.startswith("192.0.2.1 failed 20 times to log in to JupyterHub")
-    assert the_one(logins=login("192.0.2.1", 19)).note
-    assert the_one(logins=login("192.0.2.1", 4000, "SSH")).note
-    assert the_one(logins=login("", 4000, "RStudio")).note
-    banned = the_one(logins=login("192.0.2.1", 4000), banned=["192.0.2.1"])
-    assert banned.note
-    assert banned.what.endswith("banned now: 192.0.2.1.")
+def test_failed_logins_are_a_note_and_bans_that_do_not_work_a_finding() -> None:
+    banned = [{"address": "192.0.2.1", "until": "2026-11-27T23:00:00+00:00"}]
+    note = the_one(logins={"failed": 31, "banned": banned, "bans": True})
+    assert (note.what, note.note) == ("Failed logins within a day: 31; banned now: 192.0.2.1.", True)
+    finding = the_one(logins={"failed": 0, "banned": [], "bans": False})
+    assert finding.command == "workbench ssh -- sudo systemctl restart fail2ban"
+    assert not finding.note
 
 
-def test_where_the_bans_do_not_work_that_is_what_is_said() -> None:
-    silent = "fail2ban does not answer: Is fail2ban running?"
-    note, one = found(logins=login("192.0.2.1", 99), banned=None, unknown={"banned": silent})
-    assert note.note
-    assert silent in one.what
+def test_a_host_with_programs_of_another_version_is_to_be_deployed_and_the_rest_is_judged() -> None:
+    one = the_one(logins={"hours": 24, "services": {}})
+    assert "is not as this version knows it" in one.what
+    assert one.command == "workbench deploy"

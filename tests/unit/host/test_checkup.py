@@ -1,13 +1,12 @@
-"""What the host finds out of itself for `workbench doctor`; what /proc, apt and the journal say was recorded."""
+"""What the host finds out of itself for `workbench doctor`; what /proc and apt say was recorded."""
 
-import json
 import os
 import socket
 from pathlib import Path
 
 import pytest
 
-from workbench_host.checkup import listeners, logins, program, units, upkeep
+from workbench_host.checkup import listeners, program, units, upkeep
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -35,26 +34,6 @@ Inst libgcrypt20-dev [1.10.1-3] (1.10.1-3+deb12u1 Debian:12.15/oldstable, Debian
 Inst linux-image-6.12.48-amd64 (6.12.48-1 Debian-Security:13/stable-security [amd64])
 Conf libgcrypt20-dev (1.10.1-3+deb12u1 Debian:12.15/oldstable, Debian-Security:12/oldstable-security [amd64])
 """
-FAILED = [
-    ("jupyterhub.service", "[W 2026-11-27 22:00:58.190 JupyterHub auth:1478] PAM Authentication failed "
-     "('ada'@10.102.81.1): [PAM Error 7] Authentication failure"),
-    ("jupyterhub.service", "[W 2026-11-27 22:01:03.543 JupyterHub auth:1478] PAM Authentication failed "
-     "(\"x'@9.9.9.9): [PAM Error 7]\"@10.102.81.1): [PAM Error 7] Authentication failure"),
-    ("ssh.service", "Invalid user nosuch from 10.102.81.1 port 39324"),
-    ("ssh.service", "Invalid user x from 9.9.9.9 port 22 from 10.102.81.2 port 39332"),
-    ("ssh.service", "Connection closed by authenticating user root 10.102.81.1 port 39340 [preauth]"),
-    ("rstudio-server.service", "pam_unix(rstudio:auth): authentication failure; logname= uid=0 euid=0 tty= ruser= "
-     "rhost=  user=ada"),
-]  # fmt: skip
-NO_FAILURE = [
-    ("ssh.service", "Accepted publickey for admin from 10.102.81.1 port 57744 ssh2: ED25519 SHA256:MND1"),
-    ("jupyter-ada-singleuser.service", "Invalid user nosuch from 192.0.2.1 port 39324"),  # a user wrote it
-    ("user@2000.service", "PAM Authentication failed ('ada'@192.0.2.1): [PAM Error 7]"),
-]
-
-
-def entries(said: list[tuple[str, str]]) -> list[str]:
-    return [json.dumps({"_SYSTEMD_UNIT": unit, "MESSAGE": message}) for unit, message in said]
 
 
 def test_what_listens_is_read_from_the_kernels_tables() -> None:
@@ -124,32 +103,6 @@ def test_the_age_of_the_lists_is_that_of_the_last_update(
     os.utime(lists, (0, 1e9 - 9 * day))
     os.utime(stamp, (0, 1e9 - 4 * day))
     assert upkeep.lists_age(1e9) == pytest.approx(4)
-
-
-def test_failed_logins_are_counted_by_service_and_by_the_address_that_the_service_saw() -> None:
-    assert list(logins.failures(entries([*FAILED, *NO_FAILURE]))) == [
-        ("JupyterHub", "10.102.81.1"),
-        ("JupyterHub", "10.102.81.1"),
-        ("SSH", "10.102.81.1"),
-        ("SSH", "10.102.81.2"),
-        ("SSH", "10.102.81.1"),
-        ("RStudio", ""),
-    ]
-
-
-def test_a_message_that_is_no_text_is_passed_over() -> None:
-    assert list(logins.failures(['{"_SYSTEMD_UNIT": "ssh.service", "MESSAGE": [73, 255]}'])) == []
-
-
-def test_who_is_banned_is_what_fail2ban_says() -> None:
-    said = "[{'sshd': ['192.0.2.1', '192.0.2.7']}, {'jupyterhub': ['192.0.2.1']}, {'rstudio': []}]\n"
-    assert logins.addresses_in(said) == ["192.0.2.1", "192.0.2.7"]
-    assert logins.addresses_in("[]") == []
-
-
-def test_without_fail2ban_nobody_can_say_who_is_banned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-    assert logins.banned() is None
 
 
 def test_our_units_are_those_whose_file_the_deploy_wrote(tmp_path: Path) -> None:
