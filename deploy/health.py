@@ -18,7 +18,7 @@ from workbench import settings
 from workbench.host import program_path
 from workbench.settings.services import Fail2ban, Proxy
 from workbench.stack import Context
-from workbench_host.tools import DATA_VOLUME
+from workbench_host.tools import DATA_VOLUME, PROXIES
 
 PROGRAM = "health"
 CONFIG = f"{programs.CONFIG}/health.json"
@@ -36,7 +36,7 @@ def health(context: Context) -> None:
     files.template(
         f"health/{UNIT}.j2",
         f"{units.UNITS}/{UNIT}",
-        variables={"program": program_path(PROGRAM), "seconds": SECONDS},
+        variables={"program": program_path(PROGRAM), "seconds": SECONDS, "group": PROXIES},
     )
     units.service(unit=UNIT, reads=[CONFIG, *programs.reads(PROGRAM)], name=f"Run {UNIT}")
 

@@ -25,6 +25,8 @@ PACKAGES = ("git",)
 ENVIRONMENT = uv.Environment("jupyterhub")
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
 LAB_SETTINGS = "/etc/workbench/jupyterlab"
+PAGES = "/usr/local/share/workbench/hub"
+PAGE_NAMES = ("workbench.html", "error.html", "not_running.html", "open.html")
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
 TERMINAL_MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
@@ -80,6 +82,8 @@ def _configure(context: Context) -> None:
         validate="sh -n {}",
     )
     files.put(content=files.Content(service.message.encode()), dest=MESSAGE, name=MESSAGE)
+    for page in PAGE_NAMES:
+        files.copy(f"jupyterhub/pages/{page}", f"{PAGES}/{page}")
     _configure_servers(service)
     files.template(
         "jupyterhub/jupyterhub_config.py.j2",
@@ -89,6 +93,7 @@ def _configure(context: Context) -> None:
             "host_name": context.outputs.host_name,
             "programs": programs.LINK,
             "sockets": urls(),
+            "pages": PAGES,
             "environment": uv.folder(ENVIRONMENT.name),
             "state": STATE,
             "lab_settings": LAB_SETTINGS,
@@ -159,7 +164,14 @@ def _run(context: Context) -> None:
         )
     units.service(unit=PROXY_UNIT, name=f"Run {PROXY_UNIT}")
     units.service(
-        unit=HUB_UNIT, reads=[CONFIG, PAM, *programs.modules("workbench_hub")], name=f"Run {HUB_UNIT}"
+        unit=HUB_UNIT,
+        reads=[
+            CONFIG,
+            PAM,
+            *(f"{PAGES}/{page}" for page in PAGE_NAMES),
+            *programs.modules("workbench_hub"),
+        ],
+        name=f"Run {HUB_UNIT}",
     )
 
 

@@ -19,6 +19,7 @@ from pyinfra.api.deploy import deploy
 from deploy import files, programs, units, uv
 from deploy.service import Service
 from workbench import checks, settings
+from workbench.host import program_path
 from workbench.settings.section import Judge, Passage
 from workbench.stack import Context
 from workbench_host.accounts import apps
@@ -39,7 +40,10 @@ ADMIN = "unix//run/caddy/admin.sock"
 UNIT = "caddy.service"
 RELOAD_UNIT = "caddy-reload.service"
 LANDING = "index.html"
-PAGES = (LANDING, "404.html", "unavailable.html", "site.css", "landing.js", "icon.svg")
+PAGES = (
+    *(LANDING, "404.html", "refused.html", "server.html", "unavailable.html"),
+    *("site.css", "landing.js", "icon.svg"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Entry:
 
     With `strip_path` the service does not see that path, with `path_header` it hears of it in a header of this name.
     One with `pages` shows apps of users' own, whose `upstream` is each user's; its own pages are in that folder.
+    `rules` is a template of what else the proxy does below the path.
     """
 
     name: str
@@ -61,6 +66,7 @@ class Entry:
     strip_path: bool = False
     path_header: str | None = None
     sign_in: settings.SignIn | None = None
+    rules: str | None = None
 
 
 def entries(services: settings.Services) -> list[Entry]:
@@ -82,6 +88,7 @@ def entry(name: str, service: settings.Service, path: str) -> Entry:
         strip_path=service.strip_path,
         path_header=service.path_header,
         sign_in=service.sign_in,
+        rules=service.rules,
     )
 
 
@@ -102,6 +109,7 @@ def proxy(context: Context) -> None:
         "notice": own.notice,
         "contact": own.contact,
         "contact_link": contact_link(own.contact),
+        "named": context.outputs.host_name == context.settings.domain,
     }
     files.template(f"proxy/{LANDING}.j2", f"{SITE}/{LANDING}", variables=variables)
     for page in PAGES[1:]:
@@ -190,9 +198,13 @@ def _run() -> None:
                 "state": STATE,
                 "admin": ADMIN,
                 "ca": CA,
+                "authority": program_path("authority"),
             },
         )
     units.service(unit=UNIT, name=f"Run {UNIT}")
+    programs.run(
+        program="authority", arguments=["renew"], reads=WANTED, name="Have a CA of our own that will do"
+    )
     # A changed Caddyfile is loaded, which keeps open websockets; only a changed unit or Caddy is a restart.
     units.service(unit=RELOAD_UNIT, reads=[CONFIG, CERTIFICATE, ACME_ROOT], name=f"Run {RELOAD_UNIT}")
 

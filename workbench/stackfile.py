@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,9 @@ def set_value(path: Path, key: str, value: object) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Puts `text` in the place of the file, whole or not at all; a new file is for its owner only.
+    """Puts `text` in the place of the file, whole or not at all, for its owner only: password hashes are in it.
 
+    A group that may write it, as in a shared folder, goes on to. (What git checks out has the mode that git gives it.)
     Where the name is a link, as into a repository of stack files, it stays one. Raises WorkbenchError where the file
     cannot be written, which then is as it was.
     """
@@ -96,12 +98,12 @@ def write(path: Path, text: str) -> None:
 
 
 def _fill(temporary: Path, text: str, path: Path) -> None:
-    """Makes a file with the mode of the one at `path`, and its owner and group as far as that may be given."""
+    """Makes a file with the owner and group of the one at `path`, as far as they may be given."""
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         if path.exists():
             former = path.stat()
-            os.fchmod(file.fileno(), former.st_mode & 0o777)
+            os.fchmod(file.fileno(), 0o660 if former.st_mode & stat.S_IWGRP else 0o600)
             # In a shared folder it may be somebody else's, and only root gives files away.
             for owner in ((-1, former.st_gid), (former.st_uid, -1)):
                 with contextlib.suppress(PermissionError):

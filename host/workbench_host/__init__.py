@@ -10,6 +10,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "accounts": "accounts.program",
     "apps": "apps.dispatcher",
     "ask": "ask",
+    "authority": "authority",
     "certificate": "certificate",
     "container-users": "container_users",
     "doctor": "checkup.program",

@@ -7,6 +7,7 @@ socket ends with the server, and a place that nobody serves is no place where so
 """
 
 import asyncio
+import contextlib
 import hashlib
 import pwd
 from typing import Any
@@ -20,7 +21,7 @@ from traitlets import Bool
 
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.tools import PROXIES
-from workbench_hub import SERVERS, homes, passwords, sandbox
+from workbench_hub import SERVERS, homes, passwords, sandbox, starting
 from workbench_hub.users import is_in
 
 FRONT = "/usr/lib/systemd/systemd-socket-proxyd"
@@ -43,12 +44,15 @@ FRONT_SANDBOX = [
 ]
 # The port that Jupyter Server takes for "none was chosen"; with any other one it refuses to listen on a socket.
 NO_PORT = 8888
+STARTS = 3
+MARGIN_SECONDS = 10  # what we say of a server that does not answer comes before what the hub says
 
 
 class UserServer(SystemdSpawner):
     """One with a name has a unit with that name; `:` is in no user's name, so no two can be the same."""
 
     unit_extra_properties: dict[str, str]
+    start_timeout: int
     containers = Bool(False, help="whether users run containers, for which programs get capabilities").tag(
         config=True
     )
@@ -110,6 +114,8 @@ class UserServer(SystemdSpawner):
             **found,
             "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{NO_PORT}{base}",
             "JUPYTER_RUNTIME_DIR": self.private,
+            # The prefix is the hub's alone: with it a cookie goes to all users' servers.
+            "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "0",
         }
 
     def get_args(self) -> list[str]:
@@ -125,13 +131,36 @@ class UserServer(SystemdSpawner):
             **self.unit_extra_properties,
             "RuntimeDirectory": self.private.removeprefix("/run/"),
             **sandbox.properties(elevated=not self.disable_user_sudo),
+            # A unit that failed is forgotten at once, and not when the next one of its name is being made.
+            "CollectMode": "inactive-or-failed",
         }
         # One that is still ending counts as stopped, and its folder is its user's until it has: root writes into that
         # folder, and would follow a link there.
         await systemd.stop_service(self.unit_name)
-        await super().start()
+        await self._start_unit()
+        await starting.require_running(self)
         await self._start_front(uid)
-        return f"{UNIX}://{quote(self.front, safe='')}"
+        address = f"{UNIX}://{quote(self.front, safe='')}"
+        # The hub would wait for one that has ended as well, and then say where.
+        base = self.server.base_url if self.server else "/"
+        await starting.answers(self, f"{address}{base}api", self.start_timeout - MARGIN_SECONDS)
+        return address
+
+    async def _start_unit(self) -> None:
+        """Has systemd run the server; what is left of a killed one of its name may take the new one's folder along.
+
+        systemdspawner waits `start_timeout` seconds for a unit that has ended already; it is told to wait for one.
+        """
+        patience, self.start_timeout = self.start_timeout, 1
+        try:
+            for _ in range(STARTS):
+                with contextlib.suppress(FileNotFoundError):
+                    await super().start()
+                if await self.poll() is None:
+                    return
+                await asyncio.sleep(1)
+        finally:
+            self.start_timeout = patience
 
     async def _start_front(self, uid: int) -> None:
         """A socket of root's, and behind it a program of the user's that ends with the server."""
@@ -164,7 +193,9 @@ async def prepare(spawner: UserServer) -> None:
     if passwords.is_due(name):
         raise HTTPError(403, "Choose a password of your own first, on the page that starts your server.")
     if folder := homes.unwritable(name):
-        raise HTTPError(
-            403, f"{folder} is not yours to write to, so no server can start; an administrator mends it."
+        raise starting.StartError(
+            409,
+            f"{folder} is not yours to write to, so no server can start. An administrator mends that with: "
+            f"sudo chown -hR {name}: {folder}",
         )
     spawner.disable_user_sudo = not (is_in(ADMINS, name) or spawner.containers)

@@ -12,6 +12,8 @@ from tornado.web import HTTPError
 
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.turns import TooManyError, Turns
+from workbench_hub.sessions import Logout
+from workbench_hub.visits import Open, Visit
 
 TOO_MANY = "Too many failed logins came from your network. Wait half a minute, then try again."
 
@@ -65,3 +67,8 @@ class HostUsers(PAMAuthenticator):
     async def refresh_user(self, user: Any, _: Any = None) -> dict[str, Any] | bool:
         """False for somebody who is out, which the hub asks within seconds (auth_refresh_age)."""
         return is_in(EVERYBODY, user.name) and {"name": user.name, "admin": is_in(ADMINS, user.name)}
+
+    def get_handlers(self, app: Any) -> list[tuple[str, type]]:
+        """Ours go before the hub's own of the same path."""
+        ours: list[tuple[str, type]] = [("/logout", Logout), ("/visit", Visit), ("/open/([^/]+)", Open)]
+        return [*ours, *super().get_handlers(app)]

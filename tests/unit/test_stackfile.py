@@ -196,10 +196,11 @@ def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
         stackfile.check(tmp_path / "Pulumi.none.yaml")
 
 
-def test_a_file_keeps_its_mode_and_a_new_one_is_private(file: Path) -> None:
-    file.chmod(0o640)
+def test_a_file_becomes_its_owners_alone_and_a_new_one_is(file: Path) -> None:
+    """A14: they have password hashes, and were 0644."""
+    file.chmod(0o644)
     stackfile.set_value(file, "size", "t3.small")
-    assert file.stat().st_mode & 0o777 == 0o640
+    assert file.stat().st_mode & 0o777 == 0o600
     fresh = file.with_name("Pulumi.new.yaml")
     stackfile.write(fresh, GOOD)
     assert fresh.stat().st_mode & 0o777 == 0o600
@@ -208,8 +209,8 @@ def test_a_file_keeps_its_mode_and_a_new_one_is_private(file: Path) -> None:
 def test_a_file_of_somebody_elses_is_written_with_their_group_and_mode(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a shared folder: only root gives files away, the group is one's own as well."""
-    file.chmod(0o660)
+    """As in a shared folder: only root gives files away, the group is one's own as well. Others have no part in it."""
+    file.chmod(0o664)
     asked = []
 
     def fchown(_: int, owner: int, group: int) -> None:

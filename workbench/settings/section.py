@@ -95,6 +95,8 @@ class Service(Section):
     sign_in: ClassVar[SignIn | None] = None
     # Whether what is below `path`, as USER/APP/, are apps of users' own (deploy/apps.py); the page at it is ours.
     apps: ClassVar[bool] = False
+    # A template (of templates/) with what else the proxy does below `path`.
+    rules: ClassVar[str | None] = None
     # What no user and no group may be called: accounts that it runs as, groups, folders among the shared ones.
     reserved_names: ClassVar[tuple[str, ...]] = ()
 

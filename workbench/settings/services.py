@@ -105,6 +105,7 @@ class JupyterHub(Service):
         socket="/run/caddy/jupyterhub.sock", to="/run/jupyterhub/hub.sock", path="/jupyter/hub/api"
     )
     sign_in: ClassVar[SignIn] = SignIn(("hub/login", "hub/api/users/*/tokens"))
+    rules: ClassVar[str | None] = "jupyterhub/proxy.caddy.j2"
     reserved_names: ClassVar[tuple[str, ...]] = ("jupyterhub", "jupyterhub-proxy")
 
     message: Annotated[str, Field(max_length=500)] = Field(

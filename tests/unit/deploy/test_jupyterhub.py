@@ -36,6 +36,7 @@ def configuration(service: JupyterHub) -> str:
         service=service,
         host_name="bench.example",
         programs="/nowhere",
+        pages="/nowhere",
         sockets=jupyterhub.urls(),
         environment=ENVIRONMENT,
         state="/srv/workbench/jupyterhub",

@@ -68,7 +68,9 @@ def caddyfile(
     )
 
 
-def page(name: str, services: list[proxy.Entry], notice: str = "", contact: str = "") -> BeautifulSoup:
+def page(
+    name: str, services: list[proxy.Entry], notice: str = "", contact: str = "", named: bool = True
+) -> BeautifulSoup:
     text = render(
         f"proxy/{name}.j2",
         services=services,
@@ -76,6 +78,7 @@ def page(name: str, services: list[proxy.Entry], notice: str = "", contact: str 
         notice=notice,
         contact=contact,
         contact_link=proxy.contact_link(contact),
+        named=named,
     )
     return BeautifulSoup(text, "html.parser")
 
@@ -231,7 +234,7 @@ def test_passwords_go_the_way_of_their_own_whose_connection_ends_with_the_answer
     for path, dial in (("/jupyter/hub/login", "unix//run/hub.sock"), ("/other/in*", "unix//run/turns.sock")):
         [way] = handlers(found[path], "reverse_proxy")
         assert way["upstreams"] == [{"dial": dial}]
-        [header] = handlers(found[path], "headers")
+        [header] = [one for one in handlers(found[path], "headers") if "response" in one]
         assert header["response"]["set"] == {"Connection": ["close"]}
     ordered = [
         route["match"][0]["path"][0] for route in routes(adapted) if "path" in (route.get("match") or [{}])[0]
@@ -261,6 +264,33 @@ def routes(node: Any) -> list[dict[str, Any]]:
     return [node, *below] if "handle" in node else below
 
 
+@needs_caddy
+@pytest.mark.parametrize(
+    "services", [[OTHER], [proxy.Entry(**{**vars(HUB), "rules": "jupyterhub/proxy.caddy.j2"})]]
+)
+def test_a_login_of_one_services_rules_goes_to_no_other_service(
+    tmp_path: Path, services: list[proxy.Entry]
+) -> None:
+    adapted = json.loads(caddy("adapt", caddyfile(services=services), tmp_path).stdout)
+    replaced = [one["request"].get("replace", {}) for one in handlers(adapted, "headers") if "request" in one]
+    assert [one["Cookie"][0]["search_regexp"] for one in replaced if "Cookie" in one] == [
+        "__Host-[^;]*(; ?)?"
+    ]
+
+
+@needs_caddy
+def test_caddy_takes_the_hubs_rules_and_asks_the_hub_where_the_hub_is(tmp_path: Path) -> None:
+    hub = proxy.Entry(**{**vars(HUB), "rules": "jupyterhub/proxy.caddy.j2"})
+    text = caddyfile(services=[hub, OTHER], certificate=snippet("own", tmp_path))
+    done = caddy("validate", text, tmp_path)
+    assert done.returncode == 0, done.stderr
+    adapted = json.loads(caddy("adapt", text, tmp_path).stdout)
+    asked = [one for one in handlers(adapted, "reverse_proxy") if "rewrite" in one]
+    assert [(one["rewrite"]["uri"], one["upstreams"]) for one in asked] == [
+        ("/jupyter/hub/visit", [{"dial": hub.upstream}])
+    ]
+
+
 def handlers(node: Any, kind: str) -> list[dict[str, Any]]:
     """All handlers of one kind, however deep in the adapted configuration."""
     if isinstance(node, list):
@@ -281,6 +311,12 @@ def test_the_landing_page_lists_every_service_and_escapes_what_it_shows() -> Non
     assert cards[1].select_one(".title").text == "R & <friends>"
     assert landing.select_one(".notice").text == "<script>alert(1)</script> & more"
     assert len(landing.select("script")) == 1
+
+
+def test_without_a_domain_the_landing_page_says_what_that_means() -> None:
+    said = page("index.html", [HUB], named=False).select_one("details").text
+    assert "one site" in said
+    assert page("index.html", [HUB]).select("details") == []
 
 
 @pytest.mark.parametrize(
@@ -338,6 +374,7 @@ def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
             state=proxy.STATE,
             admin=proxy.ADMIN,
             ca=proxy.CA,
+            authority="/bin/true",
         )
         path.write_text(text)
     said = subprocess.run(
