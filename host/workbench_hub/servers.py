@@ -45,6 +45,7 @@ FRONT_SANDBOX = [
 # The port that Jupyter Server takes for "none was chosen"; with any other one it refuses to listen on a socket.
 NO_PORT = 8888
 STARTS = 3
+STOP_SECONDS = "30"  # after which what does not end is ended; nobody starts a server anew before
 MARGIN_SECONDS = 10  # what we say of a server that does not answer comes before what the hub says
 
 
@@ -133,10 +134,8 @@ class UserServer(SystemdSpawner):
             **sandbox.properties(elevated=not self.disable_user_sudo),
             # A unit that failed is forgotten at once, and not when the next one of its name is being made.
             "CollectMode": "inactive-or-failed",
+            "TimeoutStopSec": STOP_SECONDS,
         }
-        # One that is still ending counts as stopped, and its folder is its user's until it has: root writes into that
-        # folder, and would follow a link there.
-        await systemd.stop_service(self.unit_name)
         await self._start_unit()
         await starting.require_running(self)
         await self._start_front(uid)
@@ -149,11 +148,14 @@ class UserServer(SystemdSpawner):
     async def _start_unit(self) -> None:
         """Has systemd run the server; what is left of a killed one of its name may take the new one's folder along.
 
+        One that is still ending counts as stopped, and its folder is its user's until it has: root writes into that
+        folder, and would follow a link there. So each start waits for the end of what was before.
         systemdspawner waits `start_timeout` seconds for a unit that has ended already; it is told to wait for one.
         """
         patience, self.start_timeout = self.start_timeout, 1
         try:
             for _ in range(STARTS):
+                await systemd.stop_service(self.unit_name)
                 with contextlib.suppress(FileNotFoundError):
                     await super().start()
                 if await self.poll() is None:

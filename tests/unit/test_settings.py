@@ -102,7 +102,7 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ({"users": [{"name": "a", "sshKeys": ["x"]}]}, "workbench:users[0].sshKeys[0] is"),
         ({"services": {"jupyterhub": {"enable": True}}}, "(perhaps enabled was meant)"),
         (
-            {"services": {"rstudio": {"enabled": False, "port": 4000}}},
+            {"services": {"rstudio": {"enabled": False, "port": 88}}},
             "workbench:services.rstudio.port is set, but the service is off, so nothing reads it",
         ),
         ({"services": {"proxy": {"certificates": "mine"}}}, "is \"mine\"; takes 'acme' or 'internal'"),
