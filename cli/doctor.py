@@ -5,16 +5,16 @@ Three places are looked at: the stack and AWS (what a run that died, or a lost s
 """
 
 import json
-import ssl
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from http.client import HTTPException
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from cli import account, cloud, common, findings, locks, outside, remote, repair
+from cli import account, cloud, common, findings, headers, locks, outside, remote, repair
 from cli.common import JsonOption, StackOption, YesOption, console
 from cli.findings import Finding
 from cli.progress import interrupted
@@ -121,9 +121,9 @@ def _shown(facts: Outputs, host: Mapping[str, Any], ports: set[int]) -> Iterator
     try:
         shown = outside.certificate(facts.address, facts.host_name, host.get("ca"))
         yield from outside.of_certificate(shown, facts.host_name, wanted["server"])
-        pages = outside.pages(facts.address, facts.host_name, ["/", *paths])
-        yield from outside.of_pages(pages, trusted=shown.refused is None)
-    except (OSError, ssl.SSLError, ValueError) as error:
+        pages = headers.pages(facts.address, facts.host_name, ["/", *paths])
+        yield from headers.of_pages(pages, trusted=shown.refused is None)
+    except (OSError, HTTPException, ValueError) as error:
         what = f"{facts.url} could not be looked at: {findings.plain(error)}."
         yield Finding("pages", what, "workbench status")
 

@@ -1,15 +1,12 @@
-"""What anybody sees of a workbench from where this runs: open ports, the certificate, headers of the pages."""
+"""What anybody sees of a workbench from where this runs: open ports, and the certificate."""
 
 import asyncio
-import http.client
 import ipaddress
-import re
 import socket
 import ssl
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import urljoin, urlsplit
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -17,8 +14,7 @@ from cryptography.x509.oid import NameOID
 from cli.findings import HTTPS, OPEN, Finding, plain
 
 SECONDS = 1.5  # for a connection: who does not answer by then is behind a firewall that drops
-PAGE_SECONDS = 10
-REDIRECTS = 5
+ANSWER_SECONDS = 10
 RENEWED_BY = 1 / 4  # of a certificate's life that is left; Caddy renews when a third is
 # What databases, notebooks, dashboards and the like listen on by default, and where the workbench's own parts did.
 USUAL = (
@@ -89,7 +85,6 @@ USUAL = (
     ),
     *(9300, 9999, 10000, 10250, 11211, 15672, 27017, 50070),
 )
-TELLING = ("Server", "X-Powered-By", "X-JupyterHub-Version", "X-Generator")
 
 
 @dataclass(frozen=True)
@@ -149,7 +144,8 @@ def of_ports(found: Collection[int]) -> Iterator[Finding]:
 
 def certificate(address: str, name: str, own_ca: str | None) -> Certificate:
     """What is shown to who asks for `name`. Raises OSError where nobody speaks TLS there."""
-    shown = x509.load_der_x509_certificate(_greet(address, name, _unverified()))
+    with greeted(address, name) as connection:
+        shown = x509.load_der_x509_certificate(connection.getpeercert(binary_form=True) or b"")
     refused = _refusal(address, name, ssl.create_default_context())
     refused_by_own: str | None = "it is not known here"
     if own_ca:
@@ -165,29 +161,29 @@ def certificate(address: str, name: str, own_ca: str | None) -> Certificate:
     )
 
 
-def _greet(address: str, name: str, context: ssl.SSLContext) -> bytes:
-    """The certificate (DER) that is shown. Raises OSError, of which ssl.SSLError is one."""
-    with (
-        socket.create_connection((address, HTTPS), PAGE_SECONDS) as plain_socket,
-        context.wrap_socket(plain_socket, server_hostname=name) as greeted,
-    ):
-        return greeted.getpeercert(binary_form=True) or b""
+def greeted(address: str, name: str, context: ssl.SSLContext | None = None) -> ssl.SSLSocket:
+    """A connection to who answers for `name` there; without a `context`, whoever that is. Raises OSError.
+
+    For looking only: whom the certificate is of is judged apart, and nothing secret is sent.
+    """
+    if context is None:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    connection = socket.create_connection((address, HTTPS), ANSWER_SECONDS)
+    try:
+        return context.wrap_socket(connection, server_hostname=name)
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _refusal(address: str, name: str, context: ssl.SSLContext) -> str | None:
     try:
-        _greet(address, name, context)
+        greeted(address, name, context).close()
     except ssl.SSLCertVerificationError as error:
         return error.verify_message
     return None
-
-
-def _unverified() -> ssl.SSLContext:
-    """For looking only: whom the certificate is of is judged apart, and nothing secret is sent."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _common_name(name: x509.Name) -> str:
@@ -226,76 +222,3 @@ def of_certificate(shown: Certificate, domain: str | None, server: str | None) -
     else:
         what = f"This machine does not take the certificate, which {shown.issuer} signed ({plain(shown.refused)}), and "
         yield Finding("certificate", f"{what}it is not of the workbench's own CA.", "workbench deploy")
-
-
-def pages(address: str, name: str, paths: Sequence[str]) -> dict[str, Mapping[str, list[str]]]:
-    """The headers of what each path leads to, by the path that it led to: name in lower case -> values."""
-    found: dict[str, Mapping[str, list[str]]] = {}
-    for path in paths:
-        for _ in range(REDIRECTS):
-            connection = http.client.HTTPSConnection(address, timeout=PAGE_SECONDS, context=_unverified())
-            # Python would name the address in its greeting, and not the workbench's name.
-            connection.sock = _unverified().wrap_socket(
-                socket.create_connection((address, HTTPS), PAGE_SECONDS), server_hostname=name
-            )
-            try:
-                connection.request("GET", path, headers={"Host": name})
-                answer = connection.getresponse()
-                headers: dict[str, list[str]] = {}
-                for key, value in answer.getheaders():
-                    headers.setdefault(key.lower(), []).append(value)
-            finally:
-                connection.close()
-            target = urlsplit(urljoin(f"https://{name}{path}", headers.get("location", [""])[0]))
-            if not (300 <= answer.status < 400 and target.hostname == name):
-                break
-            path = target.path + (f"?{target.query}" if target.query else "")
-        if answer.status < 500:
-            found[path.partition("?")[0]] = headers
-    return found
-
-
-def of_pages(found: Mapping[str, Mapping[str, list[str]]], trusted: bool) -> Iterator[Finding]:
-    """What is missing or weak in headers of the pages. `trusted`: whether browsers know who vouches for them."""
-    lacking: dict[str, list[str]] = {}
-    for path, headers in found.items():
-        for complaint in complaints(headers, trusted):
-            lacking.setdefault(complaint, []).append(path)
-    for complaint, paths in lacking.items():
-        yield Finding("headers", f"{complaint}: {', '.join(sorted(paths))}.", "workbench deploy")
-
-
-def complaints(headers: Mapping[str, Sequence[str]], trusted: bool) -> Iterator[str]:
-    """What is wrong with the headers of one page (OWASP Secure Headers Project, as far as it fits notebooks)."""
-    policy = " ".join(headers.get("content-security-policy", ()))
-    if "nosniff" not in " ".join(headers.get("x-content-type-options", ())).lower():
-        yield "No X-Content-Type-Options"
-    if not policy:
-        yield "No Content-Security-Policy"
-    if "frame-ancestors" not in policy and "x-frame-options" not in headers:
-        yield "Other sites may show it in a frame"
-    if "referrer-policy" not in headers:
-        yield "No Referrer-Policy"
-    if trusted and "strict-transport-security" not in headers:
-        yield "No Strict-Transport-Security"
-    for name in TELLING:
-        told = " ".join(headers.get(name.lower(), ()))
-        if re.search(r"\d", told):
-            yield f"The header {name} tells which version runs ({plain(told)})"
-    for cookie in headers.get("set-cookie", ()):
-        yield from _weak(cookie)
-
-
-def _weak(cookie: str) -> Iterator[str]:
-    name, *attributes = (part.strip() for part in cookie.split(";"))
-    name = plain(name.partition("=")[0])
-    said = {
-        attribute.partition("=")[0].lower(): attribute.partition("=")[2].lower() for attribute in attributes
-    }
-    if re.fullmatch(r"0|thu, 01[ -]jan[ -]1970.*", said.get("max-age", said.get("expires", ""))):
-        return  # it is being deleted
-    wanted = {"Secure": "secure" in said, "SameSite": said.get("samesite") in {"lax", "strict"}}
-    if "xsrf" not in name.lower() and "csrf" not in name.lower():  # which pages' scripts send back
-        wanted["HttpOnly"] = "httponly" in said
-    if missing := [attribute for attribute, there in wanted.items() if not there]:
-        yield f"The cookie {name} is without {', '.join(missing)}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import outside
+from cli import headers, outside
 from cli.outside import Certificate
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -85,11 +85,11 @@ def test_what_this_machine_has_open_on_all_addresses_is_not_a_labs() -> None:
 
 
 def test_good_headers_are_not_complained_of() -> None:
-    assert list(outside.complaints(GOOD, trusted=False)) == []
+    assert list(headers.complaints(GOOD, trusted=False)) == []
 
 
 @pytest.mark.parametrize(
-    ("headers", "complaint"),
+    ("said", "complaint"),
     [
         ({"x-content-type-options": []}, "No X-Content-Type-Options"),
         ({"content-security-policy": [], "x-frame-options": ["DENY"]}, "No Content-Security-Policy"),
@@ -101,17 +101,17 @@ def test_good_headers_are_not_complained_of() -> None:
         ({"set-cookie": ["_xsrf=1; Secure"]}, "The cookie _xsrf is without SameSite"),
     ],
 )  # fmt: skip
-def test_what_is_missing_or_weak_is_named(headers: dict[str, list[str]], complaint: str) -> None:
-    assert complaint in list(outside.complaints({**GOOD, **headers}, trusted=False))
+def test_what_is_missing_or_weak_is_named(said: dict[str, list[str]], complaint: str) -> None:
+    assert complaint in list(headers.complaints({**GOOD, **said}, trusted=False))
 
 
 def test_what_deletes_a_cookie_need_not_protect_it() -> None:
     gone = ["a=; Max-Age=0", "b=; expires=Thu, 01 Jan 1970 00:00:00 GMT"]
-    assert list(outside.complaints({**GOOD, "set-cookie": gone}, trusted=False)) == []
+    assert list(headers.complaints({**GOOD, "set-cookie": gone}, trusted=False)) == []
 
 
 def test_hsts_is_missed_where_browsers_trust_the_certificate_and_only_there() -> None:
-    assert list(outside.complaints(GOOD, trusted=True)) == ["No Strict-Transport-Security"]
+    assert list(headers.complaints(GOOD, trusted=True)) == ["No Strict-Transport-Security"]
 
 
 def test_pages_that_lack_the_same_are_one_finding() -> None:
@@ -120,7 +120,7 @@ def test_pages_that_lack_the_same_are_one_finding() -> None:
         "referrer-policy": ["no-referrer"],
         "x-frame-options": ["DENY"],
     }
-    (one,) = outside.of_pages({"/": GOOD, "/b/": bare, "/a/": bare}, trusted=False)
+    (one,) = headers.of_pages({"/": GOOD, "/b/": bare, "/a/": bare}, trusted=False)
     assert one.what == "No Content-Security-Policy: /a/, /b/."
 
 
@@ -185,6 +185,6 @@ def test_who_vouches_is_found_out_by_asking_both_trusts(site: str) -> None:
 
 
 def test_a_page_is_looked_at_where_it_leads_to(site: str) -> None:
-    found = outside.pages("127.0.0.1", NAME, ["/"])
+    found = headers.pages("127.0.0.1", NAME, ["/"])
     assert list(found) == ["/login"]
     assert found["/login"]["x-path"] == ["/login?next=%2F"]
