@@ -26,6 +26,30 @@ def is_in(group: str, name: str) -> bool:
         return False
 
 
+MANAGERS = "managers"  # the hub's own group of the host's administrators, whose members have the role below
+# Who may do what of the role "admin" acts as any user: it opens their servers, starts them, makes tokens for them. An
+# administrator of the host has sudo for that, which asks for a password; here are looking and stopping.
+MANAGER = {
+    "name": "manager",
+    "description": "See who is at work, and stop servers",
+    "scopes": [
+        "admin-ui",
+        "list:users",
+        "read:users",
+        "read:servers",
+        "delete:servers",
+        "list:groups",
+        "read:groups",
+    ],
+    "groups": [MANAGERS],
+}
+
+
+def model_of(name: str) -> dict[str, Any]:
+    """What the hub is to know of a user: nobody is its admin, administrators of the host are its managers."""
+    return {"name": name, "admin": False, "groups": [MANAGERS] if is_in(ADMINS, name) else []}
+
+
 class HostUsers(PAMAuthenticator):
     """The host's passwords by PAM, its group of users, and its group of administrators."""
 
@@ -33,8 +57,8 @@ class HostUsers(PAMAuthenticator):
         super().__init__(**kwargs)
         self._turns = Turns()
 
-    async def authenticate(self, handler: Any, data: Mapping[str, str]) -> str | None:
-        """The user's name, None where name or password are wrong, which fail2ban reads in the journal.
+    async def authenticate(self, handler: Any, data: Mapping[str, str]) -> dict[str, Any] | None:
+        """What the hub is to know of the user; None where name or password are wrong, which fail2ban reads.
 
         The line has no name: somebody may have typed a password in its place.
         """
@@ -44,11 +68,11 @@ class HostUsers(PAMAuthenticator):
             handler.request.remote_ip,
         )
 
-        async def check() -> tuple[bool, str | None]:
+        async def check() -> tuple[bool, dict[str, Any] | None]:
             right = await asyncio.to_thread(self._is_right, name, password) and is_in(EVERYBODY, name)
             if not right:
                 self.log.warning("Failed login from %s", address)
-            return right, name if right else None
+            return right, model_of(name) if right else None
 
         try:
             return await self._turns.take(address, check)
@@ -66,7 +90,7 @@ class HostUsers(PAMAuthenticator):
 
     async def refresh_user(self, user: Any, _: Any = None) -> dict[str, Any] | bool:
         """False for somebody who is out, which the hub asks within seconds (auth_refresh_age)."""
-        return is_in(EVERYBODY, user.name) and {"name": user.name, "admin": is_in(ADMINS, user.name)}
+        return is_in(EVERYBODY, user.name) and model_of(user.name)
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:
         """Ours go before the hub's own of the same path."""

@@ -31,7 +31,7 @@ class User(Section):
     """A person with an account: the same name and password everywhere on the workbench."""
 
     name: UserName = Field(description="login name")
-    admin: bool = Field(False, description="may use sudo and administer the hub")
+    admin: bool = Field(False, description="may use sudo, and see and stop servers on the hub's page")
     groups: list[GroupName] = Field(
         [], description="groups, made where there are none; each has a folder in ~/shared for its members"
     )

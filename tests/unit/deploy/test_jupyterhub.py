@@ -15,7 +15,7 @@ from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench import versions
 from workbench.settings.services import JupyterHub
-from workbench_hub import SERVERS
+from workbench_hub import SERVERS, users
 
 SERVICE = JupyterHub.model_validate({"namedServers": 3})
 ENVIRONMENT = "/opt/workbench/jupyterhub-0123456789ab"
@@ -50,7 +50,8 @@ def configuration(service: JupyterHub) -> str:
 
 def test_who_logs_in_and_who_is_an_administrator_is_what_the_hosts_groups_say(c: Config) -> None:
     assert c.PAMAuthenticator.allowed_groups == {"workbench-users"}
-    assert c.PAMAuthenticator.admin_groups == {"workbench-admins"}
+    assert c.Authenticator.manage_groups is True
+    assert c.JupyterHub.load_roles == [users.MANAGER]
     assert c.Authenticator.allow_existing_users is False
 
 

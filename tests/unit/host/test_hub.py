@@ -11,6 +11,7 @@ import pytest
 import tornado.httpserver
 from jupyterhub import orm
 from jupyterhub.objects import Server
+from jupyterhub.scopes import expand_scopes
 from tornado.web import HTTPError
 
 from deploy import jupyterhub
@@ -55,7 +56,28 @@ def test_only_members_of_the_hosts_group_are_users_whoever_the_database_remember
         asyncio.run(authenticator.refresh_user(SimpleNamespace(name=name)))
         for name in ("ada", "grace", "alan")
     ]
-    assert still == [{"name": "ada", "admin": True}, {"name": "grace", "admin": False}, False]
+    assert still == [
+        {"name": "ada", "admin": False, "groups": ["managers"]},
+        {"name": "grace", "admin": False, "groups": []},
+        False,
+    ]
+
+
+def test_the_role_of_administrators_reaches_nobodys_server() -> None:
+    """Starting is among it: who submits the page that starts a user's server chooses the user's first password."""
+    scopes = expand_scopes(users.MANAGER["scopes"])
+    assert {"admin-ui", "list:users", "read:servers", "delete:servers"} <= scopes
+    refused = {
+        "servers",
+        "start:servers",
+        "access:servers",
+        "tokens",
+        "admin:users",
+        "groups",
+        "shares",
+        "users",
+    }
+    assert not refused & {scope.partition("!")[0] for scope in scopes}
 
 
 def test_a_host_without_our_groups_has_no_users(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +189,8 @@ def test_the_database_keeps_no_path_and_the_server_is_found_by_the_socket_of_roo
 
 def login(hub: users.HostUsers, name: str, password: str, address: str = "192.0.2.1") -> str | None:
     handler = SimpleNamespace(request=SimpleNamespace(remote_ip=address))
-    return asyncio.run(hub.authenticate(handler, {"username": name, "password": password}))
+    model = asyncio.run(hub.authenticate(handler, {"username": name, "password": password}))
+    return model and model["name"]
 
 
 @pytest.fixture
