@@ -50,8 +50,10 @@ def test_the_landing_page_loads_nothing_from_elsewhere_and_may_not(web: httpx.Cl
 
 def test_what_does_not_exist_is_404_at_any_depth(web: httpx.Client) -> None:
     for path in ("/nothing", "/a/b/c", "/health.json", "/.index.html", "/..%2f..%2fetc/passwd"):
-        answer = web.get(path)
-        assert (answer.status_code, "no such page" in answer.text) == (404, True), path
+        for accept in ("text/html,*/*", "*/*"):  # people, and programs
+            answer = web.get(path, headers={"Accept": accept})
+            assert (answer.status_code, "no such page" in answer.text) == (404, True), path
+            assert ("<html" in answer.text) == accept.startswith("text/html")
 
 
 def test_a_service_that_does_not_answer_is_said_so_in_words(workbench: Workbench, web: httpx.Client) -> None:
@@ -116,7 +118,8 @@ def test_the_cas_certificate_can_be_read_and_its_key_cannot(workbench: Workbench
 def test_caddy_is_not_root_and_its_api_is_for_itself(workbench: Workbench) -> None:
     assert workbench.ssh("ps -o user= -C caddy").stdout.strip() == "caddy"
     assert workbench.ssh("stat -c '%a %U %F' /run/caddy/admin.sock").stdout.strip() == "600 caddy socket"
-    assert workbench.ssh("runuser -u grace -- test -e /run/caddy/admin.sock", check=False).returncode == 1
+    asking = "runuser -u grace -- curl -s --unix-socket /run/caddy/admin.sock http://localhost/config/"
+    assert workbench.ssh(asking, check=False).returncode == 7  # not connected
 
 
 def test_no_cookie_and_no_query_reaches_the_journal(workbench: Workbench, web: httpx.Client) -> None:
