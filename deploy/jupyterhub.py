@@ -26,7 +26,7 @@ ENVIRONMENT = uv.Environment("jupyterhub")
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
 LAB_SETTINGS = "/etc/workbench/jupyterlab"
 PAGES = "/usr/local/share/workbench/hub"
-PAGE_NAMES = ("workbench.html", "error.html", "not_running.html", "open.html")
+PAGE_NAMES = ("workbench.html", "error.html", "not_running.html")
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
 TERMINAL_MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
@@ -85,11 +85,23 @@ def _configure(context: Context) -> None:
     for page in PAGE_NAMES:
         files.copy(f"jupyterhub/pages/{page}", f"{PAGES}/{page}")
     _configure_servers(service)
+    _configure_hub(context)
+    files.template(
+        "jupyterhub/jupyterhub-state.j2",
+        STATE_PROGRAM,
+        variables={"state": STATE},
+        mode="755",
+        validate="sh -n {}",
+    )
+
+
+def _configure_hub(context: Context) -> None:
+    memory_bytes = context.outputs.memory_mib * 1024**2 * context.settings.limits.memory_percent // 100
     files.template(
         "jupyterhub/jupyterhub_config.py.j2",
         CONFIG,
         variables={
-            "service": service,
+            "service": context.settings.services.jupyterhub,
             "host_name": context.outputs.host_name,
             "programs": programs.LINK,
             "sockets": urls(),
@@ -100,19 +112,9 @@ def _configure(context: Context) -> None:
             "python_bin": python.BIN,
             "scratch": SCRATCH,
             "containers": context.settings.services.docker.enabled,
-            "memory_bytes": context.outputs.memory_mib
-            * 1024**2
-            * context.settings.limits.memory_percent
-            // 100,
+            "memory_bytes": memory_bytes,
         },
         validate=programs.PYTHON_COMPILES,
-    )
-    files.template(
-        "jupyterhub/jupyterhub-state.j2",
-        STATE_PROGRAM,
-        variables={"state": STATE},
-        mode="755",
-        validate="sh -n {}",
     )
 
 

@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.turns import TooManyError, Turns
 from workbench_hub.sessions import Logout
-from workbench_hub.visits import Open, Visit
+from workbench_hub.visits import Visit
 
 TOO_MANY = "Too many failed logins came from your network. Wait half a minute, then try again."
 
@@ -94,5 +94,5 @@ class HostUsers(PAMAuthenticator):
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:
         """Ours go before the hub's own of the same path."""
-        ours: list[tuple[str, type]] = [("/logout", Logout), ("/visit", Visit), ("/open/([^/]+)", Open)]
+        ours: list[tuple[str, type]] = [("/logout", Logout), ("/visit", Visit)]
         return [*ours, *super().get_handlers(app)]

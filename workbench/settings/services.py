@@ -78,7 +78,11 @@ class RStudio(Service):
     # What may lead to a port of loopback; with a percent sign, whatever it spells.
     judge: ClassVar[Judge] = Judge(socket="/run/workbench-rstudio-ports.sock", of="/p6?/|%")
     sign_in: ClassVar[SignIn] = SignIn(("auth-do-sign-in*",), "/run/workbench-sign-in.sock")
-    reserved_names: ClassVar[tuple[str, ...]] = ("rstudio-server", "workbench-sign-in")
+    reserved_names: ClassVar[tuple[str, ...]] = (
+        "rstudio-server",
+        "workbench-rstudio-ports",
+        "workbench-sign-in",
+    )
 
     # IANA has 87 for private use ("any private terminal link"); NFS and its like take theirs from 512 on.
     port: ReservedPort = Field(
