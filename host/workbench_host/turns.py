@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 DELAY_SECONDS = 2.0
-TURNS = 3  # of one address at a time
+TURNS = 2  # of one address at a time
 WAITING = 20  # of one address: a course that logs in at the same moment
 CHECKS = 4  # at a time in all, each of which costs a processor some tenths of a second
 TOTAL = 400  # of all addresses, turns and waiting
