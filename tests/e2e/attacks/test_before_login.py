@@ -195,7 +195,7 @@ def test_a9_bodies_before_a_login_are_small(workbench: Workbench) -> None:
                 answer = browser.post(path, content=bytes(99 * MIB))
             except httpx.TransportError:
                 continue  # the connection was ended in the middle of it
-            assert answer.status_code in {400, 413, 502, 503}, path
+            assert answer.is_error, path
     peak = workbench.ssh("grep VmHWM /proc/$(systemctl show -p MainPID --value jupyterhub)/status").stdout
     assert int(peak.split()[1]) < 300 * 1024  # KiB
 
