@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import change, growth, judges, life, noop, provisioning
+from bench import change, growth, judges, life, noop, provisioning, spawn
 from bench.workbench import made
 
 MEASURES = {
@@ -10,6 +10,7 @@ MEASURES = {
     "change": change.measure,
     "growth": growth.measure,
     "judges": judges.measure,  # which installs on the host what it judges with
+    "spawn": spawn.measure,
     "life": life.measure,  # which ends with another server
     "provisioning": provisioning.measure,  # and this with one that is not configured by `up`
 }
