@@ -92,7 +92,7 @@ def test_a_type_that_only_the_api_knows_is_asked_there(declare: Any, cloud: Any)
     cloud.resources.clear()
     with pytest.raises(pulumi.RunError, match=r"'t3.gigantic', which AWS does not offer"):
         declare(size="t3.gigantic")
-    with pytest.raises(pulumi.RunError, match="need 2304 MiB"):
+    with pytest.raises(pulumi.RunError, match="need 2368 MiB"):
         declare(size="x9.nano")
     assert not cloud.resources
 
