@@ -25,12 +25,14 @@ from workbench_hub import SERVERS, homes, passwords, sandbox, starting
 from workbench_hub.users import is_in
 
 FRONT = "/usr/lib/systemd/systemd-socket-proxyd"
-CONNECTIONS = 4096  # a browser's tab with many kernels has dozens
+CONNECTIONS = 1000  # a browser's tab with many kernels has dozens; each takes six descriptors
+DESCRIPTORS = 8192
 UNIX = "http+unix"
 # What leads to a server needs two sockets and nothing else.
 FRONT_SANDBOX = [
     "CapabilityBoundingSet=",
-    "MemoryMax=256M",
+    f"LimitNOFILE={DESCRIPTORS}",
+    "MemoryMax=512M",
     "ProtectProc=invisible",
     "ProtectSystem=strict",
     "RestrictAddressFamilies=AF_UNIX",

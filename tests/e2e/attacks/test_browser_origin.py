@@ -122,6 +122,14 @@ SPELLINGS = (
     "jupyter/user/grace/api/x.png",
     "JUPYTER/USER/GRACE/page",
     "jupyter\\user\\grace\\page",
+    # To one of the two proxies it is hers, to the other the visitor's, the hub's or nobody's.
+    "jupyter/user/grace%2F..%2Fada/page",
+    "jupyter/user/grace%2F..%2F..%2Fhub%2Fx",
+    "jupyter/user/grace/..%2f..%2fhub/x",
+    "jupyter/user/grace/%2e%2e/ada/page",
+    "/jupyter/jupyter/user/grace/page",
+    "/x/jupyter/user/grace/page",
+    "%2Fjupyter/jupyter/user/grace/page",
 )
 
 
@@ -136,6 +144,7 @@ def test_a3_her_page_is_shown_to_nobody_else_however_its_address_is_spelled(
             url = httpx.URL(workbench.url).copy_with(raw_path=f"/{path}".encode())
             answer = client.get(url, headers=headers, follow_redirects=False)
             assert "rogue" not in answer.text, path
+            assert "X-Cookies" not in answer.headers, path
     assert answered(workbench, ada, HERS, headers).status_code == 403
     sent = stranger.get(f"{workbench.url}{HERS}", headers=headers)
     assert sent.headers["Location"].startswith("/jupyter/hub/login?next=%2Fjupyter%2Fuser%2Fgrace%2Fpage")

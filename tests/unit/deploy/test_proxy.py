@@ -168,8 +168,9 @@ def test_users_programs_may_ask_what_is_let_through_and_nothing_else(tmp_path: P
         for one in adapted["apps"]["http"]["servers"].values()
         if one["listen"] == ["unix//run/caddy/hub.sock|0666"]
     ]
-    words, passed, refused = server["routes"]
+    words, winding, passed, refused = server["routes"]
     assert "X-Real-Ip" in json.dumps(words["handle"])  # which the hub would believe
+    assert "vars_regexp" in winding["match"][0]
     assert passed["match"] == [{"path": ["/jupyter/hub/api", "/jupyter/hub/api/*"]}]
     assert "unix//run/its.sock" in json.dumps(passed)
     assert "match" not in refused
