@@ -78,7 +78,7 @@ def seconds(workbench: Workbench, address: str, login: Login) -> float:
 
 
 def is_at_once(took: list[float], alone: float) -> bool:
-    """Whether most of these logins, in seconds, waited for nobody: two seconds, or on a busy machine five times `alone`.
+    """Whether most of these logins waited for nobody: two seconds, or on a busy machine five times `alone`.
 
     Without turns the right password took sixty times as long.
     """
