@@ -18,7 +18,7 @@ from workbench.settings.services import JupyterHub
 from workbench.stack import Context
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.tools import PROXIES
-from workbench_hub import MESSAGE, SERVERS
+from workbench_hub import MESSAGE, PRIVATE, SERVERS
 
 PACKAGES = ("git",)
 
@@ -157,6 +157,7 @@ def _run(context: Context) -> None:
                 "sockets": {"public": JupyterHub.socket, "api": API_SOCKET},
                 "error_target": error_target(),
                 "servers": SERVERS,
+                "private": PRIVATE,
                 "environment": uv.folder(ENVIRONMENT.name),
                 "config": CONFIG,
                 "state": STATE,

@@ -1,14 +1,13 @@
 """A user's server: a transient unit of systemd in the user's own slice, reached by a socket for the proxy alone.
 
-The server listens on a socket in a folder of its user's own (/run/jupyter-UID-DIGEST, 0700), so that nobody else on the
+The server listens on a socket in a folder of its user's own (/run/jupyter/UID-DIGEST, 0700), so that nobody else on the
 host comes near it. The proxy and the hub, which is root, do not go there, since the user could put a link in its place:
 they go by a socket of root's in SERVERS, from which systemd-socket-proxyd, run as the user, leads to the server. That
 socket ends with the server, and a place that nobody serves is no place where somebody else can.
 """
 
-import asyncio
-import contextlib
 import hashlib
+import os
 import pwd
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +20,7 @@ from traitlets import Bool
 
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.tools import PROXIES
-from workbench_hub import SERVERS, homes, passwords, sandbox, starting
+from workbench_hub import ENVIRONMENTS, PRIVATE, SERVERS, homes, passwords, sandbox, starting, transient
 from workbench_hub.users import is_in
 
 FRONT = "/usr/lib/systemd/systemd-socket-proxyd"
@@ -46,7 +45,6 @@ FRONT_SANDBOX = [
 ]
 # The port that Jupyter Server takes for "none was chosen"; with any other one it refuses to listen on a socket.
 NO_PORT = 8888
-STARTS = 3
 STOP_SECONDS = "30"  # after which what does not end is ended; nobody starts a server anew before
 MARGIN_SECONDS = 10  # what we say of a server that does not answer comes before what the hub says
 
@@ -80,8 +78,8 @@ class UserServer(SystemdSpawner):
 
     @property
     def private(self) -> str:
-        """The server's own folder, which systemd makes for its user and removes with it."""
-        return f"/run/jupyter-{self.place}"
+        """The server's own folder, a file system of its own that is mounted for its unit."""
+        return f"{PRIVATE}/{self.place}"
 
     @property
     def socket(self) -> str:
@@ -127,66 +125,68 @@ class UserServer(SystemdSpawner):
 
     async def start(self) -> str:
         """Starts the server, then its front; the address of the latter."""
+        account = pwd.getpwnam(self.user.name)
         # Notebooks, terminals and SSH sessions of a user share what the user's slice may take.
-        uid = pwd.getpwnam(self.user.name).pw_uid
-        self.slice = f"user-{uid}.slice"
-        self.unit_extra_properties = {
-            **self.unit_extra_properties,
-            "RuntimeDirectory": self.private.removeprefix("/run/"),
-            **sandbox.properties(elevated=not self.disable_user_sudo),
-            # A unit that failed is forgotten at once, and not when the next one of its name is being made.
-            "CollectMode": "inactive-or-failed",
-            "TimeoutStopSec": STOP_SECONDS,
-        }
-        await self._start_unit()
+        self.slice = f"user-{account.pw_uid}.slice"
+        await systemd.stop_service(self.unit_name)
+        await transient.make_folder(self.private, account.pw_uid, account.pw_gid)
+        await self._start_server(account)
         await starting.require_running(self)
-        await self._start_front(uid)
+        await self._start_front(account)
         address = f"{UNIX}://{quote(self.front, safe='')}"
         # The hub would wait for one that has ended as well, and then say where.
         base = self.server.base_url if self.server else "/"
         await starting.answers(self, f"{address}{base}api", self.start_timeout - MARGIN_SECONDS)
         return address
 
-    async def _start_unit(self) -> None:
-        """Has systemd run the server; what is left of a killed one of its name may take the new one's folder along.
+    async def _start_server(self, account: pwd.struct_passwd) -> None:
+        """The server, in a folder of its own, with an environment that nobody else reads."""
+        env = self.get_env()
+        env["PATH"] = ":".join([*self.extra_paths, env.get("PATH", os.defpath)])
+        env["SHELL"] = self.default_shell
+        properties = {
+            **self.unit_extra_properties,
+            **sandbox.properties(elevated=not self.disable_user_sudo),
+            "NoNewPrivileges": "yes" if self.disable_user_sudo else "no",
+            # A unit that failed is forgotten at once, and not when the next one of its name is being made.
+            "CollectMode": "inactive-or-failed",
+            "TimeoutStopSec": STOP_SECONDS,
+        }
+        with transient.environment_file(f"{ENVIRONMENTS}/{self.place}.env", env) as file:
+            await transient.run(
+                self.unit_name,
+                [*self._whose(account), f"--working-directory={account.pw_dir}"],
+                [
+                    *(f"{key}={value}" for key, value in properties.items()),
+                    f"EnvironmentFile={file}",
+                ],
+                [*self.cmd, *self.get_args()],
+            )
 
-        One that is still ending counts as stopped, and its folder is its user's until it has: root writes into that
-        folder, and would follow a link there. So each start waits for the end of what was before.
-        systemdspawner waits `start_timeout` seconds for a unit that has ended already; it is told to wait for one.
-        """
-        patience, self.start_timeout = self.start_timeout, 1
-        try:
-            for _ in range(STARTS):
-                await systemd.stop_service(self.unit_name)
-                with contextlib.suppress(FileNotFoundError):
-                    await super().start()
-                if await self.poll() is None:
-                    return
-                await asyncio.sleep(1)
-        finally:
-            self.start_timeout = patience
-
-    async def _start_front(self, uid: int) -> None:
+    async def _start_front(self, account: pwd.struct_passwd) -> None:
         """A socket of root's, and behind it a program of the user's that ends with the server."""
         service = f"{self.unit_name}.service"
         both = [f"BindsTo={service}", f"After={service}", "CollectMode=inactive-or-failed"]
-        listening = {"SocketGroup": PROXIES, "SocketMode": "0660", "RemoveOnStop": "yes"}
-        sockets = [f"{key}={value}" for key, value in listening.items()]
-        command = [
-            *(
-                "systemd-run",
-                "--quiet",
-                f"--unit={self.unit_name}-front",
-                f"--uid={uid}",
-                f"--slice={self.slice}",
-            ),
-            *(f"--socket-property={one}" for one in [f"ListenStream={self.front}", *sockets, *both]),
-            *(f"--property={one}" for one in [*both, *FRONT_SANDBOX]),
-            *(FRONT, f"--connections-max={CONNECTIONS}", self.socket),
+        socket = [
+            f"ListenStream={self.front}",
+            f"SocketGroup={PROXIES}",
+            "SocketMode=0660",
+            "RemoveOnStop=yes",
         ]
-        done = await asyncio.create_subprocess_exec(*command)
-        if await done.wait() != 0:
-            raise RuntimeError(f"{self.unit_name} cannot be reached: systemd-run failed")
+        await transient.run(
+            f"{self.unit_name}-front",
+            [*self._whose(account), *(f"--socket-property={one}" for one in [*socket, *both])],
+            [*both, *FRONT_SANDBOX],
+            [FRONT, f"--connections-max={CONNECTIONS}", self.socket],
+        )
+
+    def _whose(self, account: pwd.struct_passwd) -> list[str]:
+        return [f"--uid={account.pw_uid}", f"--gid={account.pw_gid}", f"--slice={self.slice}"]
+
+
+async def leave(spawner: UserServer) -> None:
+    """After a server's end, however it came to it."""
+    await transient.remove_folder(spawner.private)
 
 
 async def prepare(spawner: UserServer) -> None:

@@ -39,7 +39,7 @@ def grace(workbench: Workbench) -> Iterator[Visitor]:
         visitor.login("grace", workbench.password("grace"))
         visitor.spawn()
         program = shlex.quote(Path(rogue.__file__).read_text())
-        socket = "$(readlink -f /run/jupyter-$(id -u grace)-*)/server.sock"
+        socket = "$(echo /run/jupyter/$(id -u grace)-*)/server.sock"
         run = f"runuser -u grace -- python3 -c {program} {socket}"
         workbench.ssh(f"(setsid {run} > /dev/null 2>&1 < /dev/null &)")
         until = time.monotonic() + 20

@@ -36,6 +36,11 @@ def begin(workbench: Workbench, visitor: Visitor) -> None:
     eventually(lambda: visitor.spawn() or "")
 
 
+def folder_of(workbench: Workbench, user: str) -> str:
+    """The folder of a server that runs."""
+    return workbench.ssh(f"echo /run/jupyter/$(id -u {user})-*").stdout.strip()
+
+
 def by_grace(workbench: Workbench, script: str) -> str:
     """What a shell of hers says, errors too."""
     return workbench.ssh(
@@ -48,7 +53,7 @@ def sockets(workbench: Workbench) -> list[str]:
 
     By their files: ss lists those of one network namespace only.
     """
-    folders = "/run/jupyterhub /run/jupyterhub-proxy /run/workbench-servers /run/jupyter-*"
+    folders = "/run/jupyterhub /run/jupyterhub-proxy /run/workbench-servers /run/jupyter"
     return workbench.ssh(f"find {folders} -type s").stdout.split()
 
 
@@ -77,7 +82,7 @@ def test_a5_kernels_of_both_languages_and_servers_are_closed_to_others(
     assert len(kernels) >= 2 * 5  # five channels each
     for path in sockets(workbench):
         assert "connect to server" in by_grace(workbench, OPEN.format(path, "/")), path
-    home = workbench.ssh("readlink -f /run/jupyter-$(id -u ada)-*").stdout.strip()
+    home = folder_of(workbench, "ada")
     assert "Permission denied" in by_grace(workbench, f"cat {home}/kernel-*.json {home}; ls {home}")
 
 
@@ -102,7 +107,7 @@ def test_a4_what_she_puts_in_the_place_of_her_own_socket_leads_nowhere_she_could
     """A link to a socket of the hub's: the proxy and the hub, which is root, would follow it."""
     with Visitor(workbench.url, workbench.ca) as visitor:
         begin(workbench, visitor)
-        mine = "$(readlink -f /run/jupyter-$(id -u)-*)/server.sock"
+        mine = f"{folder_of(workbench, 'grace')}/server.sock"
         for target in ("/run/jupyterhub-proxy/api.sock", "/run/jupyterhub/hub.sock", "/run/caddy/admin.sock"):
             by_grace(workbench, f"rm -f {mine}; ln -s {target} {mine}")
             answer = visitor.client.get(f"{workbench.url}jupyter/user/grace/api/routes")
@@ -111,27 +116,46 @@ def test_a4_what_she_puts_in_the_place_of_her_own_socket_leads_nowhere_she_could
     workbench.ssh("systemctl stop jupyter-grace-singleuser")
 
 
+DEEP = """
+import os
+made = 0
+try:
+    while made < 25_000:
+        os.mkdir("d")
+        os.chdir("d")
+        made += 1
+except OSError:
+    pass
+print(made)
+"""
+
+
 def test_a_server_that_does_not_want_to_end_has_root_write_nowhere(
     workbench: Workbench, ada: Visitor
 ) -> None:
-    """Root puts a file into a server's folder at its start, which an ending server has left to its user."""
+    """Root wrote a server's environment into its folder, which an ending server had left to its user.
+
+    Or one that could not be removed: it held more levels than systemd has descriptors.
+    """
+    canary = "/srv/workbench/jupyterhub/canary"
     with Visitor(workbench.url, workbench.ca) as visitor:
         begin(workbench, visitor)
+        folder = folder_of(workbench, "grace")
+        assert workbench.ssh(f"find {folder} -user root").stdout == "", "root puts nothing there"
         stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
         visitor.run_code(f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {stubborn!r}])")
-        workbench.ssh("touch /srv/workbench/jupyterhub/canary; chmod 640 /srv/workbench/jupyterhub/canary")
+        workbench.ssh(f"touch {canary}; chmod 640 {canary}")
+        by_grace(workbench, f"cd {folder}; ln -s {canary} jupyter-grace-singleuser.env; mkfifo fifo")
+        assert int(by_grace(workbench, f"cd {folder}; python3 -c {shlex.quote(DEEP)}")) < 5000, "it is small"
         workbench.ssh("systemctl stop --no-block jupyter-grace-singleuser")
-        folder = "$(readlink -f /run/jupyter-$(id -u)-*)"
-        by_grace(
-            workbench,
-            f"cd {folder} && rm -f *.env && ln -s /srv/workbench/jupyterhub/canary jupyter-grace-singleuser.env",
-        )
-        eventually(lambda: visitor.spawn() or "")
+        eventually(lambda: visitor.spawn() or "", seconds=90)
         visitor.new_kernels()
-        canary = workbench.ssh("stat -c '%a %s' /srv/workbench/jupyterhub/canary").stdout.strip()
-        assert canary == "640 0"
+        assert workbench.ssh(f"stat -c '%a %s' {canary}").stdout.strip() == "640 0"
+        assert "d\n" not in workbench.ssh(f"ls {folder}").stdout, "it is another folder"
         assert visitor.run_code("5 * 4").strip() == "20"
-    workbench.ssh("systemctl stop jupyter-grace-singleuser; rm /srv/workbench/jupyterhub/canary")
+    workbench.ssh(f"systemctl stop jupyter-grace-singleuser; rm {canary}")
+    gone = f"until ! [ -e {folder} ]; do sleep 0.5; done"  # the hub looks after its servers every 30 s
+    workbench.ssh(f"timeout 40 sh -c {shlex.quote(gone)}; ! grep {folder} /proc/mounts")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +164,7 @@ def test_a_server_that_does_not_want_to_end_has_root_write_nowhere(
 )
 def test_users_programs_reach_the_hubs_api_and_nothing_beside_it(workbench: Workbench, path: str) -> None:
     """Logins from inside would come from no address, so that nobody could be kept from guessing."""
-    assert by_grace(workbench, OPEN.format(API, path)) == "404"
+    assert by_grace(workbench, OPEN.format(API, path)) in {"400", "404"}
     assert by_grace(workbench, OPEN.format(API, "/jupyter/hub/api")) == "200"
 
 

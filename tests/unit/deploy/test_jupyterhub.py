@@ -15,7 +15,7 @@ from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench import versions
 from workbench.settings.services import JupyterHub
-from workbench_hub import SERVERS, users
+from workbench_hub import PRIVATE, SERVERS, users
 
 SERVICE = JupyterHub.model_validate({"namedServers": 3})
 ENVIRONMENT = "/opt/workbench/jupyterhub-0123456789ab"
@@ -107,6 +107,7 @@ def unit(name: str) -> str:
         sockets={"public": JupyterHub.socket, "api": jupyterhub.API_SOCKET},
         error_target=jupyterhub.error_target(),
         servers=SERVERS,
+        private=PRIVATE,
         environment=ENVIRONMENT,
         config=jupyterhub.CONFIG,
         state=jupyterhub.STATE,
