@@ -7,6 +7,7 @@ what is large goes there, and would be taken from those who compute.
 """
 
 from collections.abc import Generator
+from shlex import quote
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.deploy import deploy
@@ -25,6 +26,8 @@ SUDOERS = "/etc/sudoers.d/50-workbench"
 AGES = "/etc/tmpfiles.d/tmp.conf"  # its name puts it in the place of Debian's
 PAM_CONFIG = "/usr/share/pam-configs/workbench-temporary"
 PAM_ENVIRONMENT = f"{programs.CONFIG}/pam_env.conf"
+PAM_SESSIONS = ("/etc/pam.d/common-session", "/etc/pam.d/common-session-noninteractive")
+ENABLE = "pam-auth-update --package --enable workbench-temporary"
 JOBS = ("apt-daily.service", "apt-daily-upgrade.service")  # Debian's, of root
 MOUNT = "tmp.mount"
 SWITCH = f"{programs.FOLDER}/tmp-on-disk"  # noqa: S108 - a program
@@ -75,11 +78,15 @@ def on_disk() -> Generator[StringCommand, None, None]:
     yield files.Described(f"systemctl mask --quiet {MOUNT} && {SWITCH}", "have /tmp on the disk")
 
 
+# In both is what Debian's pam-auth-update makes of our configuration, or what somebody wrote there by hand.
+PAM_HAS_IT = f'[ "$(grep -ls {PAM_ENVIRONMENT} {" ".join(PAM_SESSIONS)} | wc -l)" -eq {len(PAM_SESSIONS)} ]'
+
+
 class PamSessions(FactBase[bool]):
-    """Whether PAM's common sessions have what Debian's pam-auth-update makes of our configuration."""
+    """Whether PAM's common sessions give users their TMPDIR."""
 
     def command(self) -> str:
-        return f"grep -qs {PAM_ENVIRONMENT} /etc/pam.d/common-session-noninteractive && echo there || true"
+        return f"{PAM_HAS_IT} && echo there || true"
 
     def process(self, output: list[str]) -> bool:
         return output == ["there"]
@@ -91,12 +98,22 @@ class PamSessions(FactBase[bool]):
 
 @operation()
 def pam_sessions() -> Generator[StringCommand, None, None]:
-    """Has pam-auth-update take up our configuration. What an administrator wrote into the files by hand stays."""
+    """Has pam-auth-update take up our configuration.
+
+    Where somebody edited the files by hand it says so, leaves them alone and succeeds. Then this fails: whether the
+    edits are to stay is for people to say.
+    """
     if host.get_fact(PamSessions):
         host.noop("PAM has it")
         return
+    edited = (
+        f"PAM does not give users their TMPDIR: /etc/pam.d/common-* were edited by hand, so pam-auth-update leaves "
+        f'them alone. Either add what {PAM_CONFIG} has below "Session:" to the end of {" and ".join(PAM_SESSIONS)}, '
+        f'each line after the word "session", or give the edits up (they are kept in *.pam-old) by '
+        f"`sudo {ENABLE} --force`; then deploy again."
+    )
     yield StringCommand(
-        "DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable workbench-temporary"
+        f"DEBIAN_FRONTEND=noninteractive {ENABLE} && {{ {PAM_HAS_IT} || {{ echo {quote(edited)} >&2; exit 1; }}; }}"
     )
 
 
