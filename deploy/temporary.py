@@ -19,6 +19,9 @@ from pyinfra.operations import files as host_files
 from deploy import files, programs, units
 from deploy.service import Service
 from workbench.stack import Context
+from workbench_host.accounts.records import EVERYBODY
+from workbench_host.accounts.scratch import SCRATCH
+from workbench_host.processes import USER_UIDS
 
 ROOT = "/var/lib/workbench/tmp"
 ROOT_ENVIRONMENT = f"{programs.CONFIG}/root.env"
@@ -36,21 +39,36 @@ SWITCH = f"{programs.FOLDER}/tmp-on-disk"  # noqa: S108 - a program
 def root() -> None:
     """Root's own folder, and sudo told of it: before anything large is run, which a user may be waiting for."""
     host_files.directory(path=ROOT, mode="700", user="root", group="root", name=ROOT)
-    files.copy("temporary/root.env", ROOT_ENVIRONMENT)
-    files.copy("temporary/sudoers", SUDOERS, mode="440", validate="visudo -cqf {}")
+    files.template("temporary/root.env.j2", ROOT_ENVIRONMENT, variables={"root": ROOT})
+    files.template(
+        "temporary/sudoers.j2",
+        SUDOERS,
+        variables={"root_environment": ROOT_ENVIRONMENT},
+        mode="440",
+        validate="visudo -cqf {}",
+    )
 
 
 @deploy("temporary")
 def temporary(context: Context) -> None:  # noqa: ARG001 - all are called so
     """Nothing is aged out of /tmp, which is on the disk; users' TMPDIR, whose folders are made with their accounts."""
-    files.copy("temporary/tmp.conf", AGES, validate="systemd-tmpfiles --dry-run --create {} > /dev/null")
+    files.template(
+        "temporary/tmp.conf.j2",
+        AGES,
+        variables={"root": ROOT},
+        validate="systemd-tmpfiles --dry-run --create {} > /dev/null",
+    )
     for job in JOBS:
         files.copy("temporary/private-tmp.conf", f"{units.UNITS}/{job}.d/50-workbench.conf")
     units.reread(units=JOBS, name="Debian's jobs with a /tmp of their own")
-    files.copy("temporary/tmp-on-disk", SWITCH, mode="755", validate="sh -n {}")
+    files.template(
+        "temporary/tmp-on-disk.j2", SWITCH, variables={"uids": USER_UIDS}, mode="755", validate="sh -n {}"
+    )
     on_disk(name="Temporary files on the disk")
-    files.copy("temporary/pam_env.conf", PAM_ENVIRONMENT)
-    files.copy("temporary/pam-config", PAM_CONFIG)
+    files.template("temporary/pam_env.conf.j2", PAM_ENVIRONMENT, variables={"scratch": SCRATCH})
+    files.template(
+        "temporary/pam-config.j2", PAM_CONFIG, variables={"environment": PAM_ENVIRONMENT, "group": EVERYBODY}
+    )
     pam_sessions(name="PAM gives users their TMPDIR")
 
 

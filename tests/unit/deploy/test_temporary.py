@@ -1,12 +1,15 @@
 """Users' TMPDIR by PAM, with files of the test's and a pam-auth-update that leaves alone what was edited."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from deploy import temporary
+from deploy.files import TEMPLATES, render
+from workbench_host.accounts.scratch import SCRATCH
 
 ENABLES = "#!/bin/sh\necho pam_env.so conffile={conffile} | tee -a {files} > /dev/null\n"
 LEAVES_ALONE = "#!/bin/sh\necho 'Local modifications to /etc/pam.d/common-*, not updating.' >&2\n"
@@ -73,3 +76,28 @@ def test_what_somebody_wrote_into_both_by_hand_will_do_and_into_one_will_not(mac
         assert len(commands()) == 1
         path.write_text(f"session optional pam_env.so conffile={temporary.PAM_ENVIRONMENT}\n")
     assert commands() == []
+
+
+def test_no_template_spells_a_path_that_has_a_constant() -> None:
+    """Else one of the two is forgotten when the other changes."""
+    spelt = re.compile(
+        "|".join(
+            re.escape(path)
+            for path in (
+                temporary.ROOT,
+                temporary.ROOT_ENVIRONMENT,
+                temporary.PAM_ENVIRONMENT,
+                SCRATCH,
+                temporary.SWITCH,
+            )
+        )
+    )
+    texts = {
+        path: path.read_text() for path in TEMPLATES.rglob("*") if path.is_file() and path.suffix != ".woff2"
+    }
+    assert [str(path) for path, text in texts.items() if spelt.search(text)] == []
+
+
+def test_where_a_user_is_at_work_the_switch_asks_by_the_uids_of_users() -> None:
+    text = render("temporary/tmp-on-disk.j2", uids=range(7, 9))
+    assert "$1 >= 7 && $1 < 9" in text
