@@ -10,6 +10,7 @@ from deploy import files, units
 from deploy.service import Service
 from workbench.host import program_path
 from workbench.stack import Context
+from workbench_host.accounts.scratch import SCRATCH
 
 PROC_UNIT = "workbench-proc.service"
 DBUS = "/etc/dbus-1/system.d/workbench.conf"
@@ -37,7 +38,7 @@ def privacy(context: Context) -> None:  # noqa: ARG001 - all are called so
     files.template(
         f"privacy/{LEFTOVERS}.service.j2",
         f"{units.UNITS}/{LEFTOVERS}.service",
-        variables={"program": program_path("leftovers")},
+        variables={"program": program_path("leftovers"), "scratch": SCRATCH},
     )
     files.copy(f"privacy/{LEFTOVERS}.timer", f"{units.UNITS}/{LEFTOVERS}.timer")
     units.service(unit=f"{LEFTOVERS}.timer", name="Clear away what users leave behind")

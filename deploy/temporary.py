@@ -7,6 +7,7 @@ what is large goes there, and would be taken from those who compute.
 """
 
 from collections.abc import Generator
+from shlex import quote
 
 from pyinfra.api.command import StringCommand
 from pyinfra.api.deploy import deploy
@@ -18,6 +19,9 @@ from pyinfra.operations import files as host_files
 from deploy import files, programs, units
 from deploy.service import Service
 from workbench.stack import Context
+from workbench_host.accounts.records import EVERYBODY
+from workbench_host.accounts.scratch import SCRATCH
+from workbench_host.processes import USER_UIDS
 
 ROOT = "/var/lib/workbench/tmp"
 ROOT_ENVIRONMENT = f"{programs.CONFIG}/root.env"
@@ -25,6 +29,8 @@ SUDOERS = "/etc/sudoers.d/50-workbench"
 AGES = "/etc/tmpfiles.d/tmp.conf"  # its name puts it in the place of Debian's
 PAM_CONFIG = "/usr/share/pam-configs/workbench-temporary"
 PAM_ENVIRONMENT = f"{programs.CONFIG}/pam_env.conf"
+PAM_SESSIONS = ("/etc/pam.d/common-session", "/etc/pam.d/common-session-noninteractive")
+ENABLE = "pam-auth-update --package --enable workbench-temporary"
 JOBS = ("apt-daily.service", "apt-daily-upgrade.service")  # Debian's, of root
 MOUNT = "tmp.mount"
 SWITCH = f"{programs.FOLDER}/tmp-on-disk"  # noqa: S108 - a program
@@ -33,21 +39,36 @@ SWITCH = f"{programs.FOLDER}/tmp-on-disk"  # noqa: S108 - a program
 def root() -> None:
     """Root's own folder, and sudo told of it: before anything large is run, which a user may be waiting for."""
     host_files.directory(path=ROOT, mode="700", user="root", group="root", name=ROOT)
-    files.copy("temporary/root.env", ROOT_ENVIRONMENT)
-    files.copy("temporary/sudoers", SUDOERS, mode="440", validate="visudo -cqf {}")
+    files.template("temporary/root.env.j2", ROOT_ENVIRONMENT, variables={"root": ROOT})
+    files.template(
+        "temporary/sudoers.j2",
+        SUDOERS,
+        variables={"root_environment": ROOT_ENVIRONMENT},
+        mode="440",
+        validate="visudo -cqf {}",
+    )
 
 
 @deploy("temporary")
 def temporary(context: Context) -> None:  # noqa: ARG001 - all are called so
     """Nothing is aged out of /tmp, which is on the disk; users' TMPDIR, whose folders are made with their accounts."""
-    files.copy("temporary/tmp.conf", AGES, validate="systemd-tmpfiles --dry-run --create {} > /dev/null")
+    files.template(
+        "temporary/tmp.conf.j2",
+        AGES,
+        variables={"root": ROOT},
+        validate="systemd-tmpfiles --dry-run --create {} > /dev/null",
+    )
     for job in JOBS:
         files.copy("temporary/private-tmp.conf", f"{units.UNITS}/{job}.d/50-workbench.conf")
     units.reread(units=JOBS, name="Debian's jobs with a /tmp of their own")
-    files.copy("temporary/tmp-on-disk", SWITCH, mode="755", validate="sh -n {}")
+    files.template(
+        "temporary/tmp-on-disk.j2", SWITCH, variables={"uids": USER_UIDS}, mode="755", validate="sh -n {}"
+    )
     on_disk(name="Temporary files on the disk")
-    files.copy("temporary/pam_env.conf", PAM_ENVIRONMENT)
-    files.copy("temporary/pam-config", PAM_CONFIG)
+    files.template("temporary/pam_env.conf.j2", PAM_ENVIRONMENT, variables={"scratch": SCRATCH})
+    files.template(
+        "temporary/pam-config.j2", PAM_CONFIG, variables={"environment": PAM_ENVIRONMENT, "group": EVERYBODY}
+    )
     pam_sessions(name="PAM gives users their TMPDIR")
 
 
@@ -75,11 +96,15 @@ def on_disk() -> Generator[StringCommand, None, None]:
     yield files.Described(f"systemctl mask --quiet {MOUNT} && {SWITCH}", "have /tmp on the disk")
 
 
+# In both is what Debian's pam-auth-update makes of our configuration, or what somebody wrote there by hand.
+PAM_HAS_IT = f'[ "$(grep -ls {PAM_ENVIRONMENT} {" ".join(PAM_SESSIONS)} | wc -l)" -eq {len(PAM_SESSIONS)} ]'
+
+
 class PamSessions(FactBase[bool]):
-    """Whether PAM's common sessions have what Debian's pam-auth-update makes of our configuration."""
+    """Whether PAM's common sessions give users their TMPDIR."""
 
     def command(self) -> str:
-        return f"grep -qs {PAM_ENVIRONMENT} /etc/pam.d/common-session-noninteractive && echo there || true"
+        return f"{PAM_HAS_IT} && echo there || true"
 
     def process(self, output: list[str]) -> bool:
         return output == ["there"]
@@ -91,12 +116,22 @@ class PamSessions(FactBase[bool]):
 
 @operation()
 def pam_sessions() -> Generator[StringCommand, None, None]:
-    """Has pam-auth-update take up our configuration. What an administrator wrote into the files by hand stays."""
+    """Has pam-auth-update take up our configuration.
+
+    Where somebody edited the files by hand it says so, leaves them alone and succeeds. Then this fails: whether the
+    edits are to stay is for people to say.
+    """
     if host.get_fact(PamSessions):
         host.noop("PAM has it")
         return
+    edited = (
+        f"PAM does not give users their TMPDIR: /etc/pam.d/common-* were edited by hand, so pam-auth-update leaves "
+        f'them alone. Either add what {PAM_CONFIG} has below "Session:" to the end of {" and ".join(PAM_SESSIONS)}, '
+        f'each line after the word "session", or give the edits up (they are kept in *.pam-old) by '
+        f"`sudo {ENABLE} --force`; then deploy again."
+    )
     yield StringCommand(
-        "DEBIAN_FRONTEND=noninteractive pam-auth-update --package --enable workbench-temporary"
+        f"DEBIAN_FRONTEND=noninteractive {ENABLE} && {{ {PAM_HAS_IT} || {{ echo {quote(edited)} >&2; exit 1; }}; }}"
     )
 
 

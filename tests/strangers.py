@@ -3,17 +3,19 @@
 On the host the client 127.a.b.c of this machine is 240.a.b.c (lab/bridge.py).
 """
 
+import contextlib
 import multiprocessing
 import os
+import socket
 import ssl
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
 
 import httpx
+import paramiko
 
 from lab.bridge import seen_as
 from tests.workbench_in_lab import Workbench
@@ -21,6 +23,7 @@ from tests.workbench_in_lab import Workbench
 REFUSED = 0  # in place of an HTTP status: no connection
 JAIL = "workbench"
 BAN_SECONDS = 30  # in tests; ten minutes in earnest
+FAIL2BAN_LOG = "journalctl -q -u fail2ban -o cat --no-pager --since=-2min"
 Login = Callable[[httpx.Client, str, str], int]
 
 
@@ -65,8 +68,27 @@ def ssh_login(workbench: Workbench, address: str, key: str, user: str = "grace")
     options = ["IdentitiesOnly=yes", "IdentityAgent=none", "BatchMode=yes", "StrictHostKeyChecking=no"]
     options += ["UserKnownHostsFile=/dev/null", "ConnectTimeout=5"]
     flags = [part for option in options for part in ("-o", option)]
-    command = ["ssh", "-n", "-i", key, "-b", address, *flags, f"{user}@{workbench.outputs.address}", "true"]
+    command = ["ssh", "-n", "-i", key, "-b", address, *flags]
+    command += ["-l", user, workbench.outputs.address, "true"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr
+
+
+def ssh_names(workbench: Workbench, address: str, *names: str, service: str | None = None) -> None:
+    """Tries these names in one SSH connection from this address, without a key, and then asks for this service."""
+    connection = paramiko.Transport(
+        socket.create_connection((workbench.outputs.address, 22), 10, (address, 0))
+    )
+    with connection:
+        connection.start_client(timeout=30)
+        for name in names:
+            with contextlib.suppress(paramiko.SSHException, EOFError):
+                connection.auth_none(name)
+        if service is not None:
+            request = paramiko.Message()
+            request.add_byte(bytes([paramiko.common.MSG_SERVICE_REQUEST]))
+            request.add_string(service)
+            connection._send_message(request)  # type: ignore[attr-defined]
+            connection.join(5)
 
 
 def seconds(workbench: Workbench, address: str, login: Login) -> float:
@@ -141,7 +163,28 @@ def is_banned(workbench: Workbench, address: str, within: float = 10.0) -> bool:
     return True
 
 
-@contextmanager
+def found(workbench: Workbench, address: str, within: float = 10.0) -> int:
+    """How many failures of the client's fail2ban has counted within two minutes; it waits for the first for a while."""
+    until = time.monotonic() + within
+    while True:
+        seen = workbench.ssh(
+            f"{FAIL2BAN_LOG} | grep -cE ' Found {seen_as(address)}( |$)'", check=False
+        ).stdout
+        if int(seen) or time.monotonic() > until:
+            return int(seen)
+        time.sleep(0.3)
+
+
+def passes_over(workbench: Workbench, address: str) -> bool:
+    """Whether fail2ban saw a failure of the client's and left it out, since the administrator came in from there.
+
+    It says so for the first within a minute, and then remembers it (`ignorecache`).
+    """
+    seen = f"{FAIL2BAN_LOG} | grep -c ' Ignore {seen_as(address)} by command$'"
+    return int(workbench.ssh(seen, check=False).stdout) > 0
+
+
+@contextlib.contextmanager
 def short_bans(workbench: Workbench) -> Iterator[None]:
     """Bans last BAN_SECONDS, and none is left afterwards."""
     try:

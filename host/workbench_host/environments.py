@@ -23,7 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workbench_host.processes import run_from
-from workbench_host.tools import CONFIG, reason
+from workbench_host.tools import CONFIG, apart, reason
 
 ROOT = Path("/opt/workbench")
 LOCKS = Path(CONFIG) / "locks"
@@ -53,22 +53,12 @@ def is_current(name: str, folder: Path) -> bool:
 
 
 def run(*command: str | Path) -> None:
-    """Runs a command that trusts what the host trusts, so that a mirror may have a certificate of an own CA.
-
-    It keeps what it needs for a time where only root may write: what others put under a known name is not taken.
-    """
-    temporary = ROOT / ".cache" / "tmp"
-    temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Runs a command that trusts what the host trusts, so that a mirror may have a certificate of an own CA."""
+    cache = ROOT / ".cache"
     surroundings = {
-        **os.environ,
-        "HOME": str(ROOT / ".cache"),
-        "TMPDIR": str(temporary),
-        "NODE_DISABLE_COMPILE_CACHE": "1",
-        "UV_CACHE_DIR": str(ROOT / ".cache" / "uv"),
-        "UV_NO_CONFIG": "1",
+        **apart(cache),
         "UV_PYTHON_DOWNLOADS": "never",
-        "UV_SYSTEM_CERTS": "1",
-        "npm_config_cache": str(ROOT / ".cache" / "npm"),
+        "npm_config_cache": str(cache / "npm"),
         "NODE_EXTRA_CA_CERTS": CERTIFICATES,
     }
     subprocess.run([str(part) for part in command], check=True, env=surroundings, stdin=subprocess.DEVNULL)

@@ -21,7 +21,11 @@ ADMIN = "admin"  # of Debian's images
 SINCE = "-24h"
 SSH = ("_SYSTEMD_UNIT=ssh.service", "_UID=0")
 HUB, RSTUDIO = "_SYSTEMD_UNIT=jupyterhub.service", "_SYSTEMD_UNIT=workbench-sign-in.service"
-FAILED = r"Failed login from |(authenticating|invalid) user .* port \d+.* \[preauth\]$"
+# As fail2ban's (templates/fail2ban/filter.conf), without the connections that sshd did not even ask.
+FAILED = (
+    r"Failed login from |^(Connection (closed|reset) by|Disconnected from) (authenticating|invalid) user .*\[preauth\]$"
+    r"|^(error: )?maximum authentication attempts exceeded for .*\[preauth\]$"
+)
 _BAN = re.compile(r"^(\S+)\s.*= (\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)$")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 PROCESSES = Path("/proc")
-USER_UIDS = range(1001, 60000)  # uids of declared users; the administrator has 1000
+ADMIN_UID = 1000  # of the one account of Debian's images
+USER_UIDS = range(ADMIN_UID + 1, 60000)  # uids of declared users
 # Has a file named after each user whose manager runs from boot on.
 LINGERING = Path("/var/lib/systemd/linger")
 

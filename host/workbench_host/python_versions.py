@@ -39,17 +39,7 @@ UNKNOWN = "No download found"  # so begins what uv says of a version that does n
 
 def uv(*arguments: str | Path) -> None:
     """Runs uv; where it fails, FailureError carries the deepest cause that it named."""
-    temporary = CACHE / "tmp"
-    temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
-    surroundings = {
-        **os.environ,
-        "HOME": str(CACHE),
-        "TMPDIR": str(temporary),
-        "UV_CACHE_DIR": str(CACHE / "uv"),
-        "UV_NO_CONFIG": "1",
-        "UV_PYTHON_INSTALL_DIR": str(BUILDS),
-        "UV_SYSTEM_CERTS": "1",
-    }
+    surroundings = {**tools.apart(CACHE), "UV_PYTHON_INSTALL_DIR": str(BUILDS)}
     done = subprocess.run(
         [str(part) for part in (UV, *arguments)],
         capture_output=True,

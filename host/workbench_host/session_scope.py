@@ -15,9 +15,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-SESSION_UIDS = range(
-    1000, 60000
-)  # whoever may log in, as Debian's adduser assigns them: the administrator as well
+from workbench_host.processes import ADMIN_UID, USER_UIDS
+
+SESSION_UIDS = range(ADMIN_UID, USER_UIDS.stop)  # whoever may log in: the administrator as well
 SCOPE = "workbench-session-{}-{}.scope"  # the uid, and the process that began it
 WAIT_SECONDS = 10
 CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid

@@ -41,6 +41,25 @@ def run(*command: str, okay: tuple[int, ...] = (0,), given: str | None = None) -
     return done.stdout
 
 
+def apart(cache: Path) -> dict[str, str]:
+    """The environment variables with which root builds something: all that is kept for a time is in `cache`.
+
+    Only root may write there: what others put under a known name is not taken. uv goes by no settings but those that it
+    is given, and trusts what the host trusts.
+    """
+    temporary = cache / "tmp"
+    temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return {
+        **os.environ,
+        "HOME": str(cache),
+        "TMPDIR": str(temporary),
+        "NODE_DISABLE_COMPILE_CACHE": "1",
+        "UV_CACHE_DIR": str(cache / "uv"),
+        "UV_NO_CONFIG": "1",
+        "UV_SYSTEM_CERTS": "1",
+    }
+
+
 def wanted(path: Path | str, arguments: Sequence[str]) -> str:
     """The text of the file that says what is wanted, or of the one that is to come."""
     return sys.stdin.read() if GIVEN in arguments else Path(path).read_text()

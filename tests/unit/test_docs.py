@@ -8,6 +8,7 @@ import pytest
 from workbench.stack import ROOT
 
 PAGE = ROOT / "docs" / "add-a-service.md"
+SSHD = "templates/ssh/sshd.conf.j2"
 QUOTED = ("workbench/settings/services.py", "workbench/settings/services.py", "deploy/rstudio.py")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
@@ -30,3 +31,11 @@ def test_the_page_on_services_names_files_that_there_are() -> None:
     named = re.findall(r"`((?:deploy|host|templates|tests|tools|workbench)/[\w./-]+)`", PAGE.read_text())
     assert "deploy/main.py" in named
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_page_on_security_says_how_long_sshd_turns_an_address_away() -> None:
+    [minutes] = re.findall(r"^PerSourcePenalties .*max:(\d+)m", (ROOT / SSHD).read_text(), re.MULTILINE)
+    words = {"5": "five minutes", "10": "ten minutes"}[minutes]
+    text = " ".join((ROOT / "docs" / "security.md").read_text().split())
+    assert f"(PerSourcePenalties, {words} at most)" in text
+    assert f"Failures cost an address time, which grows to {words}" in text

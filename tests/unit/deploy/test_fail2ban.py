@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploy import fail2ban
 from deploy.files import TEMPLATES, render
@@ -39,14 +41,15 @@ def jails(**variables: object) -> configparser.RawConfigParser:
         "sign-in[7]: Failed login from 192.0.2.1",
         "sshd-session[7]: Connection closed by authenticating user ada 192.0.2.1 port 5 [preauth]",
         "sshd-session[7]: Connection reset by invalid user ada 192.0.2.1 port 5 [preauth]",
-        "sshd-session[7]: Disconnecting authenticating user ada 192.0.2.1 port 5: Too many authentication failures "
-        "[preauth]",
+        "sshd-session[7]: error: maximum authentication attempts exceeded for ada from 192.0.2.1 port 5 ssh2 [preauth]",
         "sshd-session[7]: Disconnected from invalid user  192.0.2.1 port 5 [preauth]",
         "sshd[7]: drop connection #0 from [192.0.2.1]:5 on [10.0.1.5]:22 penalty: failed authentication",
         # names that somebody chose so that another is banned
         "sshd-session[7]: Connection closed by invalid user x 198.51.100.1 port 1 [preauth] 192.0.2.1 port 5 [preauth]",
-        "sshd-session[7]: Disconnecting invalid user x 192.0.2.1 port 5: Change of username or service not allowed: "
-        "(x,ssh-connection) -> (y 198.51.100.1 port 1,ssh-connection) [preauth]",
+        "sshd-session[7]: Connection closed by invalid user  198.51.100.1 port 1 192.0.2.1 port 5 [preauth]",
+        "sshd-session[7]: Disconnected from invalid user   192.0.2.1 port 5 [preauth]",
+        "sshd-session[7]: error: maximum authentication attempts exceeded for invalid user  from 198.51.100.1 port 1 "
+        "ssh2 [preauth] from 192.0.2.1 port 5 ssh2 [preauth]",
     ],
 )
 def test_a_failed_login_counts_against_where_it_came_from(line: str) -> None:
@@ -64,10 +67,37 @@ def test_a_failed_login_counts_against_where_it_came_from(line: str) -> None:
         f"jupyterhub[7]: [W 2026-11-27 22:00:00.123 JupyterHub base:1041] Failed login for '{HUB} 192.0.2.1'",
         "jupyterhub[7]: [W 2026-11-27 22:00:00.123 JupyterHub log:192] 403 POST /hub/Failed login from 192.0.2.1",
         "sshd-session[7]: Invalid user Failed login from 192.0.2.1",
+        "sshd-session[7]: Failed login from 192.0.2.1",
+        "jupyterhub[7]: Failed login from 192.0.2.1",
+        # what sshd cuts after a hundred characters (as OpenSSH logged them), so that a visitor's words end the line
+        "sshd-session[7]: Disconnecting invalid user x 198.51.100.7 port 33632: Change of username or service not "
+        "allowed: (x,ssh-connection) -> (yyyyyyyyyyyyyy 192.0.2.1 port 2222 [preauth]",
+        "sshd-session[7]: Disconnecting invalid user x 198.51.100.7 port 5: bad service request x 192.0.2.1 port 22 "
+        "[preauth]",
+        "sshd-session[7]: Disconnecting invalid user xx 192.0.2.1 port 1: Too many authentication failures "
+        "198.51.100.7 port 5: Change of username or service not allowed: (xx 192.0.2.1 port 1: Too many "
+        "authentication failures [preauth]",
+        "sshd-session[7]: Disconnecting invalid user  192.0.2.1 port 22: Change of username or service not allowed: "
+        "198.51.100.7 port 5: Change of username or service not allowed: ( 192.0.2.1 port 22: Change of u [preauth]",
+        "sshd-session[7]: Received disconnect from 198.51.100.7 port 5:11: invalid user x 192.0.2.1 port 5 [preauth]",
     ],
 )
 def test_other_lines_count_against_nobody(line: str) -> None:
     assert address(line) is None
+
+
+# As they come from the network: sshd ends a name at a colon, and writes what is no printable ASCII as \ooo.
+PARTS = (" ", "x", "\\\\303", "(", ",", " 198.51.100.1 port 1", " [preauth]", " ssh2", " from ")
+NAMES = st.lists(st.sampled_from(PARTS), max_size=9).map("".join)
+
+
+@given(NAMES, st.sampled_from(("authenticating", "invalid")))
+def test_no_name_moves_the_address_by_ssh(name: str, kind: str) -> None:
+    ends = ("Connection closed by", "Connection reset by", "Disconnected from")
+    for end in ends:
+        assert address(f"sshd-session[7]: {end} {kind} user {name} 192.0.2.1 port 5 [preauth]") == "192.0.2.1"
+    tried = "sshd-session[7]: error: maximum authentication attempts exceeded for"
+    assert address(f"{tried} invalid user {name} from 192.0.2.1 port 5 ssh2 [preauth]") == "192.0.2.1"
 
 
 def test_lines_are_known_by_their_unit_which_nobody_can_choose() -> None:

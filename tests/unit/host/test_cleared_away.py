@@ -25,8 +25,17 @@ def test_a_temporary_folder_is_its_users_alone_and_its_name_is_roots(place: Path
     scratch.apply({"ana": me})
     assert scratch.wrong({"ana": me}) == {}
     assert [path.stat().st_mode & 0o777 for path in (place, place / "ana")] == [0o711, 0o700]
-    (place / "ana").chmod(0o777)
-    assert scratch.wrong({"ana": me}) == {"ana": me}
+    assert scratch.wrong({"ana": me + 1}) == {"ana": me + 1}
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o500, 0o750, 0o2770, 0o777])
+def test_to_whom_users_open_their_temporary_folder_is_theirs_to_say(place: Path, mode: int) -> None:
+    me = os.geteuid()
+    scratch.apply({"ana": me})
+    (place / "ana").chmod(mode)
+    assert scratch.wrong({"ana": me}) == {}
+    scratch.apply({"ana": me})
+    assert (place / "ana").stat().st_mode & 0o7777 == mode
 
 
 def test_what_is_in_the_place_of_a_temporary_folder_is_not_given_away(place: Path, tmp_path: Path) -> None:

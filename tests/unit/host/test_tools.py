@@ -1,11 +1,12 @@
 """What the host's programs share: nothing half-written, no secret on a command line, every failure said."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from workbench_host import tools
+from workbench_host import environments, python_versions, tools
 
 
 def test_what_is_written_is_whole_and_of_its_mode_whatever_was_there(tmp_path: Path) -> None:
@@ -41,3 +42,25 @@ def test_a_command_gets_its_input_and_a_failure_says_what_the_command_said() -> 
     with pytest.raises(tools.FailureError, match=r"`sh -c .*` failed with status 4: why$") as caught:
         tools.run("sh", "-c", "echo why >&2; exit 4", given="secret")
     assert "secret" not in str(caught.value)
+
+
+def test_what_root_builds_keeps_its_files_where_only_root_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Environments and versions of Python are built with the same."""
+    given: list[dict[str, str]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        given.append(env)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(environments, "ROOT", tmp_path)
+    monkeypatch.setattr(python_versions, "CACHE", tmp_path / ".cache")
+    environments.run("true")
+    python_versions.uv("--version")
+    for env in given:
+        assert env.items() >= tools.apart(tmp_path / ".cache").items()
+        assert (env["TMPDIR"], env["NODE_DISABLE_COMPILE_CACHE"]) == (str(tmp_path / ".cache" / "tmp"), "1")
+    assert len(given) == 2
+    assert (tmp_path / ".cache" / "tmp").stat().st_mode & 0o777 == 0o700
