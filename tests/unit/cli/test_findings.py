@@ -7,6 +7,7 @@ import pytest
 
 from cli import findings
 from cli.findings import Finding
+from workbench.stack import ROOT
 
 GIB = {"used_gib": 1.0, "total_gib": 10.0, "inodes": 0.1}
 WELL: dict[str, Any] = {
@@ -102,6 +103,16 @@ def test_each_ailment_is_a_sentence_with_its_command(parts: dict[str, Any], says
     assert says in one.what
     assert command in one.command
     assert not one.note
+
+
+def test_an_exception_of_the_documentation_is_no_finding_until_it_grows() -> None:
+    server = "rstudio-server.service"
+    assert found(units={**WELL["units"], "exposure": {server: 8.1}}) == []
+    one = the_one(units={**WELL["units"], "exposure": {server: 9.4}})
+    assert "exposure 9.4, at most 8.5" in one.what
+    text = (ROOT / "docs" / "security.md").read_text()
+    for unit in findings.EXPOSED:
+        assert f"| {unit.removesuffix('.service')} |" in text
 
 
 def test_failed_logins_are_a_note_and_bans_that_do_not_work_a_finding() -> None:
