@@ -1,5 +1,6 @@
 """What `workbench doctor` has to say, and what it makes of the facts that the host told of itself."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ STALE_DAYS = 3  # of apt's lists, which are fetched every day
 SILENT_SECONDS = 90  # of health, which writes every 15 s
 FEW = 8  # of many numbers that are listed
 ON_HOST = "workbench ssh -- "
+MANAGER = re.compile(r"user@(\d+)\.service")  # systemd's of a user: needs /proc, which is mounted with hidepid
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,11 @@ def _upkeep(upkeep: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _units(units: Mapping[str, Any]) -> Iterator[Finding]:
     for unit in units["failed"]:
+        whose = MANAGER.fullmatch(unit)
+        what = f": what the user with the id {whose[1]} runs by `systemctl --user` does not" if whose else ""
         yield Finding(
             "units",
-            f"{plain(unit)} failed.",
+            f"{plain(unit)} failed{what}.",
             f"{ON_HOST}'sudo journalctl -e -u {unit}; sudo systemctl restart {unit}'",
         )
     if not units["firewall"]:
