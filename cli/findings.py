@@ -3,7 +3,10 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from cryptography import x509
 
 from workbench.host import SSH_PORT
 from workbench.settings.services import Proxy
@@ -16,11 +19,14 @@ EXPOSURE = 4.0  # of a unit, by `systemd-analyze security`: docs/security.md, "U
 EXPOSED = {"rstudio-server.service": 8.5}
 FULL = 0.9  # of a disk, or of its inodes
 LITTLE_MEMORY = 0.05  # of all, still to be had
+CA_DAYS = 60  # of the own CA, below which a deploy makes another (host/workbench_host/authority.py)
 STALE_DAYS = 3  # of apt's lists, which are fetched every day
 SILENT_SECONDS = 90  # of health, which writes every 15 s
 FEW = 8  # of many numbers that are listed
 ON_HOST = "workbench ssh -- "
-MANAGER = re.compile(r"user@(\d+)\.service")  # systemd's of a user: needs /proc, which is mounted with hidepid
+MANAGER = re.compile(
+    r"user@(\d+)\.service"
+)  # systemd's of a user: needs /proc, which is mounted with hidepid
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,7 @@ def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
         "disk": _disk,
         "memory": _memory,
         "logins": _logins,
+        "ca": _ca,
     }
     for name, judge in judges.items():
         if name in told:
@@ -56,7 +63,7 @@ def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
 def _judged(name: str, part: Any, judge: Callable[[Any], Iterator[Finding]]) -> list[Finding]:
     try:
         return list(judge(part))
-    except (KeyError, TypeError):  # the host has the programs of another version
+    except (KeyError, TypeError, ValueError):  # the host has the programs of another version
         what = f"What the host tells of {name} is not as this version knows it; it brings its own programs."
         return [Finding("server", what, "workbench deploy")]
 
@@ -205,3 +212,14 @@ def _logins(logins: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "logins", f"Failed logins within a day: {logins['failed']}; banned now: {banned}.", note=True
         )
+
+
+def _ca(pem: str) -> Iterator[Finding]:
+    """The workbench's own CA, which also vouches where the public one's certificate does not come."""
+    days = (x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc - datetime.now(UTC)).days
+    if days >= CA_DAYS:
+        yield Finding("certificate", f"The workbench's own CA holds for another {days} days.", note=True)
+        return
+    when = f"ends in {days} days" if days >= 0 else "has ended"
+    what = "the next deploy makes another, and who imported this one has to import that: say so before."
+    yield Finding("certificate", f"The workbench's own CA {when}; {what}", "workbench deploy")
