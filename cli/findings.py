@@ -1,8 +1,12 @@
 """What `workbench doctor` has to say, and what it makes of the facts that the host told of itself."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from cryptography import x509
 
 from workbench.host import SSH_PORT
 from workbench.settings.services import Proxy
@@ -11,12 +15,18 @@ HTTPS = Proxy.https_port
 OPEN = frozenset({SSH_PORT, Proxy.http_port, HTTPS})  # what the firewall lets in
 DHCP = frozenset({68, 546})  # where the host itself asks for its address
 EXPOSURE = 4.0  # of a unit, by `systemd-analyze security`: docs/security.md, "Units"
+# What may be more, and how much: the reasons are there too. Versions of systemd differ by some tenths.
+EXPOSED = {"rstudio-server.service": 8.5}
 FULL = 0.9  # of a disk, or of its inodes
 LITTLE_MEMORY = 0.05  # of all, still to be had
+CA_DAYS = 60  # of the own CA, below which a deploy makes another (host/workbench_host/authority.py)
 STALE_DAYS = 3  # of apt's lists, which are fetched every day
 SILENT_SECONDS = 90  # of health, which writes every 15 s
 FEW = 8  # of many numbers that are listed
 ON_HOST = "workbench ssh -- "
+MANAGER = re.compile(
+    r"user@(\d+)\.service"
+)  # systemd's of a user: needs /proc, which is mounted with hidepid
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
         "disk": _disk,
         "memory": _memory,
         "logins": _logins,
+        "ca": _ca,
     }
     for name, judge in judges.items():
         if name in told:
@@ -52,7 +63,7 @@ def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
 def _judged(name: str, part: Any, judge: Callable[[Any], Iterator[Finding]]) -> list[Finding]:
     try:
         return list(judge(part))
-    except (KeyError, TypeError):  # the host has the programs of another version
+    except (KeyError, TypeError, ValueError):  # the host has the programs of another version
         what = f"What the host tells of {name} is not as this version knows it; it brings its own programs."
         return [Finding("server", what, "workbench deploy")]
 
@@ -125,9 +136,11 @@ def _upkeep(upkeep: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _units(units: Mapping[str, Any]) -> Iterator[Finding]:
     for unit in units["failed"]:
+        whose = MANAGER.fullmatch(unit)
+        what = f": what the user with the id {whose[1]} runs by `systemctl --user` does not" if whose else ""
         yield Finding(
             "units",
-            f"{plain(unit)} failed.",
+            f"{plain(unit)} failed{what}.",
             f"{ON_HOST}'sudo journalctl -e -u {unit}; sudo systemctl restart {unit}'",
         )
     if not units["firewall"]:
@@ -137,10 +150,11 @@ def _units(units: Mapping[str, Any]) -> Iterator[Finding]:
             f"{ON_HOST}sudo systemctl restart workbench-firewall",
         )
     for unit, exposure in sorted(units["exposure"].items(), key=lambda one: -one[1]):
-        if exposure > EXPOSURE:
+        most = EXPOSED.get(unit, EXPOSURE)
+        if exposure > most:
             yield Finding(
                 "exposure",
-                f"{unit} could reach more than it needs: exposure {exposure}, at most {EXPOSURE} is ours.",
+                f"{unit} could reach more than it needs: exposure {exposure}, at most {most} is ours.",
                 "workbench deploy",
             )
 
@@ -198,3 +212,14 @@ def _logins(logins: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             "logins", f"Failed logins within a day: {logins['failed']}; banned now: {banned}.", note=True
         )
+
+
+def _ca(pem: str) -> Iterator[Finding]:
+    """The workbench's own CA, which also vouches where the public one's certificate does not come."""
+    days = (x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc - datetime.now(UTC)).days
+    if days >= CA_DAYS:
+        yield Finding("certificate", f"The workbench's own CA holds for another {days} days.", note=True)
+        return
+    when = f"ends in {days} days" if days >= 0 else "has ended"
+    what = "the next deploy makes another, and who imported this one has to import that: say so before."
+    yield Finding("certificate", f"The workbench's own CA {when}; {what}", "workbench deploy")

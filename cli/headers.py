@@ -55,7 +55,10 @@ def of_pages(found: Mapping[str, Headers], trusted: bool) -> Iterator[Finding]:
 
 
 def complaints(headers: Headers, trusted: bool) -> Iterator[str]:
-    """What is wrong with the headers of one page (OWASP Secure Headers Project, as far as it fits notebooks)."""
+    """What is wrong with the headers of one page (OWASP Secure Headers Project, as far as it fits notebooks).
+
+    Whatever a service says itself, the proxy sees to all of it (templates/proxy/Caddyfile.j2).
+    """
     policy = " ".join(headers.get("content-security-policy", ()))
     if "nosniff" not in " ".join(headers.get("x-content-type-options", ())).lower():
         yield "No X-Content-Type-Options"

@@ -39,6 +39,7 @@ STATE = "/srv/workbench/caddy"
 ADMIN = "unix//run/caddy/admin.sock"
 UNIT = "caddy.service"
 RELOAD_UNIT = "caddy-reload.service"
+AUTHORITY_UNIT = "workbench-authority.service"  # by a timer
 LANDING = "index.html"
 PAGES = (
     *(LANDING, "404.html", "refused.html", "server.html", "unavailable.html"),
@@ -187,7 +188,7 @@ def _directory(context: Context) -> str | None:
 
 
 def _run() -> None:
-    for unit in (UNIT, RELOAD_UNIT):
+    for unit in (UNIT, RELOAD_UNIT, AUTHORITY_UNIT):
         files.template(
             f"proxy/{unit}.j2",
             f"{units.UNITS}/{unit}",
@@ -205,6 +206,9 @@ def _run() -> None:
     programs.run(
         program="authority", arguments=["renew"], reads=WANTED, name="Have a CA of our own that will do"
     )
+    timer = AUTHORITY_UNIT.replace(".service", ".timer")
+    files.copy(f"proxy/{timer}", f"{units.UNITS}/{timer}")
+    units.service(unit=timer, name="Have it renewed where nobody deploys")
     # A changed Caddyfile is loaded, which keeps open websockets; only a changed unit or Caddy is a restart.
     units.service(unit=RELOAD_UNIT, reads=[CONFIG, CERTIFICATE, ACME_ROOT], name=f"Run {RELOAD_UNIT}")
 

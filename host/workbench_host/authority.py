@@ -1,4 +1,4 @@
-"""authority make | renew [--check [--given]]
+"""authority make | renew [--check [--given]] | outlive
 
 The workbench's own CA, which vouches for it where no other one does. Who imports its certificate lets it vouch for this
 workbench and for nothing else: it is constrained to the name and the address in /etc/workbench/certificate.json
@@ -8,6 +8,7 @@ certificates of web servers, and to two years.
 make    as Caddy's user, before Caddy starts: puts a CA where Caddy keeps its own, unless there is one that will do.
         Caddy would make one that may vouch for anybody for ten years. Its own intermediate certificates follow from it.
 renew   as root, by the deploy: has Caddy start again where its CA will do no more.
+outlive as root, by a timer: the same where its CA ends within two weeks, and nobody has deployed since it was due.
 
 One will do as long as it permits what is wanted, and for sixty more days. Another name or address is another CA, and
 who imported the old one has to import the new: /etc/workbench/ca.crt.
@@ -34,6 +35,7 @@ STATE = Path(DATA_VOLUME) / "caddy"
 # As Caddy lays out its storage: the authority's files, and the certificates that it gave.
 AUTHORITY, GIVEN = Path("pki/authorities/local"), Path("certificates/local")
 DAYS, LEAST_DAYS = 730, 60
+LAST_DAYS = 14  # Caddy signs with certificates of seven days, which must not outlive the CA's own
 # With no name permitted all names would be: constraints hold by kind. No name ends so (RFC 6761, 6.4).
 NO_NAME = "workbench.invalid"
 CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-sha256")
@@ -53,14 +55,19 @@ def permitted(config: Config) -> list[str]:
 def will_do(certificate: Path, config: Config) -> bool:
     """Whether the PEM file is the certificate of a CA that permits what is wanted, and not all, for long enough."""
     asked = ("openssl", "x509", "-in", str(certificate), "-noout")
-    seconds = str(LEAST_DAYS * 86400)
     constraints = subprocess.run(
         [*asked, "-ext", "nameConstraints"], capture_output=True, text=True, check=False
     )
-    lasts = subprocess.run([*asked, "-checkend", seconds], capture_output=True, check=False)
     allowed = constraints.stdout.partition("Permitted:")[2].split()
     needed = set(permitted(config)) - {f"DNS:{NO_NAME}"}
-    return lasts.returncode == 0 and needed <= set(allowed) and any(one.startswith("DNS:") for one in allowed)
+    lasts = lasts_for(certificate, LEAST_DAYS)
+    return lasts and needed <= set(allowed) and any(one.startswith("DNS:") for one in allowed)
+
+
+def lasts_for(certificate: Path, days: int) -> bool:
+    """Whether the PEM file is a certificate that has more than these days left."""
+    asked = ("openssl", "x509", "-in", str(certificate), "-noout", "-checkend", str(days * 86400))
+    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 
 def make(config: Config) -> int:
@@ -110,7 +117,19 @@ def renew(config: Config, check: bool) -> int:
     return 0
 
 
+def outlive() -> int:
+    """Before the CA ends, which nobody's trust in it outlives: who imported it loses little by another one."""
+    if PUBLISHED.exists() and not lasts_for(PUBLISHED, LAST_DAYS):
+        print(
+            f"The workbench's own CA was about to end: there is a new one, to be imported anew, {PUBLISHED}"
+        )
+        tools.run("systemctl", "restart", "caddy.service")
+    return 0
+
+
 def main(arguments: Sequence[str]) -> int:
     what, *flags = arguments
+    if what == "outlive":
+        return outlive()
     config = json.loads(tools.wanted(CONFIG, flags))
     return make(config) if what == "make" else renew(config, "--check" in flags)

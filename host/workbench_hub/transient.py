@@ -15,7 +15,7 @@ FOLDER_OPTIONS = "size=16m,nr_inodes=4096,mode=700,nosuid,nodev,noexec"
 
 
 async def make_folder(path: str, uid: int, gid: int) -> None:
-    """An empty folder of a user's own at `path`, whose parent is root's. Raises RuntimeError where there can be none."""
+    """An empty folder of a user's own at `path`, whose parent is root's. RuntimeError where there can be none."""
     where = shlex.quote(path)
     options = f"{FOLDER_OPTIONS},uid={uid},gid={gid}"
     await _as_root(f"{_clear(where)}; mkdir -p -m 700 {where} && mount -t tmpfs -o {options} tmpfs {where}")

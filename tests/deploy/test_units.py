@@ -4,12 +4,12 @@ import re
 
 import pytest
 
+from cli.findings import EXPOSED, EXPOSURE
 from tests.workbench_in_lab import Workbench
+from workbench_host.checkup import units
 
 pytestmark = pytest.mark.lab
 
-HIGHEST = 4.0  # what `systemd-analyze security` calls the exposure, from 0 to 10
-EXPOSED: set[str] = set()  # each has its reason in docs/security.md, "Units"
 IN_A_SLICE = {"workbench-apps@.service"}  # of a user, whose limits hold; its socket starts it again
 
 
@@ -29,10 +29,10 @@ def test_no_unit_of_ours_is_more_exposed_than_it_has_to_be(
 ) -> None:
     paths = " ".join(f"/etc/systemd/system/{unit}" for unit in sorted(ours))
     judge = "systemd-analyze security --offline=true --no-pager $unit 2>&1 | tail -n 1"
-    said = workbench.ssh(f"for unit in {paths}; do {judge}; done").stdout.replace("@test_instance.", "@.")
-    found = {unit: float(level) for unit, level in re.findall(r"exposure level for (\S+): (\d+\.\d+)", said)}
+    said = workbench.ssh(f"for unit in {paths}; do {judge}; done").stdout
+    found = units.of_templates(said)
     assert set(found) == set(ours), said
-    assert {unit: level for unit, level in found.items() if level > HIGHEST and unit not in EXPOSED} == {}
+    assert {unit: level for unit, level in found.items() if level > EXPOSED.get(unit, EXPOSURE)} == {}
 
 
 def test_each_unit_has_a_limit_of_memory_and_what_runs_on_starts_again(ours: dict[str, str]) -> None:

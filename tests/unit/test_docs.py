@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from workbench.settings.services import JupyterHub, RStudio
 from workbench.stack import ROOT
 
 PAGE = ROOT / "docs" / "add-a-service.md"
@@ -33,9 +34,21 @@ def test_the_page_on_services_names_files_that_there_are() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
+<<<<<<< HEAD
 def test_the_page_on_security_says_how_long_sshd_turns_an_address_away() -> None:
     [minutes] = re.findall(r"^PerSourcePenalties .*max:(\d+)m", (ROOT / SSHD).read_text(), re.MULTILINE)
     words = {"5": "five minutes", "10": "ten minutes"}[minutes]
     text = " ".join((ROOT / "docs" / "security.md").read_text().split())
     assert f"(PerSourcePenalties, {words} at most)" in text
     assert f"Failures cost an address time, which grows to {words}" in text
+=======
+def test_the_page_on_security_says_by_whom_each_socket_with_a_name_is_reached() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    table = page.partition("## How each part is reached, and by whom\n")[2].partition("\n## ")[0]
+    fail2ban = re.findall(
+        r"^socket = (\S+)$", (ROOT / "templates/fail2ban/fail2ban.local").read_text(), re.MULTILINE
+    )
+    sockets = (RStudio.judge.socket, RStudio.sign_in.socket, JupyterHub.passage.socket, *fail2ban)
+    assert len(sockets) == 4
+    assert [path for path in sockets if f"`{path}`" not in table] == []
+>>>>>>> m2h

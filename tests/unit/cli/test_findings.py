@@ -1,12 +1,17 @@
 """What `workbench doctor` makes of a host's report: each kind of finding, with the command for it."""
 
 import copy
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import findings
 from cli.findings import Finding
+from tests.needs import needs
+from workbench.stack import ROOT
+from workbench_host import authority
 
 GIB = {"used_gib": 1.0, "total_gib": 10.0, "inodes": 0.1}
 WELL: dict[str, Any] = {
@@ -84,6 +89,9 @@ def test_what_listens_on_loopback_is_a_note() -> None:
          "the kernel 6.12", "systemctl reboot"),
         ({"units": {"failed": ["a.service"], "exposure": {}, "firewall": True}}, "a.service failed",
          "restart a.service"),
+        ({"units": {"failed": ["user@2001.service"], "exposure": {}, "firewall": True}},
+         "user@2001.service failed: what the user with the id 2001 runs by `systemctl --user` does not",
+         "sudo journalctl -e -u user@2001.service; sudo systemctl restart user@2001.service"),
         ({"units": {"failed": [], "exposure": {}, "firewall": False}}, "firewall", "restart workbench-firewall"),
         ({"units": {"failed": [], "exposure": {"a.service": 4.1, "b.service": 4.0}, "firewall": True}},
          "a.service could reach more", "workbench deploy"),
@@ -102,6 +110,40 @@ def test_each_ailment_is_a_sentence_with_its_command(parts: dict[str, Any], says
     assert says in one.what
     assert command in one.command
     assert not one.note
+
+
+def test_an_exception_of_the_documentation_is_no_finding_until_it_grows() -> None:
+    server = "rstudio-server.service"
+    assert found(units={**WELL["units"], "exposure": {server: 8.1}}) == []
+    one = the_one(units={**WELL["units"], "exposure": {server: 9.4}})
+    assert "exposure 9.4, at most 8.5" in one.what
+    text = (ROOT / "docs" / "security.md").read_text()
+    for unit in findings.EXPOSED:
+        assert f"| {unit.removesuffix('.service')} |" in text
+
+
+def authority_of(tmp_path: Path, days: int) -> str:
+    path = tmp_path / "ca.crt"
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", str(tmp_path / "key"))
+    command = ["openssl", "req", "-x509", *key, "-days", str(days), "-subj", "/CN=own", "-out", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    return path.read_text()
+
+
+@needs("openssl")
+def test_the_own_ca_is_a_note_with_its_days_and_a_finding_once_the_next_deploy_makes_another(
+    tmp_path: Path,
+) -> None:
+    note = the_one(ca=authority_of(tmp_path, 700))
+    assert (note.what, note.note) == ("The workbench's own CA holds for another 699 days.", True)
+    finding = the_one(ca=authority_of(tmp_path, 59))
+    assert "ends in 58 days; the next deploy makes another, and who imported this one" in finding.what
+    assert (finding.command, finding.note) == ("workbench deploy", False)
+    assert authority.LEAST_DAYS == findings.CA_DAYS
+
+
+def test_a_ca_that_is_no_certificate_is_to_be_deployed() -> None:
+    assert the_one(ca="?").command == "workbench deploy"
 
 
 def test_failed_logins_are_a_note_and_bans_that_do_not_work_a_finding() -> None:

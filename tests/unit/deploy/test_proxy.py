@@ -1,20 +1,17 @@
-"""Caddy's configuration and the pages, rendered and given to their real parsers."""
+"""Caddy's configuration, rendered and given to Caddy."""
 
 import json
 import shutil
 import subprocess
 import sys
-import xml.etree.ElementTree as xml
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from bs4 import BeautifulSoup
 
 from deploy import proxy
-from deploy.files import TEMPLATES, render
-from tests.needs import needs
+from deploy.files import render
 from workbench import config as configs
 from workbench.settings import Settings, SignIn
 from workbench.settings.section import Judge, Passage
@@ -66,21 +63,6 @@ def caddyfile(
         certificate=certificate,
         apps="/run/apps",
     )
-
-
-def page(
-    name: str, services: list[proxy.Entry], notice: str = "", contact: str = "", named: bool = True
-) -> BeautifulSoup:
-    text = render(
-        f"proxy/{name}.j2",
-        services=services,
-        host_name="bench.example",
-        notice=notice,
-        contact=contact,
-        contact_link=proxy.contact_link(contact),
-        named=named,
-    )
-    return BeautifulSoup(text, "html.parser")
 
 
 def caddy(command: str, text: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -300,87 +282,3 @@ def handlers(node: Any, kind: str) -> list[dict[str, Any]]:
         return []
     below = [found for child in node.values() for found in handlers(child, kind)]
     return [node, *below] if node.get("handler") == kind else below
-
-
-def test_the_landing_page_lists_every_service_and_escapes_what_it_shows() -> None:
-    landing = page("index.html", [HUB, OTHER], notice="<script>alert(1)</script> & more")
-    cards = landing.select("[data-service]")
-    assert [(card["data-service"], card["href"]) for card in cards] == [
-        ("jupyterhub", "/jupyter/"),
-        ("other", "/other/"),
-    ]
-    assert cards[1].select_one(".title").text == "R & <friends>"
-    assert landing.select_one(".notice").text == "<script>alert(1)</script> & more"
-    assert len(landing.select("script")) == 1
-
-
-def test_without_a_domain_the_landing_page_says_what_that_means() -> None:
-    said = page("index.html", [HUB], named=False).select_one("details").text
-    assert "one site" in said
-    assert page("index.html", [HUB]).select("details") == []
-
-
-@pytest.mark.parametrize(
-    ("contact", "link"),
-    [
-        ("ada@example.org", "mailto:ada@example.org"),
-        ("https://help.example.org/desk", "https://help.example.org/desk"),
-        ("Ada, room <3>", None),
-    ],
-)
-def test_the_landing_page_says_whom_to_ask(contact: str, link: str | None) -> None:
-    footer = page("index.html", [HUB], contact=contact).footer
-    assert contact in " ".join(footer.text.split())
-    assert [a["href"] for a in footer.select("a")] == ([link] if link else [])
-
-
-def test_without_a_notice_there_is_none_and_without_services_it_says_so() -> None:
-    landing = page("index.html", [])
-    assert landing.select(".notice, footer") == []
-    assert "No service" in landing.main.text
-
-
-@pytest.mark.parametrize("name", [name for name in proxy.PAGES if name.endswith(".html")])
-def test_pages_obey_their_own_content_security_policy(name: str) -> None:
-    text = (TEMPLATES / "proxy" / name).read_text() if name != proxy.LANDING else ""
-    found = BeautifulSoup(text, "html.parser") if text else page(name, [HUB], notice="n")
-    assert found.select("style, [style], [onclick], [onload]") == []
-    assert all(not script.text.strip() for script in found.select("script"))
-    links = [tag.get("src") or tag.get("href") for tag in found.select("[src], [href]")]
-    assert links
-    assert [link for link in links if not link.startswith("/")] == []  # also found from /some/deep/page
-    assert {link.removeprefix("/") for link in links if "." in link} <= set(proxy.PAGES)
-
-
-def test_the_icon_is_an_image() -> None:
-    assert xml.fromstring((TEMPLATES / "proxy/icon.svg").read_text()).tag.endswith("svg")
-
-
-@needs("node")
-def test_the_script_is_javascript(tmp_path: Path) -> None:
-    path = tmp_path / "landing.js"
-    path.write_text((TEMPLATES / "proxy/landing.js").read_text())
-    subprocess.run(["node", "--check", str(path)], check=True)
-
-
-@needs("systemd-analyze")
-def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
-    paths = [tmp_path / name for name in (proxy.UNIT, proxy.RELOAD_UNIT)]
-    for path in paths:
-        text = render(
-            f"proxy/{path.name}.j2",
-            program="/bin/true",
-            account=proxy.USER,
-            config=proxy.CONFIG,
-            state=proxy.STATE,
-            admin=proxy.ADMIN,
-            ca=proxy.CA,
-            authority="/bin/true",
-        )
-        path.write_text(text)
-    said = subprocess.run(
-        ["systemd-analyze", "verify", *map(str, paths)], capture_output=True, text=True, check=False
-    ).stderr
-    assert [
-        line for line in said.splitlines() if "caddy" in line and "documentation" not in line.lower()
-    ] == []

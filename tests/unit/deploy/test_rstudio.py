@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
+from cli.findings import EXPOSED, EXPOSURE
 from deploy import python, r, rstudio, units
 from deploy.files import render
 from tests.needs import needs
 from workbench import versions
 from workbench.settings import Mirrors
 from workbench.settings.services import RStudio
+from workbench.stack import ROOT
 from workbench_host import rsession, session_scope
+from workbench_host.checkup.units import of_templates
 
 
 def config(name: str, **variables: object) -> dict[str, str]:
@@ -115,12 +118,27 @@ def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
 
 
 @needs("systemd-analyze")
-def test_what_root_does_for_a_session_is_in_a_sandbox(tmp_path: Path) -> None:
-    path = tmp_path / rstudio.SCOPE_UNIT
-    path.write_text(render(f"rstudio/{path.name}.j2", program="/bin/true"))
-    judge = ["systemd-analyze", "security", "--offline=true", "--threshold=40", "--no-pager", str(path)]
-    done = subprocess.run(judge, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+def test_no_unit_of_rstudios_is_more_exposed_than_it_has_to_be(tmp_path: Path) -> None:
+    """With the package's unit as the stand-in has it, which brings no sandbox of its own."""
+    variables = {"program": "/bin/true", "socket": "a.socket", "answering": "/bin/true", "proxy": "caddy"}
+    more = {"port": 87, "page": "/x", "address": "/run/x", "group": "caddy", "data_volume": "/srv"}
+    for unit in (rstudio.SCOPE_UNIT, rstudio.PORTS_UNIT, rstudio.SIGN_IN_UNIT):
+        (tmp_path / unit).write_text(render(f"rstudio/{unit}.j2", **variables, **more))
+    (tmp_path / rstudio.UNIT).write_text((ROOT / "tests/standins/rstudio-server" / rstudio.UNIT).read_text())
+    drop_in = tmp_path / f"{rstudio.UNIT}.d" / "60-workbench.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text(render("rstudio/rstudio-server.conf.j2", **variables, **more))
+    judge = [
+        "systemd-analyze",
+        "security",
+        "--offline=true",
+        "--no-pager",
+        *map(str, tmp_path.glob("*.service")),
+    ]
+    said = subprocess.run(judge, capture_output=True, text=True, check=True).stdout
+    found = of_templates(said)
+    assert set(found) == {rstudio.UNIT, rstudio.SCOPE_UNIT, rstudio.PORTS_UNIT, rstudio.SIGN_IN_UNIT}
+    assert {unit: level for unit, level in found.items() if level > EXPOSED.get(unit, EXPOSURE)} == {}
 
 
 def test_temporary_files_of_a_session_are_in_its_users_folder_where_that_can_be_written(

@@ -130,3 +130,23 @@ def test_the_deploy_says_that_the_new_one_has_to_be_imported(
     assert "who imported the one before has to import" in capsys.readouterr().out
     given.write_text(json.dumps(BARE))
     assert authority.main(["renew", "--check"]) == 0
+
+
+@pytest.mark.parametrize(("days", "restarted"), [(30, False), (13, True)])
+def test_one_that_nobody_renewed_is_replaced_by_itself_before_it_ends_and_no_earlier(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int, restarted: bool
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def outlive() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(authority.tools, "run", lambda *command: asked.append(command))
+            assert authority.main(["outlive"]) == 0
+
+    outlive()  # before Caddy's first start
+    monkeypatch.setattr(authority, "DAYS", days)
+    authority.make(BARE)
+    (tmp_path / "ca.crt").write_bytes((place / "root.crt").read_bytes())
+    outlive()
+    assert asked == ([("systemctl", "restart", "caddy.service")] if restarted else [])
+    assert not authority.will_do(place / "root.crt", BARE)  # so that Caddy's start makes another

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import needs
 from workbench_host.checkup import listeners, program, units, upkeep
 
 TCP = """\
@@ -117,7 +118,33 @@ def test_our_units_are_those_whose_file_the_deploy_wrote(tmp_path: Path) -> None
         (tmp_path / name).mkdir()
         (tmp_path / name / "50-workbench-started.conf").touch()
     (tmp_path / "workbench-masked.service").symlink_to("/dev/null")
-    assert units.ours(tmp_path) == ["caddy.service", "workbench-health.service"]
+    assert units.ours(tmp_path) == [
+        "caddy.service",
+        "workbench-health.service",
+        "workbench-session@.service",
+    ]
+
+
+@needs("systemd-analyze")
+def test_templates_are_judged_by_their_files_and_what_is_loaded_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host's systemd stands still here: of what is loaded, a script answers."""
+    (tmp_path / "workbench-health.service").write_text("[Service]\nExecStart=/bin/true\n")
+    for name in ("workbench-a@.service", "workbench-b@.service"):
+        (tmp_path / name).write_text("[Service]\nExecStart=/bin/true\nPrivateNetwork=yes\n")
+    real = units._said
+
+    def said(*command: str) -> str:
+        if "--offline=true" in command:
+            return real(*command)
+        return f"→ Overall exposure level for {command[-1]}: 1.7 OK"
+
+    monkeypatch.setattr(units, "_said", said)
+    found = units.of_ours(tmp_path)
+    assert found.pop("workbench-health.service") == 1.7
+    assert set(found) == {"workbench-a@.service", "workbench-b@.service"}
+    assert all(exposure > 5 for exposure in found.values())
 
 
 def test_the_exposure_of_each_unit_is_the_last_line_about_it() -> None:
