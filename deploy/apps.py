@@ -31,6 +31,7 @@ def apps(context: Context) -> None:
         "dispatcher": program_path("apps"),
         "folder": sockets.FOLDER,
         "socket": sockets.SOCKET,
+        "some_closed": sockets.SOME_CLOSED,
         "group": PROXIES,
         "runtime": RUNTIME,
         "locale": context.settings.services.base.locale,

@@ -17,6 +17,7 @@ VARIABLES = {
     "dispatcher": "/bin/true",
     "folder": sockets.FOLDER,
     "socket": sockets.SOCKET,
+    "some_closed": sockets.SOME_CLOSED,
     "group": "root",
     "runtime": apps.RUNTIME,
     "locale": "en_US.UTF-8",
@@ -48,6 +49,10 @@ def test_the_socket_is_roots_and_for_the_proxy_alone() -> None:
     socket = parsed(apps.SOCKET_UNIT)["Socket"]
     assert (socket["SocketUser"], socket["SocketMode"], socket["DirectoryMode"]) == ("root", "0660", "0755")
     assert socket["ListenStream"] == "/run/workbench-apps/%i/apps.sock"
+
+
+def test_a_users_socket_that_does_not_start_keeps_the_unit_and_so_everybody_elses() -> None:
+    assert parsed(apps.UNIT)["Service"]["SuccessExitStatus"] == str(sockets.SOME_CLOSED)
 
 
 def test_an_apps_own_socket_has_a_short_path_in_a_folder_that_is_small() -> None:
