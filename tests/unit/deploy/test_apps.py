@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import apps
+from deploy import apps, programs
 from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench_host.accounts import apps as sockets
@@ -58,6 +58,15 @@ def test_a_users_socket_that_does_not_start_keeps_the_unit_and_so_everybody_else
 def test_an_apps_own_socket_has_a_short_path_in_a_folder_that_is_small() -> None:
     assert len(f"{apps.RUNTIME}/1000000") < 107
     assert "size=1M" in parsed(apps.DISPATCHER_UNIT)["Service"]["TemporaryFileSystem"]
+
+
+def test_a_mended_dispatcher_replaces_one_that_runs_and_another_program_that_changed_does_not() -> None:
+    package = f"{programs.LINK}/workbench_host"
+    assert {f"{package}/apps/{name}.py" for name in ("dispatcher", "kinds", "requests", "running")} <= set(
+        apps.reads()
+    )
+    assert f"{package}/accounts/program.py" not in apps.reads()
+    assert f"/etc/systemd/system/{apps.DISPATCHER_UNIT}" in apps.reads()
 
 
 @needs("systemd-analyze")
