@@ -134,7 +134,7 @@ class Dispatcher:
         self._make_room()
         self.started += 1
         path = f"{self.runtime}/{self.started}"
-        app = self.apps[place] = App(KINDS[place.kind], place.app, self.home, path, self.limits)
+        app = self.apps[place] = App(KINDS[place.kind], place, self.home, path, self.limits)
         self._spawn(self._watch(place, app))
         return app
 

@@ -11,6 +11,7 @@ from deploy import apps, programs
 from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench_host.accounts import apps as sockets
+from workbench_host.accounts.scratch import SCRATCH
 
 VARIABLES = {
     "accounts": "/bin/true",
@@ -43,6 +44,11 @@ def test_a_users_apps_run_as_that_user_in_that_users_slice() -> None:
     assert service["NoNewPrivileges"] == "yes"
     assert service["CapabilityBoundingSet"] == ""
     assert not any("+/" in value or "!/" in value for value in service.values())
+
+
+def test_apps_may_write_where_their_temporary_files_are() -> None:
+    writable = parsed(apps.DISPATCHER_UNIT)["Service"]["ReadWritePaths"].split()
+    assert any(Path(SCRATCH).is_relative_to(path) for path in writable)
 
 
 def test_the_socket_is_roots_and_for_the_proxy_alone() -> None:

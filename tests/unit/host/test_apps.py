@@ -64,6 +64,12 @@ def test_an_app_is_given_none_of_the_dispatchers_own_environment(apps: AppHost) 
     assert f"HOME={apps.home}".encode() in environment
 
 
+def test_what_visitors_upload_counts_for_the_quota_of_the_apps_user(apps: AppHost) -> None:
+    apps.add("hello")
+    environment = Path(f"/proc/{apps.pid('hello')}/environ").read_bytes().split(b"\0")
+    assert b"TMPDIR=/srv/workbench/tmp/ada" in environment
+
+
 def test_two_apps_run_at_once_and_one_request_more_starts_none(apps: AppHost) -> None:
     for name in ("one", "two with spaces"):
         apps.add(name)
