@@ -155,7 +155,10 @@ class App:
                 return connection
 
     async def end(self) -> None:
-        """Ends it and what it started: asked first, then killed."""
+        """Ends it, and what it started in its own process group.
+
+        All are asked first. What is left is killed once the app itself has ended, or has not within `end_seconds`.
+        """
         if self.process is None:
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -163,6 +166,5 @@ class App:
                 os.killpg(self.process.pid, number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.process.wait(), self.limits.end_seconds)
-                break
         with contextlib.suppress(OSError):
             os.unlink(self.path)

@@ -99,6 +99,14 @@ def runs(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
+def lives(pid: int) -> bool:
+    """Whether it runs and is not only waiting for whoever is its parent by now to hear of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def wait_until(what: Callable[[], bool], seconds: float = 10) -> None:
     """Waits until `what` is true when called."""
     until = time.monotonic() + seconds

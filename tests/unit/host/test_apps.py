@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.host.app_host import AppHost, body, pieces, runs, status, wait_until
+from tests.unit.host.app_host import AppHost, body, lives, pieces, runs, status, wait_until
 
 Make = Callable[..., AppHost]
 
@@ -325,3 +325,18 @@ def test_what_an_app_started_ends_with_the_dispatcher(apps: AppHost) -> None:
     pid = apps.pid("hello")
     apps.stop()
     assert not runs(pid)
+
+
+@pytest.mark.parametrize("how", ["restart.txt", "dispatcher", "by itself"])
+def test_what_an_app_started_ends_with_it_even_if_it_does_not_end_when_asked(apps: AppHost, how: str) -> None:
+    folder = apps.add("hello")
+    child = int(body(apps.get("/fake/ada/hello/child")))
+    assert runs(child)
+    if how == "restart.txt":
+        (folder / "restart.txt").touch()
+        apps.pid("hello")
+    elif how == "dispatcher":
+        apps.stop()
+    else:
+        apps.get("/fake/ada/hello/die")
+    wait_until(lambda: not lives(child))
