@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from workbench.stack import ROOT
+from workbench_host import PROGRAMS
 
 PAGE = ROOT / "docs" / "add-a-service.md"
 QUOTED = ("workbench/settings/services.py", "workbench/settings/services.py", "deploy/rstudio.py")
@@ -30,3 +31,11 @@ def test_the_page_on_services_names_files_that_there_are() -> None:
     named = re.findall(r"`((?:deploy|host|templates|tests|tools|workbench)/[\w./-]+)`", PAGE.read_text())
     assert "deploy/main.py" in named
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_page_on_services_tells_of_all_units_and_programs_that_its_example_takes() -> None:
+    page, deploy = PAGE.read_text(), (ROOT / "deploy" / "rstudio.py").read_text()
+    units = [path.name.removesuffix(".j2") for path in (ROOT / "templates" / "rstudio").glob("workbench-*")]
+    programs = [f"host/workbench_host/{PROGRAMS[name]}.py" for name in PROGRAMS if f'"{name}"' in deploy]
+    assert len(programs) == 4
+    assert [name for name in (*units, *programs) if f"`{name}`" not in page] == []
