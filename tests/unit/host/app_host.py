@@ -85,6 +85,14 @@ def pieces(connection: socket.socket) -> Iterator[bytes]:
             yield data
 
 
+def read_until(connection: socket.socket, end: bytes) -> bytes:
+    """What the other side says up to these bytes."""
+    said = b""
+    while not said.endswith(end):
+        said += connection.recv(65536)
+    return said
+
+
 def status(answer: bytes) -> int:
     match = re.match(rb"HTTP/1.1 (\d+) ", answer)
     assert match, answer
@@ -113,3 +121,6 @@ def wait_until(what: Callable[[], bool], seconds: float = 10) -> None:
     while not what():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+Make = Callable[..., AppHost]
