@@ -2,12 +2,12 @@
 
 A unit that runs nothing, workbench-apps.service, stands for all of it: with it the users' sockets are there, which the
 program `accounts` opens (workbench_host/accounts/apps.py), and without it neither they nor what runs behind them. So a
-user more restarts nothing, and an app more is no business of a deploy.
+user more restarts nothing, and a deploy has nothing to do for an app more.
 """
 
 from pyinfra.api.deploy import deploy
 
-from deploy import files, units
+from deploy import files, programs, units
 from deploy.service import Service
 from workbench.host import program_path
 from workbench.stack import Context
@@ -17,6 +17,7 @@ from workbench_host.tools import PROXIES
 UNIT = "workbench-apps.service"
 SOCKET_UNIT, DISPATCHER_UNIT = "workbench-apps@.socket", "workbench-apps@.service"
 AGAIN_UNIT = "workbench-apps-again@.service"
+DISPATCHER = "apps"  # the program
 RUNTIME = "/run/workbench-app"  # each dispatcher sees one of its own there
 
 
@@ -28,9 +29,10 @@ def apps(context: Context) -> None:
         return
     variables = {
         "accounts": program_path("accounts"),
-        "dispatcher": program_path("apps"),
+        "dispatcher": program_path(DISPATCHER),
         "folder": sockets.FOLDER,
         "socket": sockets.SOCKET,
+        "some_closed": sockets.SOME_CLOSED,
         "group": PROXIES,
         "runtime": RUNTIME,
         "locale": context.settings.services.base.locale,
@@ -38,8 +40,17 @@ def apps(context: Context) -> None:
     for unit in (UNIT, SOCKET_UNIT, DISPATCHER_UNIT):
         files.template(f"apps/{unit}.j2", f"{units.UNITS}/{unit}", variables=variables)
     files.copy(f"apps/{AGAIN_UNIT}", f"{units.UNITS}/{AGAIN_UNIT}")
-    reads = [f"{units.UNITS}/{unit}" for unit in (SOCKET_UNIT, DISPATCHER_UNIT, AGAIN_UNIT)]
-    units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
+    units.service(unit=UNIT, reads=reads(), name=f"Run {UNIT}")
+
+
+def reads() -> list[str]:
+    """What the sockets and all that runs behind them were started with: their units, and the dispatcher's modules.
+
+    A restart ends apps that run, and the next visitor starts them; a dispatcher in use would else be the old one for
+    as long as anybody visits. What else changed in the programs restarts nothing.
+    """
+    instances = (SOCKET_UNIT, DISPATCHER_UNIT, AGAIN_UNIT)
+    return [*(f"{units.UNITS}/{unit}" for unit in instances), *programs.reads(DISPATCHER)]
 
 
 SERVICE = Service(apps)

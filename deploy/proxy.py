@@ -16,7 +16,7 @@ from typing import Any
 
 from pyinfra.api.deploy import deploy
 
-from deploy import files, programs, units, uv
+from deploy import files, pages, programs, units, uv
 from deploy.service import Service
 from workbench import checks, settings
 from workbench.host import program_path
@@ -33,8 +33,7 @@ WANTED = f"{programs.CONFIG}/certificate.json"
 CERTIFICATE = f"{FOLDER}/certificate.caddy"  # the program `certificate` chooses what it says
 ACME_ROOT = f"{FOLDER}/acme-root.crt"
 CA = f"{programs.CONFIG}/ca.crt"
-SITE = "/usr/local/share/workbench/site"
-PAGES_OF_SERVICES = "/usr/local/share/workbench"
+SITE = f"{pages.FOLDER}/site"
 STATE = "/srv/workbench/caddy"
 ADMIN = "unix//run/caddy/admin.sock"
 UNIT = "caddy.service"
@@ -85,17 +84,12 @@ def entry(name: str, service: settings.Service, path: str) -> Entry:
         upstream=f"unix/{apps.FOLDER}/{{re.user.1}}/{apps.SOCKET}" if service.apps else service.upstream,
         passage=service.passage,
         judge=service.judge,
-        pages=pages(name) if service.apps else None,
+        pages=pages.folder(name) if service.apps else None,
         strip_path=service.strip_path,
         path_header=service.path_header,
         sign_in=service.sign_in,
         rules=service.rules,
     )
-
-
-def pages(name: str) -> str:
-    """The folder, on the host, of the pages that the proxy shows for a service; in it they are at their addresses."""
-    return f"{PAGES_OF_SERVICES}/{name}"
 
 
 @deploy("proxy")

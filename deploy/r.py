@@ -52,7 +52,7 @@ def r(context: Context) -> None:
         files.copy("r/elsewhere.R", ELSEWHERE)
         files.copy("r/Renviron.site", ENVIRONMENT)
         files.copy("r/Renviron.further", FURTHER_ENVIRONMENT)
-        cran = repository(mirrors)
+        cran = mirrors.r_packages
         files.template("r/Rprofile.site.j2", PROFILE, variables={"cran": cran, "elsewhere": ELSEWHERE})
         files.template(
             "r/kernel.json.j2",
@@ -65,11 +65,6 @@ def r(context: Context) -> None:
     content = files.Content(further(service, mirrors, context.outputs.architecture).encode())
     files.put(content=content, dest=VERSIONS, name=VERSIONS)
     programs.run(program="r-versions", reads=VERSIONS, name="Further versions of R")
-
-
-def repository(mirrors: Mirrors) -> str:
-    """Where R's packages come from."""
-    return mirrors.cran or versions.CRAN
 
 
 def further(service: R, mirrors: Mirrors, architecture: str) -> str:
@@ -87,7 +82,7 @@ def further(service: R, mirrors: Mirrors, architecture: str) -> str:
         for index, one in enumerate(service.versions)
     ]
     listed = [asdict(package) for package in wanted] if service.enabled else []
-    return json.dumps({"cran": repository(mirrors), "packages": listed}, indent=1) + "\n"
+    return json.dumps({"cran": mirrors.r_packages, "packages": listed}, indent=1) + "\n"
 
 
 SERVICE = Service(r, packages)

@@ -9,7 +9,7 @@ from shlex import quote
 
 from pyinfra.api.deploy import deploy
 
-from deploy import files, packages, programs, r, units
+from deploy import files, packages, programs, units
 from deploy.service import Service
 from workbench import versions
 from workbench.host import program_path
@@ -85,7 +85,7 @@ def package(service: RStudio, mirrors: Mirrors) -> Package:
 
 def _configure(context: Context) -> None:
     service = context.settings.services.rstudio
-    cran = r.repository(context.settings.mirrors)
+    cran = context.settings.mirrors.r_packages
     files.template(
         "rstudio/rserver.conf.j2",
         SERVER_CONFIG,

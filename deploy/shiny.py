@@ -5,8 +5,7 @@ It knows no passwords: an app is for everybody who can open the workbench's page
 
 from pyinfra.api.deploy import deploy
 
-from deploy import files, units
-from deploy.proxy import pages
+from deploy import files, pages, units
 from deploy.service import Service
 from workbench.settings import Settings
 from workbench.stack import Context
@@ -29,7 +28,7 @@ def shiny(context: Context) -> None:
     if service.enabled:
         files.template(
             "shiny/index.html.j2",
-            f"{pages('shiny')}{service.path}index.html",
+            f"{pages.folder('shiny')}{service.path}index.html",
             variables={"path": service.path, "idle_seconds": Limits.idle_seconds},
         )
 

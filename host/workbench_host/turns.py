@@ -1,10 +1,10 @@
-"""How fast passwords may be tried: slowly from each address, and nobody waits for what others do wrong.
+"""How fast passwords may be tried: slowly from each address, without making other addresses wait.
 
-A check is a turn. Each address has a few at a time, and a few of its clients may wait. A wrong password is answered
-DELAY_SECONDS after its check began, whatever was wrong (so the time tells nobody whether there is such a user), and the
-turn ends with the answer. From an address with too many failures of late nothing is checked at all: fail2ban, which
-then bans it, knows nothing of connections that are open. No user's name is ever refused: whoever guesses at a password
-keeps its owner out from the guesser's address only.
+A check is a turn. Each address has a few turns at a time, and a few of its clients may wait. A wrong password is
+answered DELAY_SECONDS after its check began, whatever was wrong, so that the time does not tell whether there is such a
+user; the turn ends with the answer. Nothing is checked for an address that has failed too often of late: fail2ban bans
+it, but does not end connections that are open already. Failures never count against a user's name, so somebody who
+guesses at a user's password can keep that user out from the guesser's own address only.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 The server listens on a socket in a folder of its user's own (/run/jupyter/UID-DIGEST, 0700), so that nobody else on the
 host comes near it. The proxy and the hub, which is root, do not go there, since the user could put a link in its place:
 they go by a socket of root's in SERVERS, from which systemd-socket-proxyd, run as the user, leads to the server. That
-socket ends with the server, and a place that nobody serves is no place where somebody else can.
+socket ends with the server, and only root can make one in SERVERS: so nobody can listen in its place.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Whose server's pages a browser may show.
 
-What answers at /jupyter/user/NAME is whatever program that user runs. To a browser its pages are of one site with the
-hub's and everybody else's, so they could do there what the visitor can. The proxy asks here before it shows one
-(templates/jupyterhub/proxy.caddy.j2).
+At /jupyter/user/NAME any program of that user may answer. A browser takes its pages, the hub's and those of all other
+users for one site, so each of them could do whatever its visitor may do there. The proxy therefore asks here before it
+shows one (templates/jupyterhub/proxy.caddy.j2).
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ class Visit(BaseHandler):
     """The proxy's question before it shows a page of a user's server: may this visitor see that?"""
 
     async def get(self) -> None:
-        """Nothing (204) for yes, to the user alone. Who is nobody yet is led to the login, others are refused (403)."""
+        """Says yes (204) to the server's own user, leads to the login who has none, and refuses all others (403)."""
         name = self.request.headers.get(NAME, "")
         user: Any = None if self._is_ambiguous() else self.current_user
         if user is not None and name == user.name:
@@ -38,13 +38,13 @@ class Visit(BaseHandler):
             raise SomebodyElsesError
 
     def _is_ambiguous(self) -> bool:
-        """Whether more than one login came along, of which one is somebody else's doing."""
+        """Whether the request has more than one login cookie: somebody else has set one of them then."""
         cookies = self.request.headers.get("Cookie", "").split(";")
         return [one.partition("=")[0].strip() for one in cookies].count(self.hub.cookie_name) > 1
 
 
 class SomebodyElsesError(HTTPError):
-    """What the page says to who comes to another's server."""
+    """What the page tells a visitor of another user's server."""
 
     def __init__(self) -> None:
         super().__init__(403)

@@ -7,6 +7,7 @@ import pytest
 
 from workbench.settings.services import JupyterHub, RStudio
 from workbench.stack import ROOT
+from workbench_host import PROGRAMS
 
 PAGE = ROOT / "docs" / "add-a-service.md"
 SSHD = "templates/ssh/sshd.conf.j2"
@@ -34,14 +35,14 @@ def test_the_page_on_services_names_files_that_there_are() -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-<<<<<<< HEAD
 def test_the_page_on_security_says_how_long_sshd_turns_an_address_away() -> None:
     [minutes] = re.findall(r"^PerSourcePenalties .*max:(\d+)m", (ROOT / SSHD).read_text(), re.MULTILINE)
     words = {"5": "five minutes", "10": "ten minutes"}[minutes]
     text = " ".join((ROOT / "docs" / "security.md").read_text().split())
     assert f"(PerSourcePenalties, {words} at most)" in text
     assert f"Failures cost an address time, which grows to {words}" in text
-=======
+
+
 def test_the_page_on_security_says_by_whom_each_socket_with_a_name_is_reached() -> None:
     page = (ROOT / "docs" / "security.md").read_text()
     table = page.partition("## How each part is reached, and by whom\n")[2].partition("\n## ")[0]
@@ -51,4 +52,11 @@ def test_the_page_on_security_says_by_whom_each_socket_with_a_name_is_reached() 
     sockets = (RStudio.judge.socket, RStudio.sign_in.socket, JupyterHub.passage.socket, *fail2ban)
     assert len(sockets) == 4
     assert [path for path in sockets if f"`{path}`" not in table] == []
->>>>>>> m2h
+
+
+def test_the_page_on_services_tells_of_all_units_and_programs_that_its_example_takes() -> None:
+    page, deploy = PAGE.read_text(), (ROOT / "deploy" / "rstudio.py").read_text()
+    units = [path.name.removesuffix(".j2") for path in (ROOT / "templates" / "rstudio").glob("workbench-*")]
+    programs = [f"host/workbench_host/{PROGRAMS[name]}.py" for name in PROGRAMS if f'"{name}"' in deploy]
+    assert len(programs) == 4
+    assert [name for name in (*units, *programs) if f"`{name}`" not in page] == []

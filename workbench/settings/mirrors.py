@@ -32,3 +32,8 @@ class Mirrors(Section):
     python: Url | None = Field(
         None, description=f"folder with the releases of Python's builds in place of {versions.PYTHON_BUILDS}"
     )
+
+    @property
+    def r_packages(self) -> str:
+        """Where R's packages come from, for every R of the host."""
+        return self.cran or versions.CRAN

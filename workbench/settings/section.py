@@ -16,7 +16,6 @@ RULE = "rule"  # the type of pydantic's error where a rule over several keys is 
 
 SshKey = Annotated[str, AfterValidator(sshkeys.line)]
 Url = Annotated[str, AfterValidator(checks.web_address)]
-Port = Annotated[int, Field(ge=1024, le=65535)]
 RESERVED_PORTS = range(1, 1024)  # root alone listens there, so that nobody can in a service's place
 ReservedPort = Annotated[int, Field(ge=RESERVED_PORTS.start, le=RESERVED_PORTS.stop - 1)]
 Sha256 = Annotated[str, AfterValidator(checks.sha256)]

@@ -8,10 +8,11 @@ import contextlib
 import os
 from collections.abc import Mapping
 
-from workbench_host.tools import run
+from workbench_host.tools import FailureError, run
 
 FOLDER = "/run/workbench-apps"
 SOCKET = "apps.sock"
+SOME_CLOSED = 4  # the exit status of `accounts --apps` where sockets did not start; all others are there
 UNITS = ("workbench-apps@{}.socket", "workbench-apps@{}.service", "workbench-apps-again@{}.service")
 
 
@@ -35,17 +36,29 @@ def without(open_accounts: Mapping[str, int]) -> dict[str, int]:
 
 
 def open_all(users: Mapping[str, int]) -> None:
-    """Opens the sockets of these users, uids by name, in one call however many."""
+    """Opens the sockets of these users, uids by name, in one call however many.
+
+    Whose socket does not start has a link all the same, since systemd tries that one again: the others are served, and
+    then FailureError says whose are not.
+    """
     if not users:
         return
-    run("systemctl", "start", *(UNITS[0].format(uid) for uid in users.values()))
+    why = ""
+    try:
+        run("systemctl", "start", *(UNITS[0].format(uid) for uid in users.values()))
+    except FailureError as error:
+        why = str(error)
     for name, uid in users.items():
         new = f"{FOLDER}/.{name}.new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)
         os.symlink(str(uid), new)
         os.rename(new, f"{FOLDER}/{name}")
-    print(f"apps of {len(users)} users")
+    missing = without(users)
+    print(f"apps of {len(users) - len(missing)} users")
+    if missing:
+        closed = ", ".join(f"{name} ({UNITS[0].format(uid)})" for name, uid in missing.items())
+        raise FailureError(f"the sockets of these users' apps did not start: {closed}; {why}".rstrip("; "))
 
 
 def close_apps(name: str, uid: int) -> None:

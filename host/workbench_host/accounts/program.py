@@ -3,8 +3,8 @@
 Without an argument it does what plan.py decides; with --check nothing is changed, 0 says that all is as it
 should be and 3 that something would change, and the output what; with --given it is about the file on its standard
 input. --save only notes in the registry the passwords that have been changed, as workbench-accounts.path asks for
-whenever /etc/shadow changes; --apps only opens the sockets of the users' apps, as workbench-apps.service asks for. The
-registry is on the data volume.
+whenever /etc/shadow changes; --apps only opens the sockets of the users' apps, as workbench-apps.service asks for, and
+exits with 4 where those of some did not start. The registry is on the data volume.
 """
 
 import contextlib
@@ -222,6 +222,17 @@ def save() -> None:
     write_registry(Registry(users, registry.gids))
 
 
+def open_apps() -> int:
+    """Opens the sockets of all who are in. Some that do not start are told from a failure that closes all."""
+    due = apps.without(read_registry().opened())
+    try:
+        apps.open_all(due)
+    except FailureError as error:
+        print(f"Users: {error}.", file=sys.stderr)
+        return apps.SOME_CLOSED
+    return 0
+
+
 def check(arguments: Sequence[str]) -> int:
     """Says what would be done. What stands against the declared users is part of the answer."""
     try:
@@ -242,8 +253,7 @@ def main(arguments: Sequence[str]) -> int:
                 save()
                 return 0
             if "--apps" in arguments:
-                apps.open_all(apps.without(read_registry().opened()))
-                return 0
+                return open_apps()
             if "--check" in arguments:
                 return check(arguments)
             apply(decide())

@@ -3,7 +3,7 @@
 An app is started by the first request for it, and ended when its last connection has been gone for ten minutes; this
 process ends a minute after there is nothing to do, and systemd starts it again with the next connection. Bytes are
 passed on as they come, both ways, no faster than the other side takes them: websockets, uploads and streams of any
-length take a few KiB of memory. FOLDER is for the apps' own sockets.
+length take at most 64 KiB of memory each way. FOLDER is for the apps' own sockets.
 """
 
 import asyncio
@@ -134,7 +134,7 @@ class Dispatcher:
         self._make_room()
         self.started += 1
         path = f"{self.runtime}/{self.started}"
-        app = self.apps[place] = App(KINDS[place.kind], place.app, self.home, path, self.limits)
+        app = self.apps[place] = App(KINDS[place.kind], place, self.home, path, self.limits)
         self._spawn(self._watch(place, app))
         return app
 
@@ -159,6 +159,7 @@ class Dispatcher:
         if self.apps.get(place) is app:
             del self.apps[place]
             self.held[place] = (app.began + self.limits.again_seconds, app.failed)
+            await app.end()  # what it started may still run
 
     def _tidy(self) -> None:
         now = time.monotonic()

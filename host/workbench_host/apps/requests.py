@@ -1,4 +1,4 @@
-"""A request's head: what it asks for, and as the app is to see it. Bodies are nobody's business but the app's.
+"""A request's head: what it asks for, and as the app is to see it. Bodies are passed on unread.
 
 The proxy sends one request a connection (its keep-alive is off), so nothing has to be known of where a body ends.
 """

@@ -10,8 +10,9 @@ import time
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.apps.kinds import Kind
-from workbench_host.apps.requests import RefusedError
+from workbench_host.apps.requests import Place, RefusedError
 
 LOG_FOLDER = "log"
 LOG_BYTES = 1024**2  # a log that is longer is put aside at the next start
@@ -23,6 +24,12 @@ POLL_SECONDS = 0.02
 ENVIRONMENT = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "PATH", "TZ")
 # By a login shell, so that it finds the programs that its user finds in a terminal.
 SHELL = ("/bin/bash", "-lc", 'cd -- "$0" && exec "$@"')
+
+
+def environment(user: str) -> dict[str, str]:
+    """An app's environment. What its visitors upload is in the folder that counts for its user's quota, not in /tmp."""
+    own = {key: os.environ[key] for key in ENVIRONMENT if key in os.environ}
+    return {**own, "TMPDIR": f"{SCRATCH}/{user}"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,9 @@ class Limits:
 class App:
     """`connections` are those that are passed on at present, `quiet_since` when the last one went."""
 
-    def __init__(self, kind: Kind, name: str, home: str, path: str, limits: Limits) -> None:
-        self.kind, self.name, self.home, self.path, self.limits = kind, name, home, path, limits
+    def __init__(self, kind: Kind, place: Place, home: str, path: str, limits: Limits) -> None:
+        self.kind, self.user, self.name = kind, place.user, place.app
+        self.home, self.path, self.limits = home, path, limits
         self.began, self.seen = time.monotonic(), self._look()
         self.connections, self.quiet_since = 0, self.began
         self.process: asyncio.subprocess.Process | None = None
@@ -90,7 +98,7 @@ class App:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    env={key: os.environ[key] for key in ENVIRONMENT if key in os.environ},
+                    env=environment(self.user),
                 )
         except OSError as error:
             print(f"The app {self.name!r} could not be started: {error}", flush=True)
@@ -147,7 +155,10 @@ class App:
                 return connection
 
     async def end(self) -> None:
-        """Ends it and what it started: asked first, then killed."""
+        """Ends it, and what it started in its own process group.
+
+        All are asked first. What is left is killed once the app itself has ended, or has not within `end_seconds`.
+        """
         if self.process is None:
             return
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -155,6 +166,5 @@ class App:
                 os.killpg(self.process.pid, number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.process.wait(), self.limits.end_seconds)
-                break
         with contextlib.suppress(OSError):
             os.unlink(self.path)

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from deploy import apps
+from deploy import apps, programs
 from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench_host.accounts import apps as sockets
+from workbench_host.accounts.scratch import SCRATCH
 
 VARIABLES = {
     "accounts": "/bin/true",
     "dispatcher": "/bin/true",
     "folder": sockets.FOLDER,
     "socket": sockets.SOCKET,
+    "some_closed": sockets.SOME_CLOSED,
     "group": "root",
     "runtime": apps.RUNTIME,
     "locale": "en_US.UTF-8",
@@ -44,15 +46,33 @@ def test_a_users_apps_run_as_that_user_in_that_users_slice() -> None:
     assert not any("+/" in value or "!/" in value for value in service.values())
 
 
+def test_apps_may_write_where_their_temporary_files_are() -> None:
+    writable = parsed(apps.DISPATCHER_UNIT)["Service"]["ReadWritePaths"].split()
+    assert any(Path(SCRATCH).is_relative_to(path) for path in writable)
+
+
 def test_the_socket_is_roots_and_for_the_proxy_alone() -> None:
     socket = parsed(apps.SOCKET_UNIT)["Socket"]
     assert (socket["SocketUser"], socket["SocketMode"], socket["DirectoryMode"]) == ("root", "0660", "0755")
     assert socket["ListenStream"] == "/run/workbench-apps/%i/apps.sock"
 
 
+def test_a_users_socket_that_does_not_start_keeps_the_unit_and_so_everybody_elses() -> None:
+    assert parsed(apps.UNIT)["Service"]["SuccessExitStatus"] == str(sockets.SOME_CLOSED)
+
+
 def test_an_apps_own_socket_has_a_short_path_in_a_folder_that_is_small() -> None:
     assert len(f"{apps.RUNTIME}/1000000") < 107
     assert "size=1M" in parsed(apps.DISPATCHER_UNIT)["Service"]["TemporaryFileSystem"]
+
+
+def test_a_mended_dispatcher_replaces_one_that_runs_and_another_program_that_changed_does_not() -> None:
+    package = f"{programs.LINK}/workbench_host"
+    assert {f"{package}/apps/{name}.py" for name in ("dispatcher", "kinds", "requests", "running")} <= set(
+        apps.reads()
+    )
+    assert f"{package}/accounts/program.py" not in apps.reads()
+    assert f"/etc/systemd/system/{apps.DISPATCHER_UNIT}" in apps.reads()
 
 
 @needs("systemd-analyze")

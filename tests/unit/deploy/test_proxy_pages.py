@@ -43,6 +43,7 @@ def test_the_landing_page_lists_every_service_and_escapes_what_it_shows() -> Non
 def test_without_a_domain_the_landing_page_says_what_that_means() -> None:
     said = page("index.html", [HUB], named=False).select_one("details").text
     assert "one site" in said
+    assert "to its own user alone, and to no administrator either" in " ".join(said.split())
     assert page("index.html", [HUB]).select("details") == []
 
 

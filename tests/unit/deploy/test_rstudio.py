@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli.findings import EXPOSED, EXPOSURE
-from deploy import python, r, rstudio, units
+from deploy import python, rstudio, units
 from deploy.files import render
 from tests.needs import needs
 from workbench import versions
@@ -44,7 +44,7 @@ def test_the_server_is_on_loopback_below_its_path_with_cookies_for_https_only() 
 
 def test_sessions_are_suspended_after_two_hours_and_take_packages_from_the_mirror() -> None:
     mirrors = Mirrors.model_validate({"cran": "http://mirror.example/cran"})
-    assert config("rsession.conf", cran=r.repository(mirrors)) == {
+    assert config("rsession.conf", cran=mirrors.r_packages) == {
         "session-timeout-minutes": "120",
         "r-cran-repos": "http://mirror.example/cran",
     }

@@ -85,6 +85,14 @@ def pieces(connection: socket.socket) -> Iterator[bytes]:
             yield data
 
 
+def read_until(connection: socket.socket, end: bytes) -> bytes:
+    """What the other side says up to these bytes."""
+    said = b""
+    while not said.endswith(end):
+        said += connection.recv(65536)
+    return said
+
+
 def status(answer: bytes) -> int:
     match = re.match(rb"HTTP/1.1 (\d+) ", answer)
     assert match, answer
@@ -99,9 +107,20 @@ def runs(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
+def lives(pid: int) -> bool:
+    """Whether it runs and is not only waiting for whoever is its parent by now to hear of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def wait_until(what: Callable[[], bool], seconds: float = 10) -> None:
     """Waits until `what` is true when called."""
     until = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+Make = Callable[..., AppHost]

@@ -1,9 +1,13 @@
-"""A data volume of each test's own."""
+"""A data volume of each test's own, and a host of apps."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.unit.host.app_host import AppHost, Make
 from tests.unit.host.volume_file import MIB
 from workbench_host.volume import content
 from workbench_host.volume import program as volume
@@ -19,3 +23,26 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(volume, "MARKER", str(tmp_path / "lib" / "formatting.json"))
     monkeypatch.setattr(content, "EBS_DEVICES", f"{tmp_path}/by-id/*")
     return str(path)
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Makes an AppHost; all are ended with the test, and none of them has complained."""
+    folders: list[Path] = []
+    hosts: list[AppHost] = []
+
+    def made(**limits: float) -> AppHost:
+        folders.append(Path(tempfile.mkdtemp(prefix="wb")))
+        hosts.append(AppHost(folders[-1], **limits))
+        return hosts[-1]
+
+    yield made
+    said = [host.stop() for host in hosts]
+    for folder in folders:
+        shutil.rmtree(folder)
+    assert [text for text in said if "Traceback" in text or "never retrieved" in text] == []
+
+
+@pytest.fixture
+def apps(make: Make) -> AppHost:
+    return make()

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -64,6 +65,15 @@ def die(connection: socket.socket, head: bytes, body: bytes) -> None:
     os._exit(1)
 
 
+def child(connection: socket.socket, head: bytes, body: bytes) -> None:
+    """Starts a process that does not end when it is asked to, and says which."""
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(1000)"
+    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert started.stdout
+    started.stdout.readline()
+    answer(connection, b"%d" % started.pid)
+
+
 def serve(connection: socket.socket) -> None:
     said = b""
     while b"\r\n\r\n" not in said:
@@ -73,7 +83,7 @@ def serve(connection: socket.socket) -> None:
         said += data
     head, _, body = said.partition(b"\r\n\r\n")
     path = head.split()[1].partition(b"?")[0].decode()
-    what = {f"/{one.__name__}": one for one in (pid, upload, early, websocket, stream, flood, die)}
+    what = {f"/{one.__name__}": one for one in (pid, upload, early, websocket, stream, flood, die, child)}
     with connection:
         what.get(path, echo)(connection, head, body)
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from tests.unit.host.accounts_machine import Entry, Machine, Registry, Wanted, apply
-from workbench_host.accounts import apps
+from workbench_host.accounts import apps, program
 from workbench_host.accounts.plan import plan
+from workbench_host.tools import FailureError
 
 Calls = list[tuple[str, ...]]
 
@@ -61,6 +62,52 @@ def test_a_socket_that_has_gone_is_opened_again(folder: Path, calls: Calls) -> N
     assert apps.without({"ana": 2000}) == {"ana": 2000}
     apps.open_all({"ana": 2000})
     assert apps.links() == {"ana": 2000}
+
+
+@pytest.fixture
+def broken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The uids whose sockets do not start; systemctl starts the others, and then fails."""
+    failing: set[int] = set()
+
+    def run(*command: str) -> str:
+        uids = [int(unit.partition("@")[2].partition(".")[0]) for unit in command[2:]]
+        for uid in uids:
+            (folder / str(uid)).mkdir(exist_ok=True)
+            if uid not in failing:
+                (folder / str(uid) / "apps.sock").touch()
+        if failing & set(uids):
+            raise FailureError("`systemctl start` failed with status 1: Job failed")
+        return ""
+
+    monkeypatch.setattr(apps, "run", run)
+    return failing
+
+
+def test_one_socket_that_does_not_start_keeps_nobody_else_from_being_served(
+    folder: Path, broken: set[int]
+) -> None:
+    folder.mkdir()
+    broken.add(2001)
+    users = {"ana": 2000, "ben": 2001, "eve": 2002}
+    with pytest.raises(FailureError, match=r"ben \(workbench-apps@2001\.socket\); .*Job failed"):
+        apps.open_all(users)
+    assert apps.without(users) == {"ben": 2001}  # the next run tries it again
+    assert apps.links() == users  # and an account that closes now is closed all the same
+
+
+def test_the_start_of_all_tells_some_that_failed_from_its_own_failure(
+    folder: Path, broken: set[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.mkdir()
+    registry = Registry({"ana": Entry(2000), "ben": Entry(2001)})
+    monkeypatch.setattr(program, "read_registry", lambda: registry)
+    monkeypatch.setattr(program, "need_volume", lambda: None)
+    monkeypatch.setattr(program, "LOCK", str(folder.parent / "lock"))
+    broken.add(2001)
+    assert program.main(["--apps"]) == apps.SOME_CLOSED
+    assert "ben (workbench-apps@2001.socket)" in capsys.readouterr().err
+    broken.clear()
+    assert program.main(["--apps"]) == 0
 
 
 def test_closed_apps_are_found_by_nobody_and_all_that_serves_them_ends(folder: Path, calls: Calls) -> None:
