@@ -35,6 +35,8 @@ PACKAGES = (
 SWAP_FILE = "/swapfile"
 SWAP_PROGRAM = f"{programs.FOLDER}/swapfile"
 ZONES = "/usr/share/zoneinfo"
+# Connections of one user of the host at a time, from the host itself, to sshd and to each port of the proxy.
+LOCAL_LOGINS, LOCAL_VISITS = 8, 64
 
 
 @deploy("base")
@@ -187,7 +189,8 @@ def firewall(context: Context) -> None:
     """Inbound only what the settings open; the metadata service only for root; on loopback everybody's own."""
     rules = f"{programs.CONFIG}/firewall.nft"
     services = context.settings.services
-    ports = [SSH_PORT, services.proxy.http_port, services.proxy.https_port]
+    web = (services.proxy.http_port, services.proxy.https_port)
+    ports = {SSH_PORT: LOCAL_LOGINS, **dict.fromkeys(web, LOCAL_VISITS)}
     variables = {"ports": ports, "guarded": guarded(services), "proxies": PROXIES}
     files.template("base/firewall.nft.j2", rules, variables=variables, validate="nft -c -f {}")
     files.template(

@@ -1,6 +1,7 @@
 """Attacks by who has no login yet: guesses, floods, huge and slow requests, from several addresses."""
 
 import json
+import shlex
 import socket
 import ssl
 import subprocess
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from lab.bridge import seen_as
+from tests.e2e.attacks.people import as_user
 from tests.strangers import (
     BAN_SECONDS,
     REFUSED,
@@ -190,6 +192,21 @@ def test_a8_no_name_by_ssh_has_another_banned(workbench: Workbench, stranger: st
     assert f"{ends} [preauth]\n" in logged
     assert f"bad service request x{victim} [preauth]\n" in logged
     assert found(workbench, "127.0.86.5", within=0) == 0  # the victim
+
+
+def test_a8_a_user_of_the_host_has_one_address_of_loopback(workbench: Workbench) -> None:
+    """A8, from inside: each of 127.0.0.0/8 was another guesser, none was ever banned, and 260 of them filled sshd."""
+    script = """
+import socket
+def tried(source, port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5, (source, 0)).close()
+    except OSError as error:
+        return type(error).__name__
+    return "let in"
+print([tried(source, port) for source in ("127.9.1.2", "127.9.3.4", "127.0.0.1") for port in (22, 443)])"""
+    said = as_user(workbench, "grace", f"python3 -c {shlex.quote(script)}").splitlines()[-1]
+    assert said == str(["ConnectionRefusedError"] * 4 + ["let in"] * 2)
 
 
 def test_a8_nobody_can_say_that_a_request_came_from_elsewhere(workbench: Workbench) -> None:

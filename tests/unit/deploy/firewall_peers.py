@@ -1,10 +1,10 @@
 """What users of one host send each other on loopback: run as root in a network of its own, which has the firewall.
 
-    firewall_peers.py FAMILY KIND LISTENER OPENER ADDRESS [ADDRESS AS THE OPENER SPELLS IT]
+    firewall_peers.py FAMILY KIND LISTENER OPENER ADDRESS [ADDRESS AS THE OPENER SPELLS IT [THE OPENER'S OWN]]
 
 A process of uid LISTENER listens at ADDRESS, one of uid OPENER connects to it or sends to it. KIND is tcp, mptcp, udp,
-or cookies (tcp, many connections to a listener that takes none, where the kernel answers with SYN cookies). Prints what
-the opener read, or the name of its error.
+cookies (tcp, many connections to a listener that takes none, where the kernel answers with SYN cookies), or many (tcp,
+connections that are held). Prints what the opener read, or the name of its error; of many how many there were.
 """
 
 import contextlib
@@ -65,11 +65,16 @@ def listens(family: int, kind: str, address: str, out: int) -> None:
             connection.close()
 
 
-def opens(family: int, kind: str, address: str, out: int) -> None:
+def opens(family: int, kind: str, address: str, own: str, out: int) -> None:
     if kind == "cookies":
         os.write(out, floods(family, address))
         return
+    if kind == "many":
+        os.write(out, holds(family, address))
+        return
     there = opened(family, kind)
+    if own:
+        there.bind((own, 0))
     there.connect((address, PORT))
     if kind == "udp":
         there.sendall(b"ping")
@@ -91,13 +96,32 @@ def floods(family: int, address: str) -> bytes:
     return b"ConnectionRefusedError"
 
 
+def holds(family: int, address: str) -> bytes:
+    """How many connections the opener has at the same time; one that has ended makes place for another."""
+    held: list[socket.socket] = []
+
+    def fill() -> int:
+        with contextlib.suppress(ConnectionRefusedError):
+            while len(held) < FULL:
+                there = opened(family, "tcp")
+                there.connect((address, PORT))
+                held.append(there)
+        return len(held)
+
+    most = fill()
+    held.pop().close()
+    time.sleep(0.2)
+    return str(most if fill() == most else "no place is free again").encode()
+
+
 def main() -> None:
-    family, kind, listener, opener, address, *spelt = sys.argv[1:]
+    family, kind, listener, opener, address, *more = sys.argv[1:]
+    spelt, own = more[:1], "".join(more[1:])
     wanted = socket.AF_INET6 if family == "6" else socket.AF_INET
     pid, told = as_user(int(listener), lambda out: listens(wanted, kind, address, out))
     assert os.read(told, 64) == b"ready"
     seen = socket.AF_INET6 if ":" in (spelt or [address])[0] else socket.AF_INET
-    _, told = as_user(int(opener), lambda out: opens(seen, kind, (spelt or [address])[0], out))
+    _, told = as_user(int(opener), lambda out: opens(seen, kind, (spelt or [address])[0], own, out))
     print(os.read(told, 64).decode())
     os.kill(pid, 9)
 

@@ -24,7 +24,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("firewall") / "firewall.nft"
-    path.write_text(files.render("base/firewall.nft.j2", ports=[22], guarded=[]))
+    path.write_text(files.render("base/firewall.nft.j2", ports={22: 8}, guarded=[]))
     return path
 
 
@@ -95,7 +95,7 @@ def test_a_listener_whose_queue_is_full_is_not_reached_either(rules: Path) -> No
 
 def test_a_guarded_port_is_reached_by_those_alone_whom_the_rules_name(tmp_path: Path) -> None:
     guarded = tmp_path / "firewall.nft"
-    text = files.render("base/firewall.nft.j2", ports=[22], guarded=[5001], proxies=SERVICE)
+    text = files.render("base/firewall.nft.j2", ports={22: 8}, guarded=[5001], proxies=SERVICE)
     guarded.write_text(text)
     answers = {
         opener: meet(guarded, 4, "tcp", ROOT, opener, "127.0.0.1") for opener in (ROOT, SERVICE, 34, GRACE)
@@ -108,3 +108,46 @@ def test_the_firewall_loaded_anew_cuts_nothing_and_goes_on_as_before(rules: Path
     again.write_text(f'include "{rules}"\n' * 2)
     assert meet(again, 4, "tcp", ADA, ADA, "127.0.0.1") == HEARD
     assert meet(again, 4, "tcp", ADA, GRACE, "127.0.0.1") == REFUSED
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rules where the listener's port is one of the host's own services."""
+    path = tmp_path_factory.mktemp("firewall") / "firewall.nft"
+    path.write_text(files.render("base/firewall.nft.j2", ports={22: 8, 5001: 5}, guarded=[]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("family", "opener", "to", "source", "said"),
+    [
+        (4, GRACE, "127.0.0.1", "127.9.8.7", REFUSED),
+        (4, GRACE, "127.9.8.7", "127.9.8.7", REFUSED),
+        (4, GRACE, "10.9.8.7", "127.9.8.7", REFUSED),
+        (6, GRACE, "127.0.0.1", "127.9.8.7", REFUSED),
+        (4, GRACE, "127.0.0.1", "127.0.0.1", HEARD),
+        (4, GRACE, "10.9.8.7", "10.9.8.7", HEARD),
+        (6, GRACE, "::1", "::1", HEARD),
+        (4, SERVICE, "127.0.0.1", "127.9.8.7", HEARD),
+    ],
+)
+def test_users_come_to_the_hosts_services_from_one_address_of_loopback(
+    own: Path, family: int, opener: int, to: str, source: str, said: str
+) -> None:
+    at = "::" if family == 6 else "0.0.0.0"
+    assert meet(own, family, "tcp", ROOT, opener, at, to, source) == said
+
+
+@pytest.mark.parametrize("opener", [GRACE, NOBODY_DECLARED])
+@pytest.mark.parametrize(("family", "address"), [(4, "127.0.0.1"), (6, "::1")])
+def test_a_user_has_a_few_connections_to_the_hosts_services_at_a_time(
+    own: Path, opener: int, family: int, address: str
+) -> None:
+    assert meet(own, family, "many", ROOT, opener, address) == "5"
+
+
+def test_services_have_as_many_connections_as_they_need_and_users_to_what_is_not_the_hosts(
+    own: Path, rules: Path
+) -> None:
+    assert meet(own, 4, "many", ROOT, SERVICE, "127.0.0.1") == "40"
+    assert meet(rules, 4, "many", GRACE, GRACE, "127.0.0.1") == "40"
