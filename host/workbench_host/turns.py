@@ -4,10 +4,12 @@ A check is a turn. Each address has a few turns at a time, and a few of its clie
 answered DELAY_SECONDS after its check began, whatever was wrong, so that the time does not tell whether there is such a
 user; the turn ends with the answer. Nothing is checked for an address that has failed too often of late: fail2ban bans
 it, but does not end connections that are open already. Failures never count against a user's name, so somebody who
-guesses at a user's password can keep that user out from the guesser's own address only.
+guesses at a user's password can keep that user out from the guesser's own address only. What one person has many of
+counts as one address (`place`).
 """
 
 import asyncio
+import ipaddress
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -46,6 +48,22 @@ class Address:
         return not self.here and not (self.failures and self.failures[-1] > time.monotonic() - SECONDS)
 
 
+def place(address: str) -> str:
+    """What counts as one address: a /64 of IPv6, which is the least that anybody has, and all of loopback.
+
+    One that cannot be read stays as it is.
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is None:
+            return "loopback" if found.is_loopback else str(ipaddress.ip_network((found, 64), strict=False))
+        found = found.ipv4_mapped
+    return "loopback" if found.is_loopback else str(found)
+
+
 class Turns:
     """Gives turns; one of it for all that ask the same passwords."""
 
@@ -61,7 +79,7 @@ class Turns:
         """
         if len(self._addresses) > REMEMBERED:
             self._addresses = {name: one for name, one in self._addresses.items() if not one.is_quiet()}
-        client = self._addresses.setdefault(address, Address())
+        client = self._addresses.setdefault(place(address), Address())
         if client.is_spent() or client.here >= TURNS + WAITING or self._here >= TOTAL:
             raise TooManyError
         client.here += 1

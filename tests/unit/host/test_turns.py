@@ -1,6 +1,7 @@
 """Who may try a password when: by address, and never by the name that was tried."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
@@ -89,3 +90,47 @@ def test_addresses_that_are_quiet_are_forgotten(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(turns, "REMEMBERED", 5)
     assert asyncio.run(run()) <= 7
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("127.0.0.1", "loopback"),
+        ("127.9.8.7", "loopback"),
+        ("::1", "loopback"),
+        ("::ffff:127.9.8.7", "loopback"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1:2%eth0", "fe80::/64"),
+        ("", ""),
+        ("what is this", "what is this"),
+    ],
+)
+def test_what_one_person_has_many_of_is_one_address(address: str, place: str) -> None:
+    assert turns.place(address) == place
+
+
+@pytest.mark.parametrize("many", ["127.9.8.{}", "2001:db8::{:x}"])
+def test_who_has_many_addresses_cannot_take_all_checks_at_a_time(many: str) -> None:
+    """The right password of somebody else is checked at once, or after one check of those that are running."""
+    seconds = 0.2
+
+    async def run() -> tuple[float, int]:
+        given, checked = Turns(), []
+
+        async def guess(address: str) -> None:
+            with contextlib.suppress(TooManyError):
+                checked.append(await given.take(address, check(False, seconds)))
+
+        bad = [asyncio.create_task(guess(many.format(number))) for number in range(200)]
+        await asyncio.sleep(0)
+        begun = time.monotonic()
+        assert await given.take("192.0.2.2", check(True, seconds))
+        took = time.monotonic() - begun
+        await asyncio.gather(*bad)
+        return took, len(checked)
+
+    took, checked = asyncio.run(run())
+    assert took < 2 * seconds + 0.1
+    assert checked <= 10
