@@ -42,6 +42,8 @@ def lock(path: str, who: str, wait: float = LOCK_WAIT) -> str | None:
     os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
     # It stays open as long as this lives.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # Whoever can open it can hold it, so that root alone may; one of an older deploy's, too.
+    os.fchmod(descriptor, 0o600)
     deadline = time.monotonic() + wait
     while True:
         try:

@@ -10,7 +10,6 @@ users add packages of their own in ~/.local, which Python looks at after the env
 """
 
 import argparse
-import fcntl
 import os
 import shutil
 import subprocess
@@ -23,11 +22,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workbench_host.processes import run_from
-from workbench_host.tools import CONFIG, apart, reason
+from workbench_host.tools import CONFIG, FailureError, alone, apart, close_lock, reason
 
 ROOT = Path("/opt/workbench")
 LOCKS = Path(CONFIG) / "locks"
 RUNNING = Path("/run/workbench-environment.lock")
+WAIT_SECONDS = 600.0  # for another one to be installed, from a slow mirror
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 MARKER = ".complete"  # what a whole environment has in it, written last
 INSTALLER = "uv"  # the one environment that pip installs
@@ -91,11 +91,12 @@ def install_with_uv(folder: Path, lock: Path, options: Namespace) -> None:
     index = ("--default-index", options.index) if options.index else ()
     shared = ("--system-site-packages",) if options.system_site_packages else ()
     run(uv, "venv", "--quiet", "--python", "/usr/bin/python3", *shared, folder)
+    close_lock(folder / ".lock")
     run(
         *(uv, "pip", "sync", "--quiet", "--python", folder / "bin" / "python", "--compile-bytecode"),
         *("--require-hashes", *index, lock / "requirements.txt"),
     )
-    (folder / ".lock").unlink(missing_ok=True)  # uv's, which anybody could write to
+    (folder / ".lock").unlink(missing_ok=True)
 
 
 def install_with_npm(folder: Path, lock: Path, options: Namespace) -> None:
@@ -156,20 +157,27 @@ def main(arguments: Sequence[str]) -> int:
     if is_current(options.name, folder):
         return 0
     os.umask(0o022)
-    with RUNNING.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            if not is_whole(folder):
-                build(folder, options)
-            switch(options.name, folder)
-        except subprocess.CalledProcessError as error:
-            command = " ".join(Path(part).name if part.startswith("/") else part for part in error.cmd[:3])
-            why = "; ".join(complaints(options)) or f"{command} failed"
-            print(f"The environment {options.name} could not be installed: {why}.", file=sys.stderr)
-            return 1
-        except OSError as error:
-            print(f"The environment {options.name} could not be installed: {reason(error)}.", file=sys.stderr)
-            return 1
-        finally:
-            shutil.rmtree(ROOT / ".cache", ignore_errors=True)
+    try:
+        with alone(RUNNING, WAIT_SECONDS):
+            return installed(folder, options)
+    except (FailureError, OSError) as error:
+        return failed(options.name, reason(error))
+
+
+def installed(folder: Path, options: Namespace) -> int:
+    """Does it; the exit status."""
+    try:
+        if not is_whole(folder):
+            build(folder, options)
+        switch(options.name, folder)
+    except subprocess.CalledProcessError as error:
+        command = " ".join(Path(part).name if part.startswith("/") else part for part in error.cmd[:3])
+        return failed(options.name, "; ".join(complaints(options)) or f"{command} failed")
+    finally:
+        shutil.rmtree(ROOT / ".cache", ignore_errors=True)
     return 0
+
+
+def failed(name: str, why: str) -> int:
+    print(f"The environment {name} could not be installed: {why}.", file=sys.stderr)
+    return 1

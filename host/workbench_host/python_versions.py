@@ -105,6 +105,7 @@ def add_guard(version: str) -> None:
 def fetch(version: str, mirror: str | None) -> None:
     """One of uv's builds, whole or not at all."""
     source = ("--mirror", mirror) if mirror else ()
+    tools.close_lock(BUILDS / ".lock")
     try:
         uv("python", "install", "--no-progress", "--color", "never", "--no-bin", *source, version)
     except FailureError as error:
@@ -118,7 +119,7 @@ def fetch(version: str, mirror: str | None) -> None:
             "names another place to get it from."
         ) from None
     finally:
-        (BUILDS / ".lock").unlink(missing_ok=True)  # uv's, which anybody could write to
+        (BUILDS / ".lock").unlink(missing_ok=True)
 
 
 def build(version: str, config: Mapping[str, Any]) -> None:
@@ -137,6 +138,7 @@ def build(version: str, config: Mapping[str, Any]) -> None:
             version,
             folder,
         )
+        tools.close_lock(folder / ".lock")
         uv(
             "pip",
             "sync",
@@ -153,7 +155,7 @@ def build(version: str, config: Mapping[str, Any]) -> None:
             f"The packages of Python {version}'s kernel cannot be installed from "
             f"{config['index'] or 'PyPI'} (mirrors.pypi): {error}"
         ) from None
-    (folder / ".lock").unlink(missing_ok=True)  # uv's, which anybody could write to
+    (folder / ".lock").unlink(missing_ok=True)
     os.sync()  # the marker promises that all of it is on the disk
     write(folder / MARKER, config["lock"])
 

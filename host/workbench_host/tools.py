@@ -1,10 +1,12 @@
-"""What the programs share: a failure said in a sentence, a command, a file replaced in one step."""
+"""What the programs share: a failure said in a sentence, a command, a file replaced in one step, a lock."""
 
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 DATA_VOLUME = "/srv/workbench"  # where the data volume is mounted, with all that outlives the server
@@ -16,6 +18,7 @@ PROXIES = "caddy"  # the group that may open the sockets of services and of user
 # place of the file that says what is wanted. No line has a secret in it.
 CLEAN, WOULD_CHANGE = 0, 3
 GIVEN = "--given"
+LOCK_SECONDS = 120.0
 
 
 class FailureError(Exception):
@@ -44,11 +47,12 @@ def run(*command: str, okay: tuple[int, ...] = (0,), given: str | None = None) -
 def apart(cache: Path) -> dict[str, str]:
     """The environment variables with which root builds something: all that is kept for a time is in `cache`.
 
-    Only root may write there: what others put under a known name is not taken. uv goes by no settings but those that it
-    is given, and trusts what the host trusts.
+    Only root may look into it: what others put under a known name is not taken, and nobody holds the lock that uv has
+    there. uv goes by no settings but those that it is given, and trusts what the host trusts.
     """
     temporary = cache / "tmp"
     temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cache.chmod(0o700)
     return {
         **os.environ,
         "HOME": str(cache),
@@ -82,6 +86,54 @@ def write(path: str | os.PathLike[str], content: str | bytes, mode: int = 0o644)
         os.fsync(descriptor)
     os.replace(new, path)
     sync_folder(folder)
+
+
+def lock_file(path: str | os.PathLike[str]) -> int:
+    """Opens a file to lock, which nobody else can open; one that is there, as of an older program, is closed to others.
+
+    Whoever can open it can hold the lock: flock(2) asks for no right to write.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
+def close_lock(path: Path) -> None:
+    """Makes the file that another program is to lock, such as uv, which itself would let everybody open it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(lock_file(path))
+
+
+@contextlib.contextmanager
+def alone(path: str | os.PathLike[str], seconds: float = LOCK_SECONDS) -> Iterator[None]:
+    """Holds the lock `path`, for which it waits; raises FailureError where somebody else has it for too long."""
+    descriptor = lock_file(path)
+    try:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    what = f"{holder(os.fstat(descriptor))} has held {os.fspath(path)} for {seconds:.0f} s"
+                    raise FailureError(f"{what}; try again once it is through") from None
+                time.sleep(0.1)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def holder(file: os.stat_result) -> str:
+    """Who has the lock on a file, as /proc/locks says (proc_locks(5))."""
+    at = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            words = line.split()
+            if words[1] == "FLOCK" and words[5] == at:
+                name = Path(f"/proc/{words[4]}/comm").read_text().strip()
+                return f"process {words[4]} ({name})"
+    return "another run"
 
 
 def sync_folder(path: str) -> None:

@@ -8,13 +8,12 @@ exits with 4 where those of some did not start. The registry is on the data volu
 """
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +27,7 @@ from workbench_host.accounts.records import NO_SHELL, SHELL, SYSTEM_GROUPS, Conf
 from workbench_host.accounts.registry import is_kept, read_registry, read_wanted, write_registry
 from workbench_host.accounts.system import HOMES, KEYS, fields, read_accounts, read_system
 from workbench_host.accounts.words import counted, words
-from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, reason, run, write
+from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, alone, reason, run, write
 from workbench_host.tools import DATA_VOLUME as VOLUME
 
 LOCK = "/run/workbench/accounts.lock"
@@ -113,15 +112,6 @@ VERBS: dict[str, Callable[[str, Any], None]] = {
         *(set_keys, drop_keys, set_password, set_due, set_groups, unlock, lock, close_apps, end_sessions),
     )
 }
-
-
-@contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """One of these programs at a time."""
-    os.makedirs(os.path.dirname(LOCK), exist_ok=True)
-    with open(LOCK, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def need_volume() -> None:
@@ -248,7 +238,8 @@ def check(arguments: Sequence[str]) -> int:
 def main(arguments: Sequence[str]) -> int:
     try:
         need_volume()
-        with alone():
+        os.makedirs(os.path.dirname(LOCK), exist_ok=True)
+        with alone(LOCK):
             if "--save" in arguments:
                 save()
                 return 0

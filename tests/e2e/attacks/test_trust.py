@@ -139,3 +139,16 @@ def test_clearing_away_follows_no_link_and_takes_nothing_of_others(
     assert workbench.ssh(f"ls -A {scratch}").stdout == ""
     assert workbench.ssh("test -s /etc/passwd && ls /dev/shm").stdout.split().count("of-grace") == 0
     workbench.ssh("rm -f /dev/shm/of-ada /srv/workbench/tmp/ada/kept")
+
+
+# Locks
+
+
+def test_nobody_can_hold_a_lock_of_roots(workbench: Workbench) -> None:
+    """F4: flock(2) needs no more than to open the file; deploys waited for whoever held it, for ever."""
+    # /run/mount has the lock of Debian's mount.
+    look = "find /run /run/lock -xdev -path /run/mount -prune -o -user root -type f -name '*.lock' -print"
+    found = workbench.ssh(look).stdout.split()
+    assert "/run/workbench/deploy.lock" in found
+    tries = "; ".join(f"flock -n {path} true && echo held {path}" for path in found)
+    assert "held" not in as_user(workbench, "grace", tries)

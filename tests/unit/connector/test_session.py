@@ -87,6 +87,8 @@ def test_a_holder_that_nobody_hears_of_any_more_is_taken_for_dead(
 
 
 def test_the_lock_is_for_root_alone(agents: Agents) -> None:
+    agents.lock.parent.mkdir(exist_ok=True)
+    agents.lock.touch(0o644)  # an older one, which everybody could hold
     agents.start("ada")
     assert agents.lock.stat().st_mode & 0o777 == 0o600
 

@@ -135,3 +135,15 @@ def test_what_keeps_accounts_from_being_made_keeps_nobody_in(
     assert (is_out(host, "ana"), is_out(host, "ben")) == (True, True)
     assert "zoe" not in host.machine.accounts
     assert registry.read_registry() != Registry()
+
+
+def test_the_lock_is_for_root_alone_and_waiting_for_it_has_an_end(
+    host: Host, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(program.LOCK).touch(0o644)  # one of an older program's, which every user could hold
+    with program.alone(program.LOCK):
+        assert Path(program.LOCK).stat().st_mode & 0o777 == 0o600
+        monkeypatch.setattr(program, "alone", lambda path: tools.alone(path, 0.0))
+        assert program.main([]) == 1
+    assert capsys.readouterr().err.startswith("Users: process ")
+    assert program.main(["--save"]) == 0

@@ -10,7 +10,7 @@ import pytest
 
 from deploy import uv
 from workbench_host import environments as program
-from workbench_host import processes
+from workbench_host import processes, tools
 
 DIGEST, OLDER, OLDEST = "aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"
 
@@ -193,3 +193,37 @@ def test_a_mirror_that_answers_404_is_named_by_its_key(
     said = capsys.readouterr().err
     assert f"could not be installed: workbench:mirrors.{key} is {mirror}, which answers 404" in said
     assert not (root / "some").exists()
+
+
+def test_a_run_that_hangs_is_not_waited_for_for_ever_and_nobody_else_can_hold_the_lock(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = root.parent / "lock"
+    monkeypatch.setattr(program, "WAIT_SECONDS", 0.0)
+    with tools.alone(lock):
+        assert lock.stat().st_mode & 0o777 == 0o600
+        assert call(monkeypatch) == 1
+    assert "could not be installed: process" in capsys.readouterr().err
+    assert call(monkeypatch) == 0
+
+
+def test_what_uv_locks_while_it_installs_is_roots_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv itself makes its locks for everybody, who could hold them and so the install."""
+    modes: list[tuple[int, int]] = []
+
+    def uv_runs(command: list[str], **_: Any) -> None:
+        folder = root / f"some-{DIGEST}"
+        if command[1] == "venv":
+            folder.mkdir()
+        else:
+            paths = (folder / ".lock", root / ".cache")
+            modes.append((paths[0].stat().st_mode & 0o777, paths[1].stat().st_mode & 0o777))
+
+    monkeypatch.undo()
+    for name, at in (("ROOT", root), ("LOCKS", root.parent / "locks"), ("RUNNING", root.parent / "lock")):
+        monkeypatch.setattr(program, name, at)
+    monkeypatch.setattr(processes, "PROCESSES", root.parent / "proc")
+    monkeypatch.setattr(subprocess, "run", uv_runs)
+    assert call(monkeypatch) == 0
+    assert modes == [(0o600, 0o700)]
+    assert not (root / f"some-{DIGEST}" / ".lock").exists()

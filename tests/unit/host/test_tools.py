@@ -1,5 +1,6 @@
 """What the host's programs share: nothing half-written, no secret on a command line, every failure said."""
 
+import fcntl
 import os
 import subprocess
 from pathlib import Path
@@ -64,3 +65,33 @@ def test_what_root_builds_keeps_its_files_where_only_root_writes(
         assert (env["TMPDIR"], env["NODE_DISABLE_COMPILE_CACHE"]) == (str(tmp_path / ".cache" / "tmp"), "1")
     assert len(given) == 2
     assert (tmp_path / ".cache" / "tmp").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_is_for_its_owner_alone_whatever_mode_it_was_left_with(tmp_path: Path) -> None:
+    """Who can open it for reading can hold it for ever."""
+    new, old = tmp_path / "new.lock", tmp_path / "old.lock"
+    old.touch(0o644)
+    before = os.umask(0)
+    try:
+        for path in (new, old):
+            with tools.alone(path):
+                assert path.stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_a_lock_that_somebody_holds_is_waited_for_to_an_end_and_its_holder_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    held = subprocess.Popen(["flock", "--no-fork", path, "sh", "-c", "echo; read x"], stdin=-1, stdout=-1)
+    try:
+        assert held.stdout
+        held.stdout.readline()
+        said = rf"^process {held.pid} \(sh\) has held {path} for 0 s; try again once it is through$"
+        with pytest.raises(tools.FailureError, match=said), tools.alone(path, seconds=0.2):
+            pass
+    finally:
+        held.communicate(b"go\n")
+    with tools.alone(path, seconds=5), path.open() as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with tools.alone(path, seconds=0):
+        pass
