@@ -32,6 +32,11 @@ SSHD = "/etc/ssh/sshd_config.d/00-workbench.conf"
 AUTHORIZED = f"{ADMIN_HOME}/.ssh/authorized_keys"
 HOST_KEYS = [f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ed25519", "rsa")]
 
+# What gives sshd further ways in, which no firewall and no ban sees: sockets that everybody on the host may open, and
+# vsock where the machine has it (systemd-ssh-generator(8)). A link of the same name to nowhere turns it off.
+GENERATOR = "/etc/systemd/system-generators/systemd-ssh-generator"
+GENERATED = ("sshd-unix-local.socket", "sshd-unix-export.socket", "sshd-vsock.socket")
+
 GROUPS = (ADMIN, *sorted(SYSTEM_GROUPS - ADMIN_GROUPS))  # whom sshd lets in
 
 
@@ -48,8 +53,25 @@ def ssh(context: Context) -> None:
     known, address = stack.known_hosts(context.outputs), context.outputs.address
     know(path=known, address=address, exchange=True, name="Expect the host keys to come")
     show_kept(name="Show the data volume's host keys")
+    pyinfra_files.link(path=GENERATOR, target="/dev/null", name="No further ways to sshd")
+    shut(name="Shut further ways to sshd")
     units.service(unit="ssh.service", reads=[SSHD, *HOST_KEYS], reload=True, name="sshd with these settings")
     know(path=known, address=address, exchange=False, name="Know the host keys")
+
+
+@operation()
+def shut() -> Generator[StringCommand, None, None]:
+    """What the generator has made is gone, and what it has opened is shut; nothing where it has not.
+
+    Nothing can be disabled that was generated: systemd forgets it when it reads its files anew.
+    """
+    states = {
+        unit: host.get_fact(units.Unit, unit=unit, paths=units.unit_paths(unit, [])) for unit in GENERATED
+    }
+    if any(state.enabled for state in states.values()):
+        yield StringCommand("systemctl daemon-reload")
+    for unit in [unit for unit, state in states.items() if not state.down]:
+        yield StringCommand(f"systemctl stop {unit}")
 
 
 def administrator(keys: files.Content) -> None:

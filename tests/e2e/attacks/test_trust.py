@@ -152,3 +152,11 @@ def test_nobody_can_hold_a_lock_of_roots(workbench: Workbench) -> None:
     assert "/run/workbench/deploy.lock" in found
     tries = "; ".join(f"flock -n {path} true && echo held {path}" for path in found)
     assert "held" not in as_user(workbench, "grace", tries)
+
+
+def test_sshd_has_no_socket_that_everybody_may_open(workbench: Workbench) -> None:
+    """F6: systemd's own, /run/ssh-unix-local/socket, was a way to sshd that no firewall and no ban saw."""
+    connect = "import socket; socket.socket(socket.AF_UNIX).connect('/run/ssh-unix-local/socket')"
+    assert "Error" in as_user(workbench, "grace", f'python3 -c "{connect}"')
+    assert workbench.ssh("ss -Hlx | grep -c ssh-unix; true").stdout.strip() == "0"
+    assert workbench.ssh("systemctl list-units --plain --no-legend 'sshd-*.socket'").stdout == ""

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from pyinfra.api.exceptions import DeployError
 
-from deploy import files, knownhosts, python, ssh
+from deploy import files, knownhosts, python, ssh, units
 from deploy.files import FileState, State
 from deploy.programs import Reply, Says
 from tests.conftest import PUBLIC_KEY
@@ -168,3 +168,50 @@ def test_who_is_let_in_is_asked_where_that_would_change(
         return
     with pytest.raises(DeployError, match="would lock it out"):
         ssh.guard([PUBLIC_KEY], wanted)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (
+            "UnitFileState=generated\nActiveState=active",
+            ["systemctl daemon-reload", "systemctl stop sshd-unix-local.socket"],
+        ),
+        ("UnitFileState=generated\nActiveState=inactive", ["systemctl daemon-reload"]),
+        ("UnitFileState=\nActiveState=active", ["systemctl stop sshd-unix-local.socket"]),
+        ("UnitFileState=\nActiveState=inactive", []),
+    ],
+    ids=["of a boot before", "not opened", "a run died before it was shut", "there is none"],
+)
+def test_sshd_has_no_way_in_that_no_firewall_sees(
+    state: str, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get_fact(_: type, unit: str, paths: object) -> units.UnitState:
+        is_local = unit == "sshd-unix-local.socket"
+        shown = state if is_local else "UnitFileState=\nActiveState=inactive"
+        return units.Unit().process([*shown.split("\n"), "Recorded="])
+
+    monkeypatch.setattr(ssh, "host", SimpleNamespace(get_fact=get_fact))
+    assert [str(command) for command in ssh.shut._inner()] == said
+
+
+def test_the_generator_of_further_ways_in_is_turned_off_before_they_are_shut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[object] = []
+    for module, name in (
+        (ssh.files, "template"),
+        (ssh.units, "service"),
+        (ssh, "guard"),
+        (ssh, "administrator"),
+    ):
+        monkeypatch.setattr(module, name, lambda *_, **__: None)
+    for name in ("know", "show_kept"):
+        monkeypatch.setattr(ssh, name, lambda **_: None)
+    monkeypatch.setattr(ssh.stack, "known_hosts", lambda _: Path("known_hosts"))
+    monkeypatch.setattr(ssh.pyinfra_files, "link", lambda path, target, name: done.append((path, target)))
+    monkeypatch.setattr(ssh, "shut", lambda name: done.append("shut"))
+    python_off = SimpleNamespace(enabled=False)
+    settings = SimpleNamespace(admin_ssh_keys=[], services=SimpleNamespace(python=python_off))
+    ssh.ssh._inner(SimpleNamespace(settings=settings, outputs=SimpleNamespace(address="192.0.2.1")))
+    assert done == [("/etc/systemd/system-generators/systemd-ssh-generator", "/dev/null"), "shut"]
