@@ -145,8 +145,9 @@ def test_in_each_place_the_right_program_answers(booted: Workbench) -> None:
     for port, unit in ((80, "caddy.service"), (443, "caddy.service")):
         said = booted.ssh(f"ss -Hltnp 'sport = :{port}'").stdout
         assert unit_at(booted, said) == {unit}, (port, said)
-    sockets = booted.ssh("ss -Hlxp").stdout.splitlines()
     for path, unit in SERVED.items():
+        inside = f"nsenter --net --target $(systemctl show -p MainPID --value {unit})"  # some have a network of their own
+        sockets = booted.ssh(f"{inside} ss -Hlxp").stdout.splitlines()
         [line] = [line for line in sockets if path in line.split()]
         assert unit_at(booted, line) == {unit}, line
 

@@ -92,7 +92,8 @@ def write(database: dict[str, str]) -> bool:
 def main() -> int:
     for folder in (DATABASE, TAG, DISK / "by-id", DISK / "by-label", DISK / "by-uuid"):
         folder.mkdir(parents=True, exist_ok=True)
-    with Path("/run/workbench-lab-devices.lock").open("w") as lock:
+    # Root's alone: a lock that everybody may open is one that everybody may hold.
+    with os.fdopen(os.open("/run/workbench-lab-devices.lock", os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if reconcile() and Path("/run/systemd/system").is_dir():
             # Without udev nobody tells systemd: a reload makes it read the database again. By its signal, since
