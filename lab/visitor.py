@@ -196,6 +196,7 @@ class Visitor:
         headers = {
             "Sec-Fetch-Site": "same-origin",
             "Sec-Fetch-Mode": "cors" if "/api/" in path else "navigate",
+            "Accept": "*/*" if "/api/" in path else "text/html",
         }
         if token := self._xsrf(path):
             headers["X-XSRFToken"] = token

@@ -224,15 +224,20 @@ def test_a_failed_deploy_says_what_failed_where_and_the_next_one_repairs(workben
     assert f"changed: {name}" in repaired
     assert "1 of " in repaired
     unknown = workbench.command("deploy", "--only", "nonsense", check=False)
-    assert "nonsense is no service of this workbench; there are apt, uv, base, storage," in unknown.stderr
+    assert (
+        "nonsense is no service of this workbench; there are apt, uv, base, temporary, storage,"
+        in unknown.stderr
+    )
 
 
-def test_a_user_and_a_moved_port_restart_only_what_they_concern_and_an_open_kernel_goes_on(
+def test_a_user_and_another_limit_restart_only_what_they_concern_and_an_open_kernel_goes_on(
     workbench: Workbench,
 ) -> None:
     def lives() -> dict[str, str]:
         """What systemd calls the present life of each unit; a reload is no new one."""
-        names = "ssh caddy systemd-journald workbench-firewall jupyter-ada-singleuser jupyterhub-proxy"
+        names = (
+            "ssh caddy systemd-journald workbench-firewall jupyter-ada-singleuser jupyterhub-proxy jupyterhub"
+        )
         said = workbench.ssh(f"systemctl show -p Id,InvocationID {names}").stdout
         pairs = [dict(line.split("=", 1) for line in block.splitlines()) for block in said.split("\n\n")]
         return {pair["Id"]: pair["InvocationID"] for pair in pairs}
@@ -242,10 +247,10 @@ def test_a_user_and_a_moved_port_restart_only_what_they_concern_and_an_open_kern
         visitor.run_code("kept = 41")
         before = lives()
         with workbench.settings(
-            users=[*users, {"name": "mary"}], services={"jupyterhub": {"port": 9000}}
+            users=[*users, {"name": "mary"}], services={"jupyterhub": {"namedServers": 2}}
         ) as applied:
             assert applied.status == 0, applied.output
             after = lives()
-            assert {unit for unit in before if before[unit] != after[unit]} == {"jupyterhub-proxy.service"}
+            assert {unit for unit in before if before[unit] != after[unit]} == {"jupyterhub.service"}
             assert workbench.ssh("id -un mary").stdout.strip() == "mary"
             assert eventually(lambda: visitor.run_code("print(kept + 1)")).strip() == "42"

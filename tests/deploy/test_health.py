@@ -24,6 +24,8 @@ def test_all_services_are_up_and_disk_and_memory_are_told(workbench: Workbench) 
     found = ask(workbench)
     assert {name: service["state"] for name, service in found["services"].items()} == {
         "jupyterhub": "up",
+        "shiny": "up",
+        "fail2ban": "up",
         "proxy": "up",
     }
     for size in found["disk"].values():

@@ -30,6 +30,8 @@ def test_status_is_there_for_programs(workbench: Workbench) -> None:
     assert report["instance"] == {"id": facts.instance_id, "type": facts.instance_type, "state": "running"}
     assert {name: service["state"] for name, service in report["services"].items()} == {
         "jupyterhub": "up",
+        "shiny": "up",
+        "fail2ban": "up",
         "proxy": "up",
     }
     assert report["disk"]

@@ -146,7 +146,8 @@ def test_in_each_place_the_right_program_answers(booted: Workbench) -> None:
         said = booted.ssh(f"ss -Hltnp 'sport = :{port}'").stdout
         assert unit_at(booted, said) == {unit}, (port, said)
     for path, unit in SERVED.items():
-        inside = f"nsenter --net --target $(systemctl show -p MainPID --value {unit})"  # some have a network of their own
+        # Some have a network of their own, in which alone their sockets are listed.
+        inside = f"nsenter --net --target $(systemctl show -p MainPID --value {unit})"
         sockets = booted.ssh(f"{inside} ss -Hlxp").stdout.splitlines()
         [line] = [line for line in sockets if path in line.split()]
         assert unit_at(booted, line) == {unit}, line
