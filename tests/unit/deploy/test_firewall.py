@@ -16,7 +16,7 @@ ROOT, SERVICE, DYNAMIC = 0, 33, 62_000
 REFUSED, HEARD, SILENCE = "ConnectionRefusedError", "hello", "TimeoutError"
 
 pytestmark = [
-    needs("nft", "unshare"),
+    needs("nft", "unshare", "ip", "sysctl"),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root makes networks, and processes of other users"),
 ]
 
