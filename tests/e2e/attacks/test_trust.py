@@ -149,7 +149,7 @@ def test_nobody_can_hold_a_lock_of_roots(workbench: Workbench) -> None:
     # /run/mount has the lock of Debian's mount.
     look = "find /run /run/lock -xdev -path /run/mount -prune -o -user root -type f -name '*.lock' -print"
     found = workbench.ssh(look).stdout.split()
-    assert "/run/workbench/deploy.lock" in found
+    assert "/run/workbench/accounts.lock" in found
     tries = "; ".join(f"flock -n {path} true && echo held {path}" for path in found)
     assert "held" not in as_user(workbench, "grace", tries)
 
