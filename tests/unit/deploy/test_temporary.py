@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -101,3 +102,19 @@ def test_no_template_spells_a_path_that_has_a_constant() -> None:
 def test_where_a_user_is_at_work_the_switch_asks_by_the_uids_of_users() -> None:
     text = render("temporary/tmp-on-disk.j2", uids=range(7, 9))
     assert "$1 >= 7 && $1 < 9" in text
+
+
+def test_debconfs_lock_is_waited_for_and_nothing_else(tmp_path: Path) -> None:
+    """Packages that are installed beside it hold the lock; any other failure is told at once."""
+    tries, program = tmp_path / "tries", tmp_path / "busy"
+    locked = 'DbDriver "config": config.dat is locked by another process: Resource temporarily unavailable'
+    program.write_text(
+        f"echo >> {tries}; [ $(wc -l < {tries}) -gt 1 ] || {{ echo {quote(locked)} >&2; exit 1; }}"
+    )
+    busy = temporary._when_unlocked(f"sh {program}")
+    assert subprocess.run(["sh", "-c", busy], check=False).returncode == 0
+    assert tries.read_text() == "\n\n"
+    broken = temporary._when_unlocked("cat /nowhere")
+    done = subprocess.run(["sh", "-c", broken], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "/nowhere" in done.stderr
