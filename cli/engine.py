@@ -162,8 +162,12 @@ def _passing_interrupts_on(process: subprocess.Popen[bytes], log: Path) -> Itera
         if process.poll() is None and _HEARD not in log.read_text(errors="replace"):
             process.send_signal(signal.SIGINT)
 
-    def take(*_: Any) -> None:
+    def say() -> None:
         console.print("  Stopping once what is under way has ended; Ctrl-C again stops at once ...")
+
+    def take(*_: Any) -> None:
+        # By a thread: a signal can come in the middle of a print, and Python refuses another one inside of that.
+        threading.Thread(target=say, daemon=True).start()
         timer = threading.Timer(_HEARS_WITHIN, pass_on)
         timer.daemon = True
         timer.start()
