@@ -112,7 +112,7 @@ def test_a_port_of_this_machine_is_no_obstacle(world: World) -> None:
         with urllib.request.urlopen(f"http://{world.ip}:{port}/", timeout=10) as page:
             assert b"Directory listing" in page.read()
         world.ssh("sudo systemctl stop held")
-        wait_until(lambda: Layout(home()).id not in output("iptables-save"), 10)
+        wait_until(lambda: f"--dport {port}" not in output("iptables-save"), 10)
 
 
 def test_a_volume_holds_a_file_system_that_is_mounted_by_label(world: World) -> None:
