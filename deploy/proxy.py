@@ -40,10 +40,9 @@ UNIT = "caddy.service"
 RELOAD_UNIT = "caddy-reload.service"
 AUTHORITY_UNIT = "workbench-authority.service"  # by a timer
 LANDING = "index.html"
-PAGES = (
-    *(LANDING, "404.html", "refused.html", "server.html", "unavailable.html"),
-    *("site.css", "landing.js", "icon.svg"),
-)
+TROUBLE = ("404.html", "refused.html", "server.html", "unavailable.html")  # pages in the place of others
+PARTS = ("site.css", "landing.js", "icon.svg")
+PAGES = (LANDING, *TROUBLE, *PARTS)
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,9 @@ def proxy(context: Context) -> None:
         "named": context.outputs.host_name == context.settings.domain,
     }
     files.template(f"proxy/{LANDING}.j2", f"{SITE}/{LANDING}", variables=variables)
-    for page in PAGES[1:]:
+    for page in TROUBLE:
+        files.template(f"proxy/{page}.j2", f"{SITE}/{page}")
+    for page in PARTS:
         files.copy(f"proxy/{page}", f"{SITE}/{page}")
     files.template(
         "proxy/Caddyfile.j2",

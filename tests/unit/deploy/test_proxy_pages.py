@@ -69,7 +69,7 @@ def test_without_a_notice_there_is_none_and_without_services_it_says_so() -> Non
 
 @pytest.mark.parametrize("name", [name for name in proxy.PAGES if name.endswith(".html")])
 def test_pages_obey_their_own_content_security_policy(name: str) -> None:
-    text = (TEMPLATES / "proxy" / name).read_text() if name != proxy.LANDING else ""
+    text = render(f"proxy/{name}.j2") if name != proxy.LANDING else ""
     found = BeautifulSoup(text, "html.parser") if text else page(name, [HUB], notice="n")
     assert found.select("style, [style], [onclick], [onload]") == []
     assert all(not script.text.strip() for script in found.select("script"))
