@@ -19,11 +19,12 @@ from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from urllib.parse import unquote
 
+from workbench_host.checkup.listeners import listening
+
 PORT = re.compile(r"/p6?/([0-9a-fA-F]{8,9})")
 USER = re.compile(r"(?:^|; )user-id=([a-z_][a-z0-9_-]*)\|[^;]*(?:;|$)")
 TOKEN = re.compile(r"(?:^|; )port-token=([0-9a-f]{4})([0-9a-f]{8})(?:;|$)")
 DEFAULT_TOKEN = "a433", "e59dc087"  # RStudio's own for a browser that has none yet
-LISTENING = "0A"  # state of a socket in /proc/net/tcp
 TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 FIRST_PASSED = 3  # sd_listen_fds(3)
 
@@ -46,8 +47,8 @@ def user(cookie: str) -> str:
 
 def owners(port: int, tables: Sequence[Path] = TABLES) -> set[int]:
     """The uids that listen on the TCP port, on whatever address."""
-    rows = [line.split() for table in tables if table.exists() for line in table.read_text().splitlines()[1:]]
-    return {int(row[7]) for row in rows if row[3] == LISTENING and int(row[1].rpartition(":")[2], 16) == port}
+    found = [one for table in tables if table.exists() for one in listening(table.name, table.read_text())]
+    return {one.uid for one in found if one.port == port}
 
 
 def complaint(uri: str, cookies: Sequence[str]) -> str:

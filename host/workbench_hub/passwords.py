@@ -11,6 +11,8 @@ from typing import Any
 import pamela
 from tornado.web import HTTPError
 
+from workbench_hub import transient
+
 PAM_SERVICE = "jupyterhub"
 LENGTH = 8  # the least of a password that somebody chooses
 
@@ -68,10 +70,7 @@ async def refusal(name: str, password: str, again: str) -> str | None:
 
 async def change(name: str, password: str) -> None:
     """Has systemd run chpasswd, since the hub itself may not write to /etc. The password travels by standard input."""
-    line = f"{name}:{password}\n".encode()
-    command = ["systemd-run", "--pipe", "--wait", "--collect", "--quiet", "/usr/sbin/chpasswd"]
-    pipe = asyncio.subprocess.PIPE
-    done = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
-    await done.communicate(line)
-    if done.returncode != 0:
-        raise HTTPError(500, "The password could not be changed; please tell an administrator.")
+    try:
+        await transient.as_root("/usr/sbin/chpasswd", given=f"{name}:{password}\n".encode())
+    except RuntimeError:
+        raise HTTPError(500, "The password could not be changed; please tell an administrator.") from None

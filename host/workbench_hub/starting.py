@@ -57,8 +57,7 @@ async def _is_up(url: str) -> bool:
 
 async def _last_words(unit: str) -> str:
     """The last error among the last lines of a unit, which are its user's own."""
-    _, said = await _said("journalctl", f"--unit={unit}", "--lines=40", "--output=cat")
-    errors = REASON.findall(said)
+    errors = REASON.findall(await _journal(unit))
     return (
         f"Its last words: {_short(''.join(errors[-1]))}"
         if errors
@@ -66,16 +65,17 @@ async def _last_words(unit: str) -> str:
     )
 
 
-async def _said(*command: str) -> tuple[int | None, str]:
-    """A command's exit status (None where it took too long) and its output."""
+async def _journal(unit: str) -> str:
+    """The last lines of a unit; nothing where the journal does not answer in time."""
     pipe = asyncio.subprocess.PIPE
+    command = ("journalctl", f"--unit={unit}", "--lines=40", "--output=cat")
     done = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=asyncio.subprocess.DEVNULL)
     try:
         output, _ = await asyncio.wait_for(done.communicate(), CHECK_SECONDS)
     except TimeoutError:
         done.kill()
-        return None, ""
-    return done.returncode, output.decode(errors="replace")
+        return ""
+    return output.decode(errors="replace")
 
 
 def _short(text: str) -> str:

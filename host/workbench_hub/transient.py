@@ -17,26 +17,32 @@ FOLDER_OPTIONS = "size=16m,nr_inodes=4096,mode=700,nosuid,nodev,noexec"
 async def make_folder(path: str, uid: int, gid: int) -> None:
     """An empty folder of a user's own at `path`, whose parent is root's. RuntimeError where there can be none."""
     where = shlex.quote(path)
-    options = f"{FOLDER_OPTIONS},uid={uid},gid={gid}"
-    await _as_root(f"{_clear(where)}; mkdir -p -m 700 {where} && mount -t tmpfs -o {options} tmpfs {where}")
+    mount = f"mount -t tmpfs -o {FOLDER_OPTIONS},uid={uid},gid={gid} tmpfs {where}"
+    await as_root("/bin/sh", "-c", f"{_clear(where)}; mkdir -p -m 700 {where} && {mount}")
 
 
 async def remove_folder(path: str) -> None:
     """The end of such a folder, also where somebody's process is still in it."""
     where = shlex.quote(path)
-    await _as_root(f"{_clear(where)}; ! [ -e {where} ] || rmdir {where}")
+    await as_root("/bin/sh", "-c", f"{_clear(where)}; ! [ -e {where} ] || rmdir {where}")
 
 
 def _clear(where: str) -> str:
     return f"while mountpoint -q {where}; do umount -l {where} || exit 1; done"
 
 
-async def _as_root(script: str) -> None:
-    """Has systemd run a shell line where mounts are everybody's: the hub itself may not mount, nor would it be seen."""
-    line = ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", "/bin/sh", "-c", script]
-    done = await asyncio.create_subprocess_exec(*line)
-    if await done.wait() != 0:
-        raise RuntimeError(f"this failed: {script}")
+async def as_root(*command: str, given: bytes = b"") -> None:
+    """Has systemd run a command as root outside of the hub's sandbox, with `given` on its standard input.
+
+    The hub itself may neither write to /etc nor mount, and nobody else would see what it mounts. Raises RuntimeError
+    where the command fails; what it said is in the error, and nothing of what was given.
+    """
+    pipe = asyncio.subprocess.PIPE
+    line = ["systemd-run", "--pipe", "--wait", "--collect", "--quiet", *command]
+    done = await asyncio.create_subprocess_exec(*line, stdin=pipe, stdout=pipe, stderr=pipe)
+    _, said = await done.communicate(given)
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]} failed: {said.decode(errors='replace').strip()}")
 
 
 @contextmanager

@@ -18,11 +18,11 @@ class Ended:
         return 1
 
 
-def said(monkeypatch: pytest.MonkeyPatch, status: int | None, output: str) -> None:
-    async def answer(*_: str) -> tuple[int | None, str]:
-        return status, output
+def said(monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    async def answer(_: str) -> str:
+        return output
 
-    monkeypatch.setattr(starting, "_said", answer)
+    monkeypatch.setattr(starting, "_journal", answer)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def said(monkeypatch: pytest.MonkeyPatch, status: int | None, output: str) -> No
 def test_a_server_that_ended_is_said_at_once_with_its_last_words(
     monkeypatch: pytest.MonkeyPatch, journal: str, words: str
 ) -> None:
-    said(monkeypatch, 0, journal)
+    said(monkeypatch, journal)
     with pytest.raises(starting.StartError) as error:
         asyncio.run(starting.answers(Ended(), "http+unix://%2fnowhere.sock/api", timeout=60))
     assert words in str(error.value)
