@@ -1,6 +1,5 @@
 """Attacks by way of users' apps, by grace, who is no administrator: she makes ~/ShinyApps, and others visit it."""
 
-import shlex
 import time
 from collections.abc import Iterator
 
@@ -9,6 +8,7 @@ import pytest
 
 from lab.visitor import Visitor
 from tests.deploy.test_shiny import make_app
+from tests.e2e.attacks.people import by_grace
 from tests.workbench_in_lab import Workbench
 
 pytestmark = pytest.mark.lab
@@ -36,13 +36,6 @@ def web(workbench: Workbench) -> Iterator[httpx.Client]:
         yield visitor.client
     by_grace(workbench, "pkill -f shiny::runApp")
     workbench.ssh("rm -rf /home/grace/ShinyApps /home/ada/ShinyApps")
-
-
-def by_grace(workbench: Workbench, script: str) -> str:
-    """What a shell of hers says, errors too."""
-    return workbench.ssh(
-        f"runuser -u grace -- sh -c {shlex.quote(f'cd; ({script}) 2>&1')}", check=False
-    ).stdout
 
 
 def test_a1_links_out_of_the_apps_folder_show_nobody_anything(

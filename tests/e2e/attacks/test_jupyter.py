@@ -8,6 +8,7 @@ import pytest
 
 from lab.visitor import R, Visitor
 from tests.deploy.test_jupyterhub import eventually
+from tests.e2e.attacks.people import by_grace
 from tests.workbench_in_lab import Workbench
 
 pytestmark = pytest.mark.lab
@@ -39,13 +40,6 @@ def begin(workbench: Workbench, visitor: Visitor) -> None:
 def folder_of(workbench: Workbench, user: str) -> str:
     """The folder of a server that runs."""
     return workbench.ssh(f"echo /run/jupyter/$(id -u {user})-*").stdout.strip()
-
-
-def by_grace(workbench: Workbench, script: str) -> str:
-    """What a shell of hers says, errors too."""
-    return workbench.ssh(
-        f"runuser -u grace -- sh -c {shlex.quote(f'cd; ({script}) 2>&1')}", check=False
-    ).stdout
 
 
 def sockets(workbench: Workbench) -> list[str]:
