@@ -78,12 +78,14 @@ class Visitor:
         place = f"/jupyter/hub/api/users/{quote(self.user)}"
         self._server = server
         start = f"{place}/servers/{quote(server)}" if server else f"{place}/server"
-        said = self._ask("POST", start, accept=(201, 202, 400))  # 400: it is running or starting, or must not
+        said = self._start(start)
         until = time.monotonic() + timeout
         while not self._is_ready(place, said):
             if time.monotonic() > until:
                 raise WorkbenchError(f"The server of {self.user} was not ready after {timeout:.0f} s.")
             time.sleep(POLL_SECONDS)
+            if _is_ending(said):
+                said = self._start(start)
         self._ask("GET", f"{self._home()}/lab")  # by way of the hub, which gives us the server's cookie
 
     def choose_password(self, password: str, again: str | None = None) -> None:
@@ -183,10 +185,15 @@ class Visitor:
         named = f"/{quote(self._server)}" if self._server else ""
         return f"/jupyter/user/{quote(self.user)}{named}"
 
+    def _start(self, place: str) -> httpx.Response:
+        return self._ask("POST", place, accept=(201, 202, 400))  # 400: it runs, starts or ends, or must not
+
     def _is_ready(self, place: str, said: httpx.Response) -> bool:
         found = self._ask("GET", place).json()
         server = found["servers"].get(self._server)
         if server is None:
+            if _is_ending(said):
+                return False
             reason = f": {_reason(said)}" if said.is_error else "; its journal says why"
             raise WorkbenchError(f"The server of {self.user} could not be started{reason}.")
         return bool(server["ready"])
@@ -234,6 +241,11 @@ def _reason(answer: httpx.Response) -> str:
         return str(answer.json()["message"]).rstrip(".")
     except (ValueError, KeyError, TypeError):
         return answer.reason_phrase or urlsplit(str(answer.url)).path
+
+
+def _is_ending(answer: httpx.Response) -> bool:
+    """Whether the hub starts no server because the one before has yet to end."""
+    return answer.is_error and _reason(answer).endswith("pending stop")
 
 
 def _request(code: str) -> dict[str, Any]:
