@@ -34,7 +34,8 @@ def repaired(stack: Stack, *options: str) -> str:
     """The next run, which has to end well by itself and to leave nothing that the state does not know."""
     said = stack.workbench("up", "--yes", *options)
     assert stack.in_account() == stack.in_state()
-    assert "is well" in stack.workbench("doctor")
+    # Of the server, which may be booting still, it may have something to say.
+    assert f"Stack {stack.name} is well" in stack.workbench("doctor", check=False)
     return said
 
 
