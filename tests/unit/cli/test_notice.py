@@ -86,7 +86,7 @@ def test_people_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_status_shows_who_is_at_work() -> None:
-    report = {
+    report: dict[str, Any] = {
         "stack": "s",
         "url": None,
         "instance": {"id": "i", "type": "t", "state": "running"},
