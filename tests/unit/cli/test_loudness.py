@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli import common, engine, loudness, selection
+from cli import common, engine, loudness, planning, repair, selection
 from cli.main import app
+from cli.plan import Plan
 from tests.workbench_in_lab import run
 from workbench import stack as stacks
 
