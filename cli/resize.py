@@ -84,5 +84,5 @@ def _why(size: str, before: Outputs, error: engine.RunFailedError) -> str:
     if any(code in said for code in _NO_CAPACITY):
         return f"AWS has no capacity for {size} in {before.zone} at present."
     if any(code in said for code in _QUOTA):
-        return f"Your AWS account may not have as many CPUs as {size} takes (a quota of EC2, which AWS raises on request)."
+        return f"Your AWS account may not have as many CPUs as {size} takes; AWS raises this quota of EC2 on request."
     return said

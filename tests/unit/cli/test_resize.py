@@ -101,7 +101,8 @@ def engine_runs(monkeypatch: pytest.MonkeyPatch, ec2: Any, facts: Outputs) -> Ca
 
 def another_size(size: str) -> Step:
     """What the engine would do to the server."""
-    types = [{"instanceType": size, "rootBlockDevice": {"volumeSize": 30}} for size in ("t3.medium", size)]  # moto says nothing of root disks
+    disk = {"rootBlockDevice": {"volumeSize": 30}}  # of which moto says nothing
+    types = [{"instanceType": one, **disk} for one in ("t3.medium", size)]
     return Step("update", "urn:server", words.SERVER, "i-1", *types, ("instanceType",), False)
 
 
