@@ -1,5 +1,7 @@
 """Another size for the server, in place: refused before anything stops, and put back where AWS cannot carry it out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
@@ -28,27 +30,40 @@ def judge(size: str) -> None:
 
 
 class Written:
-    """The new size in the stack file, for as long as somebody has to see it there."""
+    """The new size in the stack file, for as long as somebody has to see it there.
+
+    It is not while people are asked or given time: who ends this process then has changed nothing.
+    """
 
     def __init__(self, name: str, size: str) -> None:
         """Judges the settings as they are, and writes nothing. Raises WorkbenchError."""
         self._path = stackfile.path_of(name)
         self._size = size
         stackfile.check(self._path)
-        self._before = self._path.read_text()
+        self._before = self._after = self._path.read_text()
 
     def write(self) -> None:
         """Writes it. Raises WorkbenchError where the settings are not fine with it; the file is then as it was."""
+        self._before = self._path.read_text()
         stackfile.set_value(self._path, "size", self._size)
+        self._after = self._path.read_text()
         try:
             stackfile.check(self._path)
         except WorkbenchError:
             self.take_back()
             raise
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """The file is as it was for as long as the block runs, and has the size again afterwards."""
+        self.take_back()
+        yield
+        self.write()
+
     def take_back(self) -> None:
-        """The file as it was."""
-        stackfile.write(self._path, self._before)
+        """The file as it was; nothing where it has been edited meanwhile, whose editor has seen the size."""
+        if self._path.read_text() == self._after:
+            stackfile.write(self._path, self._before)
 
 
 def put_back(name: str, before: Outputs, size: str, error: engine.RunFailedError) -> NoReturn:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -75,6 +76,10 @@ def resize(
         )
     if size == server.type:
         raise WorkbenchError(f"The server {server.id} of stack {name} is {size} already.")
+    if (
+        known and known.instance_type != server.type
+    ):  # somebody has changed it elsewhere, which the engine has to know
+        engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
     # a server that is stopped has nobody to tell
     show_status(name, _to_size(name, size, yes, minutes if server.state == "running" else 0))
 
@@ -96,9 +101,9 @@ def _to_size(name: str, size: str, yes: bool, minutes: int = 0) -> Outputs:
 def make(
     name: str, yes: bool, times: dict[str, float], minutes: int = 0, written: Written | None = None
 ) -> Outputs:
-    """All of `up`: the program runs once, or, where somebody is asked or has time, before that for the plan.
+    """All of `up`: the program runs once, and where somebody is asked, or the size changes, before that for the plan.
 
-    `minutes`: what users are given before it begins; meanwhile the size that was `written` is not in the stack file.
+    `minutes`: what users are given before a size is changed, which then is `written` into the stack file.
     """
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
@@ -115,40 +120,41 @@ def make(
     if not yes or resizing:  # which may be refused, and users are told of nothing that is
         with common.stage("Preview", times):
             wanted = planning.previewed(name, state.exported)
-        plan.confirm(wanted, yes)
-    if minutes and written:
-        written.take_back()
-        grace.wait(known, minutes, f"is stopped for {plan.RESIZE_DOWN}, for another size,")
-        written.write()
+        with written.away() if written else nullcontext():
+            plan.confirm(wanted, yes)
+            grace.wait(known, minutes, f"is stopped for {plan.RESIZE_DOWN}, for another size,")
     woken = known is not None and not resizing and wake(known)
-    began = time.time()
     try:
-        with common.stage(_RENT, times):
-            done = engine.run(name, "up", "--yes", "--skip-preview")
-            console.print(f"  {_counted(done.changes)}")
-    except engine.RunFailedError as error:
-        if (
-            known is not None
-            and resizing
-            and error.began
-            and not isinstance(error, engine.RunInterruptedError)
-        ):
-            put_back(name, known, size, error)
-        raise
+        facts = _carried_out(name, times, known if resizing else None, size)
     finally:
         grace.over(known, minutes)
-    configuring = configure.seconds_of_last_run(name, began)
-    if configuring is not None:
-        times[_RENT] = times.get(_RENT, 0.0) - configuring
-        times["Configure the host"] = configuring
-    repair.done(name)
-    facts = Outputs.model_validate(done.outputs)
     if woken:
         with loudness.quiet_prints():
             configure.wait_for_ssh(facts.address)
     if state.creating and (left := repair.left_over(name, repair.export(name))):
         repair.tell_left_over(left)
     return facts
+
+
+def _carried_out(name: str, times: dict[str, float], before: Outputs | None, size: str) -> Outputs:
+    """The engine's `up`. `before`: outputs of a server that gets another size, whose old one is put back if it fails."""
+    began = time.time()
+    try:
+        with common.stage(_RENT, times):
+            done = engine.run(name, "up", "--yes", "--skip-preview")
+            console.print(f"  {_counted(done.changes)}")
+    except engine.RunInterruptedError:
+        raise
+    except engine.RunFailedError as error:
+        if before is not None and error.began:
+            put_back(name, before, size, error)
+        raise
+    configuring = configure.seconds_of_last_run(name, began)
+    if configuring is not None:
+        times[_RENT] = times.get(_RENT, 0.0) - configuring
+        times["Configure the host"] = configuring
+    repair.done(name)
+    return Outputs.model_validate(done.outputs)
 
 
 def _ask_whose(name: str, exported: repair.Exported) -> None:
