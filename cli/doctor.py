@@ -100,9 +100,8 @@ def examine(facts: Outputs | None) -> list[Finding]:
 
 def _kept(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
     """What is paid for while there is no server."""
-    if stacks.outputs_in(exported) is not None or not stacks.resources_in(exported):
-        return
-    if found := holdings.of(name, exported):
+    found = holdings.of(name, exported)
+    if found and holdings.type_of_server(found) is None:
         listed = "; ".join(str(one.part) for one in found)
         yield Finding("kept", f"There is no server; what is kept costs {listed}.", note=True)
 

@@ -20,6 +20,7 @@ from cli import (
     plan,
     planning,
     repair,
+    words,
 )
 from cli.cloud import data_volume
 from cli.common import JsonOption, StackOption, YesOption, console
@@ -109,7 +110,7 @@ def make(
         common.require_stack_file(name)
     importing.begin()  # beside the first questions
     state = repair.repaired(name)
-    known = stacks.outputs_in(state.exported)
+    known = _with_server(state.exported)
     size = stackfile.size_of(name)
     resizing = known is not None and known.instance_type != size
     if not known:
@@ -136,8 +137,14 @@ def make(
     return facts
 
 
+def _with_server(exported: repair.Exported) -> Outputs | None:
+    """The outputs of a state that has a server: they stay in it when that is destroyed."""
+    kinds = {resource["type"] for resource in stacks.resources_in(exported)}
+    return stacks.outputs_in(exported) if words.SERVER in kinds else None
+
+
 def _carried_out(name: str, times: dict[str, float], before: Outputs | None, size: str) -> Outputs:
-    """The engine's `up`. `before`: outputs of a server that gets another size, whose old one is put back if it fails."""
+    """The engine's `up`. `before`: outputs of a server that gets another size, and keeps its own where that fails."""
     began = time.time()
     try:
         with common.stage(_RENT, times):

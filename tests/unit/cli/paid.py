@@ -51,6 +51,7 @@ def make(ec2: Any, size: str = "t3.medium") -> tuple[Outputs, dict[str, Any]]:
     resources = [
         {"urn": "stack", "type": "pulumi:pulumi:Stack", "outputs": told},
         {"urn": "w", "type": "workbench:infra:Workbench", "outputs": {"stackId": ID}},
+        {"urn": "s", "type": "aws:ec2/instance:Instance", "id": server},
         {"urn": "v", "type": "aws:ebs/volume:Volume", "id": volume, "retainOnDelete": True},
         {"urn": "a", "type": "aws:ec2/eip:Eip", "id": address["AllocationId"]},
     ]

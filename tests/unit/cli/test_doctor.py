@@ -166,6 +166,8 @@ def test_what_is_kept_while_there_is_no_server_is_told_with_its_price(
         "There is no server; what is kept costs data volume (50 GiB gp3): about 4.00 USD a month; address (192.0.2.1): "
         "about 3.65 USD a month."
     )
+    running = holdings.Holding(holdings.SERVER, "i-1", prices.server("t3.large"))
+    monkeypatch.setattr(holdings, "of", lambda name, exported: [running, *kept])
     assert list(doctor._kept("prod", {})) == []
 
 
