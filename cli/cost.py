@@ -56,7 +56,7 @@ def _show(name: str, found: list[holdings.Holding], size: str | None, saved: flo
     )
     console.print(table)
     if size is not None:
-        how = prices.said(saved)
+        how = prices.said(saved) if saved is not None else "what is not known here, as its price is not"
         console.print(f"Stopped for {prices.NIGHTS}, a running {size} would save {how}.")
     made = instance_types.table().made
     console.print(f"Estimates of {made} for us-east-1, on demand, without traffic; other regions differ.")

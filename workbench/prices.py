@@ -45,7 +45,7 @@ class Sum:
     unknown: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        rest = f" and {' and '.join(self.unknown)}, whose price is not known here" if self.unknown else ""
+        rest = f" without {' and '.join(self.unknown)}, of unknown price" if self.unknown else ""
         return f"about {self.usd:.2f} USD a month{rest}"
 
 

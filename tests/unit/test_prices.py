@@ -15,7 +15,7 @@ def test_a_price_that_is_not_known_is_no_price_and_named_in_the_sum() -> None:
     parts = [prices.server("x9.huge"), prices.disk("data volume", 50), prices.disk("old", 5, "sc1")]
     assert [part.usd for part in parts] == [None, pytest.approx(4.0), None]
     total = prices.total(parts)
-    assert str(total) == "about 4.00 USD a month and server and old, whose price is not known here"
+    assert str(total) == "about 4.00 USD a month without server and old, of unknown price"
     assert str(parts[0]) == "server (x9.huge, running): a price that is not known here"
 
 
