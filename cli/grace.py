@@ -43,9 +43,11 @@ def wait(facts: Outputs | None, minutes: int, what: str) -> None:
     if not minutes or facts is None:
         return
     when = datetime.now(UTC) + timedelta(minutes=minutes)
-    notice.tell(
-        facts, f"The workbench {what} at {when:%H:%M} UTC, in {_said(minutes)}. Please save your work."
-    )
+    text = f"The workbench {what} at {when:%H:%M} UTC, in {_said(minutes)}. Please save your work."
+    try:
+        notice.tell(facts, text)
+    except WorkbenchError as error:
+        raise WorkbenchError(f"Users could not be told, so nothing was changed: {error}") from None
     try:
         with common.stage(f"Users are told, and have until {when:%H:%M} UTC"), _interruptible():
             _wait(minutes * 60.0)
