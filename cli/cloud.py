@@ -1,16 +1,21 @@
 """What AWS says of a stack right now; its outputs only say how `pulumi up` left it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli import identity
+from workbench import prices
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
-from workbench.leftovers import GP3_USD_PER_GIB_MONTH
 from workbench.outputs import Outputs
 
 POLL_SECONDS = 3
+CHANGE_HOURS = 6  # between two changes of a volume
 
 
 @dataclass(frozen=True)
@@ -63,14 +68,49 @@ def running(facts: Outputs) -> Outputs:
 
 def start(facts: Outputs) -> None:
     """Starts the stack's server, which is stopped or about to be, and waits until it runs. Raises WorkbenchError."""
-    ec2 = client("ec2", stacks.aws_config(), facts.region)
     ids = [facts.instance_id]
-    try:
-        ec2.get_waiter("instance_stopped").wait(InstanceIds=ids, WaiterConfig={"Delay": POLL_SECONDS})
+    with _telling(f"The server {facts.instance_id} could not be started"):
+        ec2 = client("ec2", stacks.aws_config(), facts.region)
+        _await(ec2, "instance_stopped", ids)
         ec2.start_instances(InstanceIds=ids)
-        ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig={"Delay": POLL_SECONDS})
-    except (BotoCoreError, ClientError) as error:
-        raise WorkbenchError(f"The server {facts.instance_id} could not be started: {error}") from None
+        _await(ec2, "instance_running", ids)
+
+
+def stop(facts: Outputs) -> None:
+    """Shuts the stack's server down in order, and waits until it is stopped. Raises WorkbenchError."""
+    ids = [facts.instance_id]
+    with _telling(f"The server {facts.instance_id} could not be stopped"):
+        ec2 = client("ec2", stacks.aws_config(), facts.region)
+        ec2.stop_instances(InstanceIds=ids)
+        _await(ec2, "instance_stopped", ids)
+
+
+def become(facts: Outputs, size: str) -> None:
+    """Gives the stack's server, which is stopped or about to be, that type, and starts it. Raises WorkbenchError."""
+    ids = [facts.instance_id]
+    with _telling(f"It could not be started as {size}"):
+        ec2 = client("ec2", stacks.aws_config(), facts.region)
+        ec2.stop_instances(InstanceIds=ids)  # one that AWS was about to start when it found no room
+        _await(ec2, "instance_stopped", ids)
+        ec2.modify_instance_attribute(InstanceId=facts.instance_id, InstanceType={"Value": size})
+        ec2.start_instances(InstanceIds=ids)
+        _await(ec2, "instance_running", ids)
+
+
+def _await(ec2: Any, what: str, ids: list[str]) -> None:
+    ec2.get_waiter(what).wait(InstanceIds=ids, WaiterConfig={"Delay": POLL_SECONDS, "MaxAttempts": 200})
+
+
+@contextmanager
+def _telling(what: str) -> Iterator[None]:
+    """Turns AWS's refusals into a sentence that says what could not be done."""
+    try:
+        yield
+    except ClientError as error:
+        told = error.response["Error"]
+        raise WorkbenchError(f"{what}: {told['Message'].rstrip('.')} ({told['Code']}).") from None
+    except BotoCoreError as error:
+        raise WorkbenchError(f"{what}: {error}") from None
 
 
 def data_volume(stack: str, volume_id: str) -> Volume | None:
@@ -83,15 +123,30 @@ def data_volume(stack: str, volume_id: str) -> Volume | None:
         _unless_gone(error, "InvalidVolume.NotFound")
         return None
     size = found[0]["Size"]
-    return Volume(found[0]["VolumeId"], size, size * GP3_USD_PER_GIB_MONTH)
+    return Volume(found[0]["VolumeId"], size, size * prices.GP3_USD_PER_GIB_MONTH)
+
+
+def next_change(stack: str, volume_id: str) -> datetime | None:
+    """From when on AWS takes another change of a volume; None where it was not changed lately.
+
+    Source: AWS, "Request modifications to your EBS volumes" (six hours, and once the last change is through).
+    """
+    try:
+        found = client("ec2", stacks.aws_config(stack)).describe_volumes_modifications(VolumeIds=[volume_id])[
+            "VolumesModifications"
+        ]
+    except ClientError as error:
+        _unless_gone(error, "InvalidVolumeModification.NotFound")
+        return None
+    except BotoCoreError as error:
+        raise WorkbenchError(f"AWS did not say when the volume was changed: {error}") from None
+    last = max((one["StartTime"] for one in found), default=None)
+    return None if last is None else last + timedelta(hours=CHANGE_HOURS)
 
 
 def client(service: str, access: stacks.AwsConfig, region: str | None = None) -> Any:
     """A client that is to AWS whom the stack's provider is; `region` where it is known for certain."""
-    import boto3  # half a second, which the commands that ask AWS nothing are spared
-
-    session: Any = boto3.Session(profile_name=access.profile, region_name=region or access.region)
-    return session.client(service)
+    return identity.session(access, region).client(service)
 
 
 def _unless_gone(error: ClientError, code: str) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cli import account, cloud, common, findings, headers, locks, outside, remote, repair
+from cli import account, cloud, common, findings, headers, holdings, locks, outside, remote, repair
 from cli.common import JsonOption, StackOption, YesOption, console
 from cli.findings import Finding
 from cli.progress import interrupted
@@ -63,7 +63,7 @@ def doctor(
         unfinished = [] if living else _unfinished(exported)  # else it is at it now
         with ThreadPoolExecutor(1) as pool:
             left = pool.submit(repair.left_over, name, exported)
-            found = [] if remove else examine(stacks.outputs_in(exported))
+            found = [] if remove else [*examine(stacks.outputs_in(exported)), *_kept(name, exported)]
             seen = Stack(name, held, unfinished, left.result())
     if remove:
         if living:
@@ -87,7 +87,7 @@ def examine(facts: Outputs | None) -> list[Finding]:
         return []
     if server.state != "running":
         what = f"The server {server.id} is {server.state}, so that nobody can work."
-        return [Finding("server", what, "workbench up")]
+        return [Finding("server", what, "workbench start")]
     with ThreadPoolExecutor(1) as pool:
         usual = pool.submit(outside.answering, facts.address, {*findings.OPEN, *outside.USUAL})
         told = _told(facts)
@@ -96,6 +96,14 @@ def examine(facts: Outputs | None) -> list[Finding]:
         asked = findings.ports_beyond_loopback(host) - findings.OPEN - set(outside.USUAL)
         ports = usual.result() | outside.answering(facts.address, asked)
     return [*inside, *outside.of_ports(ports), *_shown(facts, host, ports)]
+
+
+def _kept(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
+    """What is paid for while there is no server."""
+    found = holdings.of(name, exported)
+    if found and holdings.type_of_server(found) is None:
+        listed = "; ".join(str(one.part) for one in found)
+        yield Finding("kept", f"There is no server; what is kept costs {listed}.", note=True)
 
 
 def _told(facts: Outputs) -> Mapping[str, Any] | Finding:

@@ -55,26 +55,31 @@ class RunInterruptedError(RunFailedError):
     """Somebody pressed Ctrl-C, and the engine ended in order."""
 
 
-def run(stack: str, *operation: str, program: bool = True, shown: bool = False) -> Progress:
+def run(
+    stack: str, *operation: str, program: bool = True, shown: bool = False, silent: bool = False
+) -> Progress:
     """Runs `pulumi OPERATION` on a stack and gives back what it did; the lock of a run that died does not stop it.
 
     `program`: whether the operation runs ours. `shown`: whether people read the engine's own words, as of a preview.
+    `silent`: whether nothing is said of each step, as where the caller says it in words of its own.
     Raises RunFailedError with the reason and the log's name, RunInterruptedError where somebody stopped it, and
     WorkbenchError where another run holds the stack.
     """
     log = _log(stack)
     try:
-        return _run(stack, operation, program, shown, log)
+        return _run(stack, operation, program, shown, log, silent)
     except RunFailedError:
         held = locks.holders(log.read_text(errors="replace"))
         if not held:
             raise
     locks.clear(stack, held)
-    return _run(stack, operation, program, shown, _log(stack))
+    return _run(stack, operation, program, shown, _log(stack), silent)
 
 
-def _run(stack: str, operation: Sequence[str], program: bool, shown: bool, log: Path) -> Progress:
-    progress = Progress(quiet=shown)
+def _run(
+    stack: str, operation: Sequence[str], program: bool, shown: bool, log: Path, silent: bool
+) -> Progress:
+    progress = Progress(quiet=shown or silent)
     configuring = log.with_name(configure.LOG)  # where the deploy of the last step writes
     with _serving(program) as client, log.open("ab") as file, loudness.telling(log, configuring):
         command = ["pulumi", *operation, "--non-interactive", "--color=never", "--stack", stack, *client]

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import common, doctor, local, loudness, notice, server, stack, users
+from cli import common, cost, doctor, local, loudness, notice, power, server, stack, users
 from cli.loudness import QuietOption, VerboseOption
 from workbench.errors import WorkbenchError
 
@@ -21,7 +21,11 @@ app = typer.Typer(
 for command in (
     stack.up,
     stack.preview,
+    stack.resize,
+    power.stop,
+    power.start,
     stack.destroy,
+    cost.cost,
     doctor.doctor,
     server.status,
     server.ssh,

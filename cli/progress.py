@@ -34,12 +34,40 @@ _TELL_SECONDS = 15.0
 _COMPONENTS = ("pulumi:", "workbench:")
 
 
+@dataclass(frozen=True)
+class Step:
+    """What the engine does, or would do, to one resource: its inputs before and after, and which of them change.
+
+    `kept`: AWS keeps it though the state lets go of it.
+    """
+
+    op: str
+    urn: str
+    kind: str
+    id: str
+    old: Mapping[str, Any]
+    new: Mapping[str, Any]
+    changed: tuple[str, ...]
+    kept: bool
+
+    @property
+    def name(self) -> str:
+        """The name that the program gave it."""
+        return self.urn.rpartition("::")[2]
+
+
 @dataclass
 class Progress:
-    """Follows the events of one run. `errors` are pairs of what it was about and what was said."""
+    """Follows the events of one run. `errors` are pairs of what it was about and what was said.
+
+    `steps` are those of all resources but components, in the engine's order; `warnings` what it, or the program, warned
+    of.
+    """
 
     quiet: bool = False
     errors: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
     began: bool = False
@@ -98,10 +126,14 @@ class Progress:
         if said["severity"] == "error":
             self.errors.append((described(urn), message))
         elif said["severity"] != "debug" and message and not said.get("ephemeral"):
+            if said["severity"] == "warning":
+                self.warnings.append(message)
             for line in message.splitlines():
                 self._say(f"warning: {line}" if said["severity"] == "warning" else line)
 
     def _begin(self, step: dict[str, Any]) -> None:
+        if not step["type"].startswith(_COMPONENTS):
+            self.steps.append(_step(step))
         if step["op"] not in _QUIET and not step["type"].startswith(_COMPONENTS):
             self.began = True
             self._running[step["urn"]] = (described(step["urn"]), time.monotonic())
@@ -117,6 +149,20 @@ class Progress:
         self._told = time.monotonic()
         if not self.quiet:
             console.print(f"  {line}", markup=False)
+
+
+def _step(told: Mapping[str, Any]) -> Step:
+    old, new = told.get("old") or {}, told.get("new") or {}
+    return Step(
+        op=told["op"],
+        urn=told["urn"],
+        kind=told["type"],
+        id=str(old.get("id") or ""),
+        old=old.get("inputs") or {},
+        new=new.get("inputs") or {},
+        changed=tuple(told.get("diffs") or ()),
+        kept=bool(old.get("retainOnDelete")),
+    )
 
 
 def verb_of(step: str) -> str:

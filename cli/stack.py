@@ -1,20 +1,36 @@
-"""Commands that make and unmake: `up`, `preview`, `destroy`. They drive `pulumi`."""
+"""Commands that make and unmake: `up`, `resize`, `preview`, `destroy`. They drive `pulumi`."""
 
 import os
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
-from cli import common, engine, importing, loudness, repair
+from cli import (
+    address,
+    cloud,
+    common,
+    engine,
+    grace,
+    holdings,
+    importing,
+    loudness,
+    plan,
+    planning,
+    repair,
+    words,
+)
 from cli.cloud import data_volume
 from cli.common import JsonOption, StackOption, YesOption, console
+from cli.grace import GraceOption
 from cli.progress import verb_of
+from cli.resize import SizeArgument, Written, judge, put_back
 from cli.server import show_status, wake
 from connector import configure
+from workbench import prices, stackfile
 from workbench import stack as stacks
-from workbench import stackfile
 from workbench.errors import WorkbenchError
 from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE
 from workbench.outputs import Outputs
@@ -44,47 +60,108 @@ def up(
     name = common.enter(stack)
     if adopt:
         os.environ[ADOPT_VARIABLE] = adopt
-    before = _resized(name, size)
+    show_status(name, _to_size(name, size, yes) if size else make(name, yes, {}))
+
+
+def resize(
+    size: SizeArgument, stack: StackOption = None, minutes: GraceOption = 0, yes: YesOption = False
+) -> None:
+    """Give the server another size, in place; all stays. Where AWS has no room for it, the old one comes back."""
+    grace.judge(minutes)
+    name = common.enter(stack)
+    known = stacks.outputs_in(repair.export(name))
+    server = cloud.instance(known) if known else None
+    if server is None:
+        raise WorkbenchError(
+            f"Stack {name} has no server at present; `workbench up --size {size}` makes one."
+        )
+    if size == server.type:
+        raise WorkbenchError(f"The server {server.id} of stack {name} is {size} already.")
+    if (
+        known and known.instance_type != server.type
+    ):  # somebody has changed it elsewhere, which the engine has to know
+        engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
+    # a server that is stopped has nobody to tell
+    show_status(name, _to_size(name, size, yes, minutes if server.state == "running" else 0))
+
+
+def _to_size(name: str, size: str, yes: bool, minutes: int = 0) -> Outputs:
+    """All of `up` with another size, which is in the stack file in the end if it was given to the server."""
+    judge(size)
+    written = Written(name, size)
+    written.write()
     try:
-        facts = make(name, yes, {})
+        return make(name, yes, {}, minutes, written)
     except (WorkbenchError, KeyboardInterrupt, typer.Abort) as error:
-        # The new size stands once pulumi begins to carry it out; until then nothing is to have changed.
-        if before and not (isinstance(error, engine.RunFailedError) and error.began):
-            stackfile.write(stackfile.path_of(name), before)
+        # It stands once pulumi begins to carry it out; until then nothing is to have changed.
+        if not (isinstance(error, engine.RunFailedError) and error.began):
+            written.take_back()
         raise
-    show_status(name, facts)
 
 
-def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
-    """All of `up`: the program runs once, or, where somebody is asked, a second time for what they are shown."""
+def make(
+    name: str, yes: bool, times: dict[str, float], minutes: int = 0, written: Written | None = None
+) -> Outputs:
+    """All of `up`: the program runs once, and where somebody is asked, or the size changes, before that for the plan.
+
+    `minutes`: what users are given before a size is changed, which then is `written` into the stack file.
+    """
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
     importing.begin()  # beside the first questions
     state = repair.repaired(name)
-    known = stacks.outputs_in(state.exported)
+    known = _with_server(state.exported)
+    size = stackfile.size_of(name)
+    resizing = known is not None and known.instance_type != size
+    if not known:
+        address.require_room(name, state.exported)
     if not yes:
         common.asking()
         _ask_whose(name, state.exported)
+    if not yes or resizing:  # which may be refused, and users are told of nothing that is
         with common.stage("Preview", times):
-            engine.run(name, "preview", "--diff", shown=True)
-        typer.confirm("Do this?", abort=True)
-    woken = known is not None and wake(known)
-    began = time.time()
-    with common.stage(_RENT, times):
-        done = engine.run(name, "up", "--yes", "--skip-preview")
-        console.print(f"  {_counted(done.changes)}")
-    configuring = configure.seconds_of_last_run(name, began)
-    if configuring is not None:
-        times[_RENT] = times.get(_RENT, 0.0) - configuring
-        times["Configure the host"] = configuring
-    repair.done(name)
-    facts = Outputs.model_validate(done.outputs)
+            wanted = planning.previewed(name, state.exported)
+        with written.away() if written else nullcontext():
+            plan.confirm(wanted, yes)
+            grace.wait(known, minutes, f"is stopped for {plan.RESIZE_DOWN}, for another size,")
+    woken = known is not None and not resizing and wake(known)
+    try:
+        facts = _carried_out(name, times, known if resizing else None, size)
+    finally:
+        grace.over(known, minutes)
     if woken:
         with loudness.quiet_prints():
             configure.wait_for_ssh(facts.address)
     if state.creating and (left := repair.left_over(name, repair.export(name))):
         repair.tell_left_over(left)
     return facts
+
+
+def _with_server(exported: repair.Exported) -> Outputs | None:
+    """The outputs of a state that has a server: they stay in it when that is destroyed."""
+    kinds = {resource["type"] for resource in stacks.resources_in(exported)}
+    return stacks.outputs_in(exported) if words.SERVER in kinds else None
+
+
+def _carried_out(name: str, times: dict[str, float], before: Outputs | None, size: str) -> Outputs:
+    """The engine's `up`. `before`: outputs of a server that gets another size, and keeps its own where that fails."""
+    began = time.time()
+    try:
+        with common.stage(_RENT, times):
+            done = engine.run(name, "up", "--yes", "--skip-preview")
+            console.print(f"  {_counted(done.changes)}")
+    except engine.RunInterruptedError:
+        raise
+    except engine.RunFailedError as error:
+        if before is not None and error.began:
+            put_back(name, before, size, error)
+        raise
+    configuring = configure.seconds_of_last_run(name, began)
+    if configuring is not None:
+        times[_RENT] = times.get(_RENT, 0.0) - configuring
+        times["Configure the host"] = configuring
+    repair.done(name)
+    return Outputs.model_validate(done.outputs)
 
 
 def _ask_whose(name: str, exported: repair.Exported) -> None:
@@ -104,24 +181,35 @@ def _counted(changes: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {verb_of(step)}" for step, count in changes.items()) or "nothing to do"
 
 
-def preview(stack: StackOption = None, as_json: JsonOption = False) -> None:
-    """Show what `up` would change."""
+def preview(
+    stack: StackOption = None,
+    diff: Annotated[bool, typer.Option("--diff", help="in the words of Pulumi's engine")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what `up` would change: what happens, who is at work, for how long, what stays, what it costs."""
     name = common.enter(stack)
     common.require_stack_file(name)
-    engine.run(name, "preview", "--json" if as_json else "--diff", shown=True)
+    if diff or as_json:
+        engine.run(name, "preview", "--json" if as_json else "--diff", shown=True)
+        return
+    common.asking()  # it is what was asked for
+    plan.show(planning.previewed(name, repair.export(name)))
 
 
 def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
-    """Give the server back and stop paying for it; the data volume stays, and `up` takes it back."""
+    """Give the server back and stop paying for it; the data volume stays, and `up` takes it back.
+
+    With keepAddress the address stays as well.
+    """
     name = common.enter(stack)
-    if not yes:
-        common.asking()
-        console.print(f"This ends the server of stack {name}. The data volume stays; the address does not.")
-        typer.confirm("Do this?", abort=True)
+    exported = repair.export(name)
+    keeps = address.is_kept(name, exported)
+    plan.confirm(planning.of_destroy(name, exported, keeps), yes)
     state = repair.repaired(name)
     if state.creating:
         repair.take_into_state(name, state)
-    with common.stage("Destroy all but the data volume"):
+    address.keep(name, repair.export(name), keeps)
+    with common.stage("Destroy all but what is kept"):
         engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
     repair.done(name)
     _tell_what_stays(name, repair.export(name))
@@ -139,24 +227,15 @@ def _tell_what_stays(name: str, exported: repair.Exported) -> None:
     if volume is None:
         console.print(f"The data volume {ids[0]} of this stack is gone: somebody deleted it.")
         return
-    console.print(
-        f"Kept: the data volume {volume.id} ({volume.size_gib} GiB, about {volume.usd_per_month:.2f} USD a month), "
-        "with homes, users, host keys and certificates, and a Route 53 zone where the stack made one. "
-        f"`workbench up --stack {name}` takes it back, at any size; the public address will be another."
+    found = holdings.of(name, exported)
+    addresses = [one.part.detail for one in found if one.role == holdings.ADDRESS]
+    stays = (
+        f"the public address {addresses[0]} stays too" if addresses else "the public address will be another"
     )
-
-
-def _resized(name: str, size: str | None) -> str | None:
-    """Writes the new size into the stack file, if the settings are fine with it; gives back the file as it was."""
-    if size is None:
-        return None
-    path = stackfile.path_of(name)
-    stackfile.check(path)
-    before = path.read_text()
-    stackfile.set_value(path, "size", size)
-    try:
-        stackfile.check(path)
-    except WorkbenchError:
-        stackfile.write(path, before)
-        raise
-    return before
+    listed = "; ".join(str(one.part) for one in found)
+    console.print(
+        f"Kept: the data volume {volume.id}, with homes, users, host keys and certificates. What stays costs "
+        f"{prices.total(holdings.parts(found))}: {listed}. "
+        f"`workbench up --stack {name}` takes it back, at any size; {stays}.",
+        markup=False,
+    )

@@ -98,7 +98,6 @@ def _configure(context: Context) -> None:
 
 
 def _configure_hub(context: Context) -> None:
-    memory_bytes = context.outputs.memory_mib * 1024**2 * context.settings.limits.memory_percent // 100
     files.template(
         "jupyterhub/jupyterhub_config.py.j2",
         CONFIG,
@@ -114,7 +113,7 @@ def _configure_hub(context: Context) -> None:
             "python_bin": python.BIN,
             "scratch": SCRATCH,
             "containers": context.settings.services.docker.enabled,
-            "memory_bytes": memory_bytes,
+            "memory_percent": context.settings.limits.memory_percent,
         },
         validate=programs.PYTHON_COMPILES,
     )

@@ -15,7 +15,7 @@ import pulumi_aws as aws
 
 from infra import lookups, naming
 from infra.state import State
-from workbench import leftovers
+from workbench import leftovers, prices
 from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE, Leftover
 
 _ID = re.compile(r"[0-9a-f]{12}")  # as one is drawn
@@ -88,7 +88,7 @@ def find(stack: str, zone_name: str | None) -> list[Leftover]:
     ]
     zone = lookups.zone(zone_name) if zone_name else None
     if zone is not None and tags.items() <= zone.tags.items():
-        found.append(Leftover("zone", zone.zone_id, _id(zone.tags), zone.name, leftovers.ZONE_USD_PER_MONTH))
+        found.append(Leftover("zone", zone.zone_id, _id(zone.tags), zone.name, prices.ZONE_USD_PER_MONTH))
     return found
 
 

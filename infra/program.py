@@ -124,6 +124,7 @@ def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage
             profile_name=access.profile_name,
             volume_id=storage.volume_id,
             admin_keys=settings.admin_ssh_keys,
+            keep_address=settings.keep_address,
             after=[*network.connected, *firewall.rules],
         ),
         child,

@@ -26,6 +26,7 @@ class ServerArgs:
     profile_name: pulumi.Input[str]
     volume_id: pulumi.Input[str]
     admin_keys: list[str]
+    keep_address: bool  # also when the server goes
     after: list[pulumi.Resource]  # the way out and the firewall's rules, which the first boot needs
 
 
@@ -45,7 +46,14 @@ class Server(pulumi.ComponentResource):
         super().__init__("workbench:infra:Server", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         instance = self._instance(args)
-        address = aws.ec2.Eip("address", domain="vpc", tags=args.owner.tags("address"), opts=child)
+        address = aws.ec2.Eip(
+            "address",
+            domain="vpc",
+            tags=args.owner.tags("address"),
+            # Protected, a destroy of all but what is protected leaves it in the state, for the next server. Not
+            # retained: no data is on it, and one that no state knows would be paid for by mistake.
+            opts=pulumi.ResourceOptions(parent=self, protect=args.keep_address),
+        )
         association = aws.ec2.EipAssociation(
             "address", instance_id=instance.id, allocation_id=address.allocation_id, opts=child
         )

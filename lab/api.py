@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import os
 import platform
 import re
 import threading
@@ -38,8 +39,10 @@ log = logging.getLogger(__name__)
 class Api:
     """A WSGI application in front of moto's; one call at a time, so that each sees and leaves a whole world."""
 
-    def __init__(self, moto: Any, memory: Memory, world: World) -> None:
+    def __init__(self, moto: Any, memory: Memory, world: World, lacking: Path = Path(os.devnull)) -> None:
+        """`lacking`: a file that names the types, a line each, for which there is no capacity; a stand-in, of tests."""
         self._moto = moto
+        self._lacking = lacking
         self._memory = memory
         self._world = world
         self._lock = threading.RLock()
@@ -59,7 +62,9 @@ class Api:
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response:
         self._belongs_here(call)
-        facts = Facts(call, self._memory.ec2, self._world.mounted, self._architectures)
+        facts = Facts(
+            call, self._memory.ec2, self._world.mounted, self._architectures, self._without_capacity()
+        )
         rules.check(facts)
         if not call.changes:
             response = self._pass_on(environ)
@@ -133,6 +138,9 @@ class Api:
             self._world.reconcile(self._memory.plan())
         except (CommandFailed, OSError):
             log.exception("after taking %s back; the next call tries again", call.action)
+
+    def _without_capacity(self) -> frozenset[str]:
+        return frozenset(self._lacking.read_text().split()) if self._lacking.exists() else frozenset()
 
     def _with_console(self, call: Call, response: Response) -> Response:
         """moto's answer with the machine's real console in it."""

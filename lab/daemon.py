@@ -116,7 +116,7 @@ def make_api(layout: Layout) -> Any:
         lambda role, instance: api.credentials(role, instance), redirects, bridge.interface(layout.id)
     )
     world = World(containers, Disks(layout.volumes, layout.snapshots), forwarder, metadata)
-    api = Api(DomainDispatcherApplication(create_backend_app), memory, world)
+    api = Api(DomainDispatcherApplication(create_backend_app), memory, world, layout.no_capacity)
     api.recover()
     return api
 

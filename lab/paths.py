@@ -73,6 +73,11 @@ class Layout:
         return self.root / "memory.pickle"
 
     @property
+    def no_capacity(self) -> Path:
+        """Types for which AWS has no room at present, a line each; a stand-in that tests write, and nobody else."""
+        return self.root / "no-capacity"
+
+    @property
     def runtime(self) -> Path:
         """JSON: which container runtime and flags were found to work."""
         return self.root / "runtime.json"

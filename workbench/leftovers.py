@@ -9,16 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench import instance_types
+from workbench import prices
 
 ADOPT_VARIABLE = "WORKBENCH_ADOPT"
 ADOPT_NONE = "none"
-
-# us-east-1, as the prices of instance_types.json: estimates, other regions differ
-GP3_USD_PER_GIB_MONTH = 0.08
-ADDRESS_USD_PER_MONTH = 3.65
-ZONE_USD_PER_MONTH = 0.5
-HOURS_PER_MONTH = 730
 
 
 @dataclass(frozen=True)
@@ -41,20 +35,19 @@ class Leftover:
 
 def server(server_id: str, stack_id: str, size: str, state: str, root_gib: int) -> Leftover:
     """A server and its root disk; a stopped one is paid for by its disk alone."""
-    known = instance_types.find(size)
-    hourly = 0.0 if state == "stopped" else known.usd_per_hour if known else None
-    cost = None if hourly is None else hourly * HOURS_PER_MONTH + root_gib * GP3_USD_PER_GIB_MONTH
-    return Leftover("server", server_id, stack_id, f"{size}, {state}", cost)
+    parts = [prices.server(size, state), prices.disk("root disk", root_gib)]
+    cost = prices.total(parts)
+    return Leftover("server", server_id, stack_id, f"{size}, {state}", None if cost.unknown else cost.usd)
 
 
 def volume(volume_id: str, stack_id: str, gib: int) -> Leftover:
     """A data volume."""
-    return Leftover("data volume", volume_id, stack_id, f"{gib} GiB", gib * GP3_USD_PER_GIB_MONTH)
+    return Leftover("data volume", volume_id, stack_id, f"{gib} GiB", prices.disk("data volume", gib).usd)
 
 
 def address(allocation_id: str, stack_id: str, public_ip: str) -> Leftover:
     """An Elastic IP, which costs the same in use and out of use."""
-    return Leftover("address", allocation_id, stack_id, public_ip, ADDRESS_USD_PER_MONTH)
+    return Leftover("address", allocation_id, stack_id, public_ip, prices.address(public_ip).usd)
 
 
 def stack_ids(found: Iterable[Leftover]) -> list[str]:

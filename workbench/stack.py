@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -98,17 +98,46 @@ def _values(entries: Mapping[str, Any]) -> dict[str, object]:
 
 @dataclass(frozen=True)
 class AwsConfig:
-    """Where and as whom a stack is on AWS; None leaves it to AWS_REGION and AWS_PROFILE, and to boto3's own search."""
+    """Where and as whom a stack is on AWS; what is empty is left to the variables AWS_*, and to boto3's own search."""
 
     region: str | None
     profile: str | None
+    credentials_files: tuple[str, ...] = ()
+    config_files: tuple[str, ...] = ()
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    """The id of an access key, its secret, and the token of a session where there is one."""
+    web_identity: Mapping[str, Any] | None = field(default=None, repr=False)
+    roles: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
 
 def aws_config(stack: str | None = None) -> AwsConfig:
-    """The stack's aws:region and aws:profile, which the provider goes by."""
+    """The stack's `aws:` keys that the provider goes by. Raises WorkbenchError."""
     entries = pulumi("config", stack=stack)
-    values = [entries.get(f"aws:{key}", {}).get("value") for key in ("region", "profile")]
-    return AwsConfig(*values)
+    if any(entry.get("secret") for key, entry in entries.items() if key.startswith("aws:")):
+        entries = pulumi("config", "--show-secrets", stack=stack)
+
+    def told(key: str) -> Any:
+        return entries.get(f"aws:{key}", {}).get("value")
+
+    def listed(key: str) -> Any:
+        """What is a section or a list in the file comes as JSON."""
+        try:
+            return json.loads(told(key) or "null")
+        except ValueError:
+            raise WorkbenchError(f"aws:{key} in the stack's config is no list and no section.") from None
+
+    roles = listed("assumeRoles") or [one for one in [listed("assumeRole")] if one]  # the latter before 7.0
+    web_identity = listed("assumeRoleWithWebIdentity")
+    keys = [told(key) for key in ("accessKey", "secretKey", "token")]
+    return AwsConfig(
+        told("region"),
+        told("profile"),
+        tuple(listed("sharedCredentialsFiles") or ()),
+        tuple(listed("sharedConfigFiles") or ()),
+        tuple(key for key in keys if key) if keys[0] and keys[1] else (),
+        web_identity,
+        tuple(roles),
+    )
 
 
 def outputs(stack: str | None = None) -> Outputs:

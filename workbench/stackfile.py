@@ -50,6 +50,16 @@ def check(path: Path) -> Verdict:
     return Verdict([key_of(at) for at in found.hidden], notes)
 
 
+def value_of(stack: str, key: str) -> Any:
+    """One top-level setting as the file has it, None where it has none. Raises WorkbenchError."""
+    return pulumi_yaml.read(path_of(stack), _ENCRYPTED).values.get(key)
+
+
+def size_of(stack: str) -> str:
+    """The server's size in a file that was judged."""
+    return str(value_of(stack, "size"))
+
+
 def _region(settings: Settings, region: str | None) -> Iterator[Fault]:
     """The zone lies in the region of the provider, where the file names that."""
     if region not in {None, settings.region}:

@@ -47,6 +47,8 @@ def move(pid: int, uid: int) -> None:
         *("Slice", "s", f"user-{uid}.slice"),
         *("PIDs", "au", "1", str(pid)),
         *("CollectMode", "s", "inactive-or-failed"),
+        # When the host shuts down it is stopped, and writes what R has in its memory, while the homes are still there.
+        *("After", "as", "1", "home.mount"),
     ]
     call = [
         "busctl",
@@ -56,7 +58,7 @@ def move(pid: int, uid: int) -> None:
         "ssa(sv)a(sa(sv))",
         scope,
         "fail",
-        "4",
+        "5",
         *properties,
         "0",
     ]

@@ -30,6 +30,8 @@ class Facts:
     """Whether the instance (first) has the volume (second) mounted."""
     architectures: frozenset[str]
     """EC2's names of the architectures that this machine can boot."""
+    without_capacity: frozenset[str] = frozenset()
+    """Types for which AWS has no room at present; a stand-in, which tests fill in."""
 
     def instance(self, instance_id: str) -> Any | None:
         """The instance, or None: moto has the right error for unknown ids."""

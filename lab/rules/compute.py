@@ -99,6 +99,20 @@ def instances_are_alive(facts: Facts) -> None:
             )
 
 
+def there_is_capacity(facts: Facts) -> None:
+    """AWS has no room for a type in the zone: what is made, and what was stopped and is to be started, is refused."""
+    started = [facts.instance(instance_id) for instance_id in facts.call.all("InstanceId")]
+    kinds = {instance.instance_type for instance in started if instance is not None}
+    if facts.call.action == "RunInstances":
+        kinds = {facts.call.get("InstanceType")}
+    for kind in sorted(kinds & facts.without_capacity):
+        raise Refusal(
+            "InsufficientInstanceCapacity",
+            f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested. Our system "
+            "will be working on provisioning additional capacity.",
+        )
+
+
 PAST = {"start": "started", "stop": "stopped", "reboot": "rebooted"}
 
 
@@ -141,8 +155,9 @@ COMPUTE: dict[str, tuple[Rule, ...]] = {
         image_fits_type,
         groups_are_of_the_subnets_vpc,
         profile_exists,
+        there_is_capacity,
     ),
-    "StartInstances": (instances_are_alive,),
+    "StartInstances": (instances_are_alive, there_is_capacity),
     "StopInstances": (instances_are_alive,),
     "RebootInstances": (instances_are_alive,),
     "ModifyInstanceAttribute": (type_exists, changed_only_when_stopped, new_type_has_the_architecture),

@@ -4,6 +4,8 @@ from typing import Any
 
 from lab.rules.common import Facts, Refusal, Rule
 
+ADDRESSES = 5  # Elastic IPs of an account in a region, unless AWS was asked for more. Source: AWS, "Amazon VPC quotas"
+
 
 def _in_use(kind: str, resource_id: str) -> Refusal:
     return Refusal(
@@ -85,6 +87,11 @@ def address_is_not_associated(facts: Facts) -> None:
             raise Refusal("InvalidIPAddress.InUse", f"Address {address.public_ip} is in use.")
 
 
+def quota_has_room(facts: Facts) -> None:
+    if len(facts.ec2.addresses) >= ADDRESSES:
+        raise Refusal("AddressLimitExceeded", "The maximum number of addresses has been reached.")
+
+
 def address_is_free_to_move(facts: Facts) -> None:
     """Associated elsewhere already: only with AllowReassociation."""
     call = facts.call
@@ -109,6 +116,7 @@ NETWORK: dict[str, tuple[Rule, ...]] = {
     "DeleteVpc": (network_is_empty,),
     "DetachInternetGateway": (gateway_serves_no_address,),
     "AttachInternetGateway": (network_has_no_other_gateway,),
+    "AllocateAddress": (quota_has_room,),
     "ReleaseAddress": (address_is_not_associated,),
     "AssociateAddress": (address_is_free_to_move,),
 }

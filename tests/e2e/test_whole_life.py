@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import probe
 from lab.visitor import Visitor
 from tests import acme_in_lab, workbench_in_lab
 from tests.acme_in_lab import DOMAIN, Ca
@@ -15,6 +16,7 @@ from tests.workbench_in_lab import STACK, Workbench
 from workbench import stackfile
 
 pytestmark = pytest.mark.lab
+HICCUP_SECONDS = 0.3  # of a machine that is busy with other tests
 NOTEBOOK = "life.ipynb"
 CONTENT = json.dumps({"cells": [], "metadata": {"made": "before"}, "nbformat": 4, "nbformat_minor": 5})
 WHAT_STAYS = (
@@ -63,9 +65,12 @@ def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench
     before, server = workbench.ssh(WHAT_STAYS).stdout, instance(workbench)
     volume = workbench.outputs.volume_id
 
-    workbench.command("up", "--yes", "--size", "m6i.large")
+    with probe.watching(workbench.outputs.address) as seen:
+        said = workbench.command("resize", "m6i.large", "--yes").stdout
+    assert "becomes m6i.large (2 CPUs, 8 GiB of memory) instead of t3.medium" in said
     resized = instance(workbench)
     assert resized == {**server, "type": "m6i.large"}, "a bigger size is an update in place"
+    assert len([gap for gap in seen.gaps() if gap > HICCUP_SECONDS]) == 1, "nothing is started a second time"
     assert workbench.ssh(WHAT_STAYS).stdout == before
     assert visit(workbench, changed) == CONTENT
 

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from pulumi.runtime import rpc
 
 from workbench.outputs import Outputs
@@ -64,6 +65,32 @@ def test_the_data_volume_is_protected_and_retained(declare: Any, cloud: Any) -> 
     (request,) = [r for r in cloud.requests if r.type == "aws:ebs/volume:Volume"]
     assert request.protect
     assert request.retainOnDelete
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_the_address_is_protected_where_it_is_to_be_kept_and_never_retained(
+    declare: Any, cloud: Any, keep: bool
+) -> None:
+    declare(keepAddress=keep)
+    (request,) = [r for r in cloud.requests if r.type == "aws:ec2/eip:Eip"]
+    assert request.protect is keep
+    assert not request.retainOnDelete, "it would be paid for with nobody to know of it"
+
+
+def test_keeping_the_address_changes_nothing_else(declare: Any, cloud: Any) -> None:
+    asked = []
+    for keep in (False, True):
+        declare(keepAddress=keep)
+        asked.append({(r.type, r.name, r.protect) for r in cloud.requests if r.type != "aws:ec2/eip:Eip"})
+        cloud.requests.clear()
+    assert asked[0] == asked[1]
+
+
+def test_an_address_that_was_kept_is_taken_back_where_the_state_lost_it(declare: Any, cloud: Any) -> None:
+    declare(keepAddress=True)
+    cloud.killed(("address",))
+    declare(keepAddress=True)
+    assert cloud.imported()["Eip address"] == "address-id"
 
 
 def test_what_seeds_the_first_boot_never_replaces_the_server(declare: Any, cloud: Any) -> None:

@@ -73,6 +73,7 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ({"rootVolumeGib": 4}, "workbench:rootVolumeGib is 4; takes at least 8."),
         ({"dataVolumeGib": 99999}, "workbench:dataVolumeGib is 99999; takes at most 16384."),
         ({"configure": "yes"}, 'workbench:configure is "yes"; takes true or false.'),
+        ({"keepAddress": "always"}, 'workbench:keepAddress is "always"; takes true or false.'),
         ({"zone": "mars"}, 'workbench:zone is "mars", which is no availability zone'),
         ({"domain": "bench"}, 'workbench:domain is "bench", which is no domain name'),
         ({"domain": "null"}, 'workbench:domain is "null", which is no domain name'),

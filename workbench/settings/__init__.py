@@ -77,6 +77,11 @@ class Settings(Section):
         False,
         description="make a new Route 53 zone named as `domain`, whose name servers you then delegate to",
     )
+    keep_address: bool = Field(
+        False,
+        description="whether the public address stays, and is paid for, when `workbench destroy` gives the server "
+        "back, so that the next one has it too",
+    )
     services: Services = Field(Services(), description="a section for each service")
     mirrors: Mirrors = Field(Mirrors(), description="where downloads come from")
     configure: bool = Field(

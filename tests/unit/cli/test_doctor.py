@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import typer
 
-from cli import account, cloud, common, doctor, locks, outside, remote, repair, stack
+from cli import account, cloud, common, doctor, holdings, locks, outside, remote, repair, stack
 from cli.findings import Finding
-from workbench import leftovers
+from workbench import leftovers, prices
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
@@ -148,8 +148,27 @@ def test_a_server_that_is_stopped_is_to_be_started(server: Any) -> None:
     (one,) = doctor.examine(FACTS)
     assert (one.what, one.command) == (
         "The server i-0123 is stopped, so that nobody can work.",
-        "workbench up",
+        "workbench start",
     )
+
+
+def test_what_is_kept_while_there_is_no_server_is_told_with_its_price(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = [
+        holdings.Holding(holdings.DATA, "vol-1", prices.disk("data volume", 50)),
+        holdings.Holding(holdings.ADDRESS, "eipalloc-1", prices.address("192.0.2.1")),
+    ]
+    monkeypatch.setattr(holdings, "of", lambda name, exported: kept)
+    (one,) = doctor._kept("prod", {"deployment": {"resources": [{"type": "aws:ebs/volume:Volume"}]}})
+    assert one.note
+    assert one.what == (
+        "There is no server; what is kept costs data volume (50 GiB gp3): about 4.00 USD a month; address (192.0.2.1): "
+        "about 3.65 USD a month."
+    )
+    running = holdings.Holding(holdings.SERVER, "i-1", prices.server("t3.large"))
+    monkeypatch.setattr(holdings, "of", lambda name, exported: [running, *kept])
+    assert list(doctor._kept("prod", {})) == []
 
 
 def test_without_a_server_there_is_nothing_to_look_at(server: Any) -> None:

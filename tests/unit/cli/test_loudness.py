@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli import common, engine, loudness, selection
+from cli import common, engine, loudness, planning, repair, selection
 from cli.main import app
+from cli.plan import Plan
 from tests.workbench_in_lab import run
 from workbench import stack as stacks
 
@@ -119,7 +120,7 @@ def completed(words: str, shell: str = "bash") -> list[str]:
 def test_a_shell_completes_commands_options_and_the_names_of_stacks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert completed("workbench st") == ["status"]
+    assert completed("workbench stat") == ["status"]
     assert "--size" in completed("workbench up --")
     monkeypatch.setattr(stacks, "ROOT", tmp_path)
     for name in ("prod", "dev"):
@@ -144,6 +145,8 @@ def stack_text(config: dict[str, Any]) -> str:
 
 def test_who_is_asked_is_shown_what_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common, "enter", lambda name: "prod")
+    monkeypatch.setattr(repair, "export", lambda name: {})
+    monkeypatch.setattr(planning, "of_destroy", lambda *_: Plan(["The server i-1 (t3.large) is ended."]))
     done = runner.invoke(app, ["destroy", "-q"], input="n\n")
-    assert "This ends the server of stack prod." in done.stdout
+    assert "The server i-1 (t3.large) is ended." in done.stdout
     assert done.exit_code != 0

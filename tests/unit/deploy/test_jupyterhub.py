@@ -15,7 +15,7 @@ from deploy.files import TEMPLATES, render
 from tests.needs import needs
 from workbench import versions
 from workbench.settings.services import JupyterHub
-from workbench_hub import PRIVATE, SERVERS, users
+from workbench_hub import PRIVATE, SERVERS, limits, users
 
 SERVICE = JupyterHub.model_validate({"namedServers": 3})
 ENVIRONMENT = "/opt/workbench/jupyterhub-0123456789ab"
@@ -42,7 +42,7 @@ def configuration(service: JupyterHub) -> str:
         state="/srv/workbench/jupyterhub",
         lab_settings="/etc/workbench/jupyterlab",
         python_bin="/opt/workbench/python/bin",
-        memory_bytes=2**31,
+        memory_percent=50,
         scratch="/srv/workbench/tmp",
         containers=False,
     )
@@ -58,6 +58,11 @@ def test_who_logs_in_and_who_is_an_administrator_is_what_the_hosts_groups_say(c:
 def test_another_user_or_another_message_is_no_other_configuration() -> None:
     """Which would restart the hub."""
     assert configuration(SERVICE) == configuration(SERVICE.model_copy(update={"message": "Another"}))
+
+
+def test_the_resource_display_measures_against_what_the_host_has_when_the_hub_starts(c: Config) -> None:
+    """Were it written by the deploy, a bigger server would have its hub started a second time, for this alone."""
+    assert c.Spawner.environment["MEM_LIMIT"] == str(limits.memory_bytes(50))
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ class Cloud:
         self.memory = Memory(self.folder / "memory.pickle")
         self.memory.load()
         self.world = World(self.containers, self.disks, self.forwarder, FakeMetadata())  # type: ignore[arg-type]
-        self.api = Api(DomainDispatcherApplication(create_backend_app), self.memory, self.world)
+        self.api = Api(DomainDispatcherApplication(create_backend_app), self.memory, self.world, self.lacking)
         self.api.recover()
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
@@ -168,6 +168,11 @@ class Cloud:
             aws_access_key_id="test",
             aws_secret_access_key="test",
         )
+
+    @property
+    def lacking(self) -> Path:
+        """Where a test names the types for which there is no capacity."""
+        return self.folder / "no-capacity"
 
     @property
     def ec2(self) -> Any:

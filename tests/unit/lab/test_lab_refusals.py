@@ -246,6 +246,37 @@ def test_an_address_moves_only_when_told_that_it_may(cloud: Cloud, net: Network,
     cloud.ec2.associate_address(AllocationId=allocation, InstanceId=instance, AllowReassociation=True)
 
 
+def test_a_type_without_capacity_is_neither_made_nor_started_and_stays_as_it_is(
+    cloud: Cloud, net: Network
+) -> None:
+    instance = net.run()
+    cloud.ec2.stop_instances(InstanceIds=[instance])
+    bigger = {"InstanceId": instance, "InstanceType": {"Value": "m6i.large"}}
+    cloud.ec2.modify_instance_attribute(**bigger)
+    cloud.lacking.write_text("m6i.large\nc8a.2xlarge\n")
+    try:
+        code = "InsufficientInstanceCapacity"
+        assert "sufficient m6i.large capacity" in refused(
+            cloud, code, cloud.ec2.start_instances, InstanceIds=[instance]
+        )
+        refused(cloud, code, net.run, InstanceType="m6i.large")
+        cloud.ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t3.medium"})
+        cloud.ec2.start_instances(InstanceIds=[instance])
+    finally:
+        cloud.lacking.unlink()
+
+
+def test_an_account_has_five_addresses_and_no_more(cloud: Cloud) -> None:
+    told = cloud.ec2.describe_account_attributes(AttributeNames=["vpc-max-elastic-ips"])["AccountAttributes"]
+    assert told[0]["AttributeValues"] == [{"AttributeValue": "5"}]
+    taken = []
+    while len(cloud.ec2.describe_addresses()["Addresses"]) < 5:
+        taken.append(cloud.ec2.allocate_address(Domain="vpc")["AllocationId"])
+    refused(cloud, "AddressLimitExceeded", cloud.ec2.allocate_address, Domain="vpc")
+    for allocation in taken:
+        cloud.ec2.release_address(AllocationId=allocation)
+
+
 def test_a_service_that_the_lab_has_not_is_refused_by_name(cloud: Cloud) -> None:
     assert "sqs" in refused(cloud, "UnsupportedOperation", cloud.client("sqs").list_queues)
 

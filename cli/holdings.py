@@ -1,0 +1,108 @@
+"""What of a stack is paid for, as AWS has it now: by the tag StackId, and the zone by the state."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import cloud
+from workbench import prices
+from workbench import stack as stacks
+from workbench.errors import WorkbenchError
+from workbench.leftovers import stack_id_of
+from workbench.prices import Part
+
+SERVER, ROOT, DATA, ADDRESS, SNAPSHOTS, ZONE = "server", "root", "data", "address", "snapshots", "zone"
+_LIVING = ("pending", "running", "stopping", "stopped")
+_DISKS = {ROOT: "root disk", DATA: "data volume"}
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One thing that is paid for: what it is to the stack, its id in AWS, and its price."""
+
+    role: str
+    id: str
+    part: Part
+
+
+def of(stack: str, exported: Mapping[str, Any]) -> list[Holding]:
+    """All of it; nothing where the state knows of no stack. Raises WorkbenchError where AWS does not say."""
+    resources = stacks.resources_in(exported)
+    stack_id = stack_id_of(resources)
+    if stack_id is None:
+        return []
+    try:
+        ec2 = cloud.client("ec2", stacks.aws_config(stack))
+        mine = [{"Name": "tag:StackId", "Values": [stack_id]}]
+        found = [*_servers(ec2, mine), *_disks(ec2, mine), *_addresses(ec2, mine), *_snapshots(ec2, mine)]
+    except (BotoCoreError, ClientError) as error:
+        raise WorkbenchError(
+            f"AWS did not say what it has of stack {stacks.short_name(stack)}: {error}"
+        ) from None
+    zones = [resource for resource in resources if resource["type"] == "aws:route53/zone:Zone"]
+    return found + [
+        Holding(ZONE, str(zone["id"]), prices.zone(str((zone.get("inputs") or {}).get("name", zone["id"]))))
+        for zone in zones
+    ]
+
+
+def _servers(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
+    living = [*mine, {"Name": "instance-state-name", "Values": list(_LIVING)}]
+    for page in ec2.get_paginator("describe_instances").paginate(Filters=living):
+        for reservation in page["Reservations"]:
+            for one in reservation["Instances"]:
+                part = prices.server(one["InstanceType"], one["State"]["Name"])
+                yield Holding(SERVER, one["InstanceId"], part)
+
+
+def _disks(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
+    for page in ec2.get_paginator("describe_volumes").paginate(Filters=mine):
+        for one in page["Volumes"]:
+            tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}
+            role = tags.get("Role", "")
+            name = _DISKS.get(role, f"volume {one['VolumeId']}")
+            yield Holding(role, one["VolumeId"], prices.disk(name, one["Size"], one["VolumeType"]))
+
+
+def _addresses(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
+    for one in ec2.describe_addresses(Filters=mine)["Addresses"]:
+        yield Holding(ADDRESS, one["AllocationId"], prices.address(one["PublicIp"]))
+
+
+def _snapshots(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
+    pages = ec2.get_paginator("describe_snapshots").paginate(OwnerIds=["self"], Filters=mine)
+    sizes = {one["SnapshotId"]: one["VolumeSize"] for page in pages for one in page["Snapshots"]}
+    if sizes:
+        yield Holding(SNAPSHOTS, ", ".join(sizes), prices.snapshots(len(sizes), sum(sizes.values())))
+
+
+def parts(found: Iterable[Holding]) -> list[Part]:
+    """Their prices."""
+    return [one.part for one in found]
+
+
+def resized(found: Iterable[Holding], size: str) -> list[Part]:
+    """What it costs once the server has that type."""
+    return [prices.server(size) if one.role == SERVER else one.part for one in found]
+
+
+def stopped(found: Iterable[Holding]) -> list[Part]:
+    """What it costs while the server, of whatever type, is stopped."""
+    return [prices.server(_type(one), "stopped") if one.role == SERVER else one.part for one in found]
+
+
+def destroyed(found: Iterable[Holding], keeps_address: bool) -> list[Part]:
+    """What it costs once the server is gone."""
+    gone = {SERVER, ROOT} if keeps_address else {SERVER, ROOT, ADDRESS}
+    return [one.part for one in found if one.role not in gone]
+
+
+def type_of_server(found: Iterable[Holding]) -> str | None:
+    """The server's type, None where there is no server."""
+    return next((_type(one) for one in found if one.role == SERVER), None)
+
+
+def _type(server: Holding) -> str:
+    return server.part.detail.partition(",")[0]

@@ -1,0 +1,106 @@
+"""`workbench stop` and `workbench start`: a stopped server is not paid for, and everything stays where it is."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from cli import activity, cloud, common, grace, holdings, loudness, plan, statefile
+from cli.common import StackOption, YesOption, console
+from cli.grace import GraceOption
+from cli.plan import Plan
+from cli.server import show_status, status_of
+from connector import configure
+from workbench import prices
+from workbench import stack as stacks
+from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+
+SERVICES_SECONDS = 120
+BUSY = 4  # exit status of a stop that somebody's computing kept from being done
+
+
+def stop(
+    stack: StackOption = None,
+    minutes: GraceOption = 0,
+    unless_busy: Annotated[
+        bool,
+        typer.Option("--unless-busy", help=f"leave it running while somebody computes (exit status {BUSY})"),
+    ] = False,
+    yes: YesOption = False,
+) -> None:
+    """Stop the server: only disks and address are paid for until `workbench start`. What people have running ends."""
+    grace.judge(minutes)
+    name = common.enter(stack)
+    exported = statefile.exported(name)
+    facts, server = _server(name, stacks.outputs_in(exported))
+    if server.state in {"stopped", "stopping"}:
+        raise WorkbenchError(f"The server {server.id} of stack {name} is {server.state} already.")
+    if unless_busy:
+        _spare(facts)
+    found = holdings.of(name, exported)
+    wanted = Plan(
+        [f"The server {server.id} ({server.type}) is stopped; what people have running there ends."],
+        server=facts,
+        down="until `workbench start`, which takes about a minute",
+        kept=f"{plan.KEPT}; the address {facts.address} as well",
+        before=holdings.parts(found),
+        after=holdings.stopped(found),
+    )
+    plan.confirm(wanted, yes)
+    grace.wait(facts, minutes, "is stopped")
+    if unless_busy and minutes:
+        try:
+            _spare(facts)  # who began meanwhile counts too
+        except typer.Exit:
+            grace.over(facts, minutes)
+            raise
+    grace.over(facts, minutes)  # now: stopped, it could not be asked to, and would show it when it is back
+    with common.stage(f"Stop the server {server.id}"):
+        cloud.stop(facts)
+    console.print(
+        f"Stopped. What stays costs {prices.total(wanted.after)}; `workbench start --stack {name}` goes on from here."
+    )
+
+
+def start(stack: StackOption = None) -> None:
+    """Start the server that was stopped, and wait until people can log in."""
+    name = common.enter(stack)
+    facts, server = _server(name, stacks.outputs_in(statefile.exported(name)))
+    if server.state not in {"stopped", "stopping"}:
+        raise WorkbenchError(f"The server {server.id} of stack {name} is {server.state} already.")
+    with common.stage(f"Start the server {server.id}"):
+        cloud.start(facts)
+    with common.stage("Wait until people can log in"), loudness.quiet_prints():
+        configure.wait_for_ssh(facts.address)
+        _wait_for_services(name)
+    show_status(name, facts)
+
+
+def _wait_for_services(name: str) -> None:
+    """Returns once none of them is starting; what is down by then, the status shows."""
+    end = time.monotonic() + SERVICES_SECONDS
+    while time.monotonic() < end:
+        services = status_of(name)["services"]  # none of a host that is not configured
+        if all(service["state"] != "starting" for service in services.values()):
+            return
+        time.sleep(1)
+
+
+def _server(name: str, facts: Outputs | None) -> tuple[Outputs, cloud.Instance]:
+    """The stack's server. Raises WorkbenchError where there is none."""
+    server = cloud.instance(facts) if facts else None
+    if facts is None or server is None:
+        raise WorkbenchError(f"Stack {name} has no server at present; `workbench up` makes one.")
+    return facts, server
+
+
+def _spare(facts: Outputs) -> None:
+    """Ends with status 4 where somebody computes. Raises WorkbenchError where the server does not say."""
+    working = plan.at_work(facts)
+    if working.unknown:
+        raise WorkbenchError(f"It was not stopped, since {working}.")
+    if working.busy:
+        busy = "; ".join(activity.lines(working.busy))
+        typer.echo(f"It was not stopped, since somebody computes: {busy}.", err=True)
+        raise typer.Exit(BUSY)
