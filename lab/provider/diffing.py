@@ -88,12 +88,27 @@ def _differences(path: Path, prop: Prop, have: Any, want: Any) -> Iterator[Chang
     elif prop.kind == "object" and not is_empty(have):
         for name, inner in prop.fields.items():
             yield from _differences((*path, name), inner, have.get(name), want.get(name))
+    elif prop.kind == "objects" and not is_empty(have):
+        if not same_objects(prop, have, want):
+            yield Change(path, "UPDATE")
     elif is_empty(have) and is_empty(want):
         return
     elif is_empty(have) and not isinstance(have, bool | int):
         yield Change(path, "ADD")
     elif not prop.same(have, want):
         yield Change(path, "UPDATE")
+
+
+def same_objects(prop: Prop, have: Any, want: Any) -> bool:
+    """Whether each object that is wanted is there, and no other; in which order, does not matter."""
+    left = list(have)
+    for wanted in want:
+        whole = replace(prop, kind="object")
+        fitting = [one for one in left if not list(_differences(("x",), whole, one, wanted))]
+        if not fitting:
+            return False
+        left.remove(fitting[0])
+    return not left
 
 
 def _how(prop: Prop, have: Any, want: Any) -> How | None:

@@ -1,4 +1,4 @@
-"""Who the server is for AWS: aws:iam Role and InstanceProfile.
+"""Who the server, and services that act on it, are for AWS: aws:iam Role, its policies, and InstanceProfile.
 
 What the columns mean is said in schema.py.
 """
@@ -62,4 +62,37 @@ INSTANCE_PROFILE = ResourceType(
     delete=(_LEAVE, "iam.delete_instance_profile {InstanceProfileName: id}"),
 )
 
-TYPES = (ROLE, INSTANCE_PROFILE)
+ROLE_POLICY = ResourceType(
+    type="aws:iam/rolePolicy:RolePolicy",
+    props={
+        "name": Prop("PolicyName", computed=True, replaces=True),
+        "role": Prop("RoleName", required=True, replaces=True),
+        "policy": Prop("PolicyDocument", read="to_string(PolicyDocument)", required=True, same=same_policy),
+    },
+    named="name",
+    create="iam.put_role_policy -> `null`",
+    id="join(':', [role, name])",
+    imports="{role}:{name}",
+    read="""iam.get_role_policy {RoleName: role, PolicyName: name}
+        -> {RoleName: RoleName, PolicyName: PolicyName, PolicyDocument: PolicyDocument}""",
+    settings={"policy": "iam.put_role_policy {RoleName: role, PolicyName: name, PolicyDocument: policy}"},
+    delete="iam.delete_role_policy {RoleName: role, PolicyName: name}",
+)
+
+ROLE_POLICY_ATTACHMENT = ResourceType(
+    type="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    props={
+        "role": Prop("RoleName", read="known.role", required=True, replaces=True),
+        "policyArn": Prop("PolicyArn", required=True, replaces=True),
+    },
+    create="iam.attach_role_policy -> `null`",
+    id="join('/', [role, policyArn])",
+    imports="{role}/{policyArn}",
+    read=Call(
+        "iam.list_attached_role_policies {RoleName: role} -> AttachedPolicies",
+        match={"PolicyArn": "policyArn"},
+    ),
+    delete="iam.detach_role_policy {RoleName: role, PolicyArn: policyArn}",
+)
+
+TYPES = (ROLE, INSTANCE_PROFILE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT)

@@ -18,6 +18,7 @@ from typing import Any
 
 import grpc
 
+from tests.unit.lab.provider.backend import serving
 from tests.unit.lab.provider.client import UNKNOWN, Client, Made
 from tests.unit.lab.provider.world import World
 
@@ -104,18 +105,8 @@ def record(client: Client, world: World) -> None:
 
 def main() -> None:
     """See the module's own words."""
-    from moto.ec2.models import ec2_backends
-    from moto.server import ThreadedMotoServer
-
-    from lab import seed
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    seed.images(ec2_backends["123456789012"]["eu-west-1"])
-    host, port = server.get_host_and_port()
-    with oracle(Path(sys.argv[1]), Path(sys.argv[2]), f"http://{host}:{port}") as client:
+    with serving() as url, oracle(Path(sys.argv[1]), Path(sys.argv[2]), url) as client:
         record(client, World(client, lambda service: service))
-    server.stop()
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def test_an_import_by_id_gives_inputs_that_the_program_finds_unchanged(
         assert (
             given == value
             or (isinstance(value, dict) and value.items() <= (given or {}).items())
-            or key == "assumeRolePolicy"
+            or key in ("assumeRolePolicy", "policy")
         )
     assert not client.diff(imported, wanted).some
 
@@ -104,6 +104,7 @@ def test_every_type_of_the_catalogue_is_tried_here() -> None:
         "Vpc", "Subnet", "InternetGateway", "RouteTable", "Route", "RouteTableAssociation", "SecurityGroup",
         "SecurityGroupIngressRule", "SecurityGroupEgressRule", "KeyPair", "Role", "InstanceProfile", "Instance",
         "Eip", "EipAssociation", "Volume", "VolumeAttachment", "Snapshot", "Zone", "Record",
+        "RolePolicy", "RolePolicyAttachment", "ScheduleGroup", "Schedule", "LifecyclePolicy", "Budget",
     }  # fmt: skip
     assert {kind.type.split(":")[2] for kind in TYPES.values()} == tried
     assert len(ALL) == len(tried)
