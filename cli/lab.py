@@ -60,7 +60,8 @@ def stop() -> None:
 @app.command()
 def clock(
     to: Annotated[
-        str | None, typer.Argument(metavar="TIME", help="where to move it, such as 2026-12-01T20:00+01:00; else UTC")
+        str | None,
+        typer.Argument(metavar="TIME", help="where to move it, such as 2026-12-01T20:00+01:00; else UTC"),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -11,8 +11,8 @@ import pulumi_aws as aws
 from infra import naming, rights
 from workbench.settings import Snapshots
 
-# AWS's own for this service, and kept by AWS as the service grows. Source: EBS User Guide, "IAM service roles for Amazon
-# Data Lifecycle Manager"
+# AWS's own for this service, and kept by AWS as the service grows.
+# Source: AWS, EBS User Guide, "IAM service roles for Amazon Data Lifecycle Manager"
 _MANAGED = "iam::aws:policy/service-role/AWSDataLifecycleManagerServiceRole"
 _HOURS = 24
 

@@ -142,9 +142,7 @@ def _upkeep(plan: Plan, server: Server, storage: Storage, child: pulumi.Resource
     if settings.schedule is not None and (wanted := events(settings.schedule)):
         ServerSchedule(
             "schedule",
-            ScheduleArgs(
-                owner, wanted, settings.schedule.time_zone, server.instance_id, server.instance_arn
-            ),
+            ScheduleArgs(owner, wanted, settings.schedule.time_zone, server.instance_id, server.instance_arn),
             child,
         )
     if settings.snapshots.daily != OFF:

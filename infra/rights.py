@@ -26,7 +26,7 @@ def document(*statements: dict[str, Any]) -> str:
 
 
 def trust(service: str, like: str, source: str) -> str:
-    """The trust policy of a role that a service of AWS takes on, in the account of the ARN `like` and for `source` alone.
+    """The trust policy of a role that a service takes on, in the account of the ARN `like` and for `source` alone.
 
     Without the conditions the service could be made to use the role by somebody in another account ("confused deputy").
     """

@@ -98,7 +98,9 @@ class ServerSchedule(pulumi.ComponentResource):
 
 def _target(call: str, instance_id: pulumi.Input[str], role_arn: pulumi.Output[str]) -> Any:
     return {
-        "arn": role_arn.apply(lambda arn: f"arn:{rights.Arn.of(arn).partition}:scheduler:::aws-sdk:ec2:{call}"),
+        "arn": role_arn.apply(
+            lambda arn: f"arn:{rights.Arn.of(arn).partition}:scheduler:::aws-sdk:ec2:{call}"
+        ),
         "role_arn": role_arn,
         "input": pulumi.Output.from_input(instance_id).apply(lambda id_: json.dumps({"InstanceIds": [id_]})),
         "retry_policy": {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
@@ -30,6 +31,7 @@ REST = frozenset({"dlm", "scheduler"})  # which speak JSON, and not by the name 
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 BOOTS = frozenset({"RunInstances", "StartInstances", "RebootInstances"})
 # What the kernel answers a container's first process with: reboot(2)'s signals inside a process namespace.
+_SIGNED = f"Credential=service/19700101/{REGION}/ec2/aws4_request"  # by whom is not looked at
 REBOOTED, POWERED_OFF = 128 + 1, (0, 128 + 2)
 CRASHES_ALLOWED, CRASH_SECONDS = 3, 60
 
@@ -150,12 +152,15 @@ class Api:
         """A call of EC2 that another service of AWS makes. Raises Refusal."""
         environ = EnvironBuilder(
             method="POST",
-            headers={"Authorization": f"AWS4-HMAC-SHA256 Credential=service/19700101/{REGION}/ec2/aws4_request"},
+            headers=Headers([("Authorization", f"AWS4-HMAC-SHA256 {_SIGNED}")]),
             data={"Action": action, "Version": "2016-11-15", **parameters},
         ).get_environ()
         response = self._answer(calls.read(environ), environ)
         if response.status_code >= 400:
-            said = dict(re.findall(r"<(Code|Message)>(.*?)</", response.get_data(as_text=True)))
+            told: list[tuple[str, str]] = re.findall(
+                r"<(Code|Message)>(.*?)</", response.get_data(as_text=True)
+            )
+            said = dict(told)
             raise Refusal(said.get("Code", "InternalError"), said.get("Message", response.status))
 
     def credentials(self, role: str, instance_id: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ class Budgets:
     def __init__(self) -> None:
         self.budgets: dict[str, dict[str, Any]] = {}
 
-    def answer(self, action: str, body: Body, query: Mapping[str, list[str]]) -> Answer:
+    def answer(self, action: str, body: Body, _query: Mapping[str, list[str]]) -> Answer:
         """What the service answers. Raises Refusal."""
         actions: dict[str, Callable[[Body], Answer]] = {
             "CreateBudget": self._create,
@@ -53,7 +53,9 @@ class Budgets:
     def _create(self, body: Body) -> Answer:
         name = body["Budget"]["BudgetName"]
         if name in self.budgets:
-            raise Refusal("DuplicateRecordException", f"Error creating budget: {name} - the budget already exists.")
+            raise Refusal(
+                "DuplicateRecordException", f"Error creating budget: {name} - the budget already exists."
+            )
         told = body.get("NotificationsWithSubscribers") or []
         listed = [[one["Notification"], one["Subscribers"]] for one in told]
         for _, subscribers in listed:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-_MONTHS = {name: index for index, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)}
+_MONTHS = {
+    name: index for index, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)
+}
 _WEEK = {name: index for index, name in enumerate("SUN MON TUE WED THU FRI SAT".split(), 1)}
 # Of each field: its name, the values it may have, and names for them.
 _FIELDS: tuple[tuple[str, int, int, dict[str, int]], ...] = (

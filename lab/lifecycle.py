@@ -1,4 +1,4 @@
-"""A stand-in for Amazon Data Lifecycle Manager, which moto lacks: its API, as far as daily snapshots of volumes need it.
+"""A stand-in for Amazon Data Lifecycle Manager, which moto lacks: its API, as far as daily snapshots need it.
 
 What a policy does at its time, lab/upkeep.py does.
 Source: AWS, Amazon Data Lifecycle Manager API Reference.
@@ -102,7 +102,9 @@ class Lifecycle:
 def _judge(details: Mapping[str, Any]) -> None:
     """Raises Refusal for what AWS would not take, or the lab does not do."""
     if details.get("ResourceTypes") != ["VOLUME"] or not details.get("TargetTags"):
-        raise _invalid("The lab makes snapshots of volumes by their tags: ResourceTypes is [VOLUME], and TargetTags")
+        raise _invalid(
+            "The lab makes snapshots of volumes by their tags: ResourceTypes is [VOLUME], and TargetTags"
+        )
     if not details.get("Schedules"):
         raise _invalid("The following required parameter(s) are missing: Schedules")
     for schedule in details["Schedules"]:

@@ -18,7 +18,7 @@ class Service(Protocol):
     """A service: what it answers to a request of its protocol. Raises Refusal."""
 
     def answer(
-        self, action: str, body: Mapping[str, Any], query: Mapping[str, list[str]]
+        self, action: str, body: Mapping[str, Any], query: Mapping[str, list[str]], /
     ) -> Mapping[str, Any]: ...
 
 

@@ -35,7 +35,9 @@ def require(iam: Any, role_arn: str, deed: Deed) -> None:
     granted = (one for document in documents for one in _statements(document))
     if not any(_grants(one, deed) for one in granted):
         raise Refusal(
-            "UnauthorizedOperation", f"{role_arn} is not authorized to perform {deed.action} on {deed.resource}", 403
+            "UnauthorizedOperation",
+            f"{role_arn} is not authorized to perform {deed.action} on {deed.resource}",
+            403,
         )
 
 

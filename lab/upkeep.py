@@ -161,7 +161,10 @@ class Upkeep:
         self._require(policy, "ec2:CreateSnapshot", f"arn:aws:ec2:{REGION}:{ACCOUNT}:volume/{volume}")
         self._require(policy, "ec2:CreateTags", f"arn:aws:ec2:{REGION}::snapshot/*")
         tags = [*schedule.get("TagsToAdd", ()), {"Key": "dlm:managed", "Value": "true"}]
-        asked = {"VolumeId": volume, "Description": f"Created for policy: {policy['PolicyId']} schedule: daily"}
+        asked = {
+            "VolumeId": volume,
+            "Description": f"Created for policy: {policy['PolicyId']} schedule: daily",
+        }
         asked["TagSpecification.1.ResourceType"] = "snapshot"
         for index, tag in enumerate(tags, 1):
             asked |= {f"TagSpecification.1.Tag.{index}.{key}": value for key, value in tag.items()}

@@ -37,7 +37,13 @@ def in_state(deployment: Mapping[str, Any]) -> Held:
 def in_account(client: Callable[[str], Any]) -> Held:
     """Asks all services that the program uses but Route 53; `client` makes a boto3 client of a service."""
     ec2 = client("ec2")
-    found = {**_network(ec2), **_groups(ec2), **_machines(ec2), **_access(ec2, client("iam")), **_upkeep(client)}
+    found = {
+        **_network(ec2),
+        **_groups(ec2),
+        **_machines(ec2),
+        **_access(ec2, client("iam")),
+        **_upkeep(client),
+    }
     return {kind: found[kind] for kind in sorted(found) if found[kind]}
 
 

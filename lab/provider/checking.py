@@ -101,7 +101,7 @@ def _value_failures(prop: Prop, value: Any, where: str) -> Iterator[Failure]:
         yield Failure(where, f"{where} must be {words}, got {_shown(prop, value)}")
     elif isinstance(value, dict) and prop.kind == "object":
         yield from _failures(prop.fields, value, where + ".")
-    elif prop.kind == "objects":
+    elif isinstance(value, list) and prop.kind == "objects":
         for index, item in enumerate(value):
             yield from _value_failures(replace(prop, kind="object"), item, f"{where}[{index}]")
     elif prop.choices and value not in prop.choices:

@@ -88,14 +88,11 @@ def _differences(path: Path, prop: Prop, have: Any, want: Any) -> Iterator[Chang
     elif prop.kind == "object" and not is_empty(have):
         for name, inner in prop.fields.items():
             yield from _differences((*path, name), inner, have.get(name), want.get(name))
-    elif prop.kind == "objects" and not is_empty(have):
-        if not same_objects(prop, have, want):
-            yield Change(path, "UPDATE")
     elif is_empty(have) and is_empty(want):
         return
     elif is_empty(have) and not isinstance(have, bool | int):
         yield Change(path, "ADD")
-    elif not prop.same(have, want):
+    elif not (same_objects(prop, have, want) if prop.kind == "objects" else prop.same(have, want)):
         yield Change(path, "UPDATE")
 
 

@@ -158,7 +158,9 @@ def test_what_is_not_there_is_made(declare: Any, cloud: Any) -> None:
     assert {one.name for one in cloud.of("Schedule")} == {"start", "stop"}
 
 
-def test_the_lost_state_of_another_stack_is_not_confused_by_roles_of_services(declare: Any, cloud: Any) -> None:
+def test_the_lost_state_of_another_stack_is_not_confused_by_roles_of_services(
+    declare: Any, cloud: Any
+) -> None:
     declare("dev", **ALL)
     cloud.lost()
     for kind in ("aws:ec2/instance:Instance", "aws:ebs/volume:Volume", "aws:ec2/eip:Eip", "aws:ec2/vpc:Vpc"):

@@ -123,9 +123,14 @@ def test_settings_that_change_are_changed_in_place_and_those_taken_out_leave_not
         assert {one.rpartition("/")[2] for _, one in gone} == {"start"}, "all else is as it was, changed"
         (budget,) = now["aws:budgets/budget:Budget"]
         account, _, name = budget.partition(":")
-        limit = stack.client("budgets").describe_budget(AccountId=account, BudgetName=name)["Budget"]["BudgetLimit"]
+        limit = stack.client("budgets").describe_budget(AccountId=account, BudgetName=name)["Budget"][
+            "BudgetLimit"
+        ]
         assert limit["Amount"] == "90.0"
-        for key, value in (("schedule", {"stop": "21:00", "spareBusy": True}), ("snapshots", {"daily": "off"})):
+        for key, value in (
+            ("schedule", {"stop": "21:00", "spareBusy": True}),
+            ("snapshots", {"daily": "off"}),
+        ):
             stackfile.set_value(path, key, value)
         stack.workbench("up", "--yes")
         left = stack.in_state()
@@ -148,7 +153,9 @@ def test_a_lost_state_takes_back_what_aws_does_by_itself(bare_lab: Lab) -> None:
         for kind in made:
             if kind.split("/")[0] in ("aws:scheduler", "aws:dlm", "aws:budgets", "aws:iam"):
                 assert now[kind] == made[kind], kind
-        assert other.in_account()["aws:scheduler/schedule:Schedule"] == made["aws:scheduler/schedule:Schedule"]
+        assert (
+            other.in_account()["aws:scheduler/schedule:Schedule"] == made["aws:scheduler/schedule:Schedule"]
+        )
 
 
 @pytest.mark.parametrize(

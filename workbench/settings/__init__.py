@@ -83,9 +83,7 @@ class Settings(Section):
         False,
         description="make a new Route 53 zone named as `domain`, whose name servers you then delegate to",
     )
-    schedule: Schedule | None = Field(
-        None, description="when the server is started and stopped by itself"
-    )
+    schedule: Schedule | None = Field(None, description="when the server is started and stopped by itself")
     snapshots: Snapshots = Field(Snapshots(), description="daily snapshots of the data volume")
     budget: Budget | None = Field(None, description="who is told when a month costs more than it may")
     services: Services = Field(Services(), description="a section for each service")

@@ -22,10 +22,13 @@ class Snapshots(Section):
         "that follows), or off",
     )
     keep: Annotated[int, Field(ge=1, le=365)] = Field(
-        _KEEP, description="how many of the daily snapshots are kept; an older one is deleted when a new one is made"
+        _KEEP,
+        description="how many of the daily snapshots are kept; an older one is deleted when a new one is made",
     )
 
     def faults(self) -> Iterator[Fault]:
         """A number that nothing reads is a mistake: somebody believes in it."""
         if self.daily == OFF and self.keep != _KEEP:
-            yield Fault(("keep",), "is set, but daily is off, so nothing reads it; remove it, or set daily to a time")
+            yield Fault(
+                ("keep",), "is set, but daily is off, so nothing reads it; remove it, or set daily to a time"
+            )

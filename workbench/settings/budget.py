@@ -27,4 +27,7 @@ class Budget(Section):
         """As many as AWS takes, each once."""
         yield from twice(("emails",), self.emails)
         if len(self.emails) > _MOST:
-            yield Fault(("emails",), f"holds {len(self.emails)} addresses; AWS takes at most {_MOST}, or that of a list")
+            yield Fault(
+                ("emails",),
+                f"holds {len(self.emails)} addresses; AWS takes at most {_MOST}, or that of a list",
+            )

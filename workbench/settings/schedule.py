@@ -51,7 +51,9 @@ class Schedule(Section):
         """It fires, and does not stop what it has not started."""
         yield from twice(("days",), self.days)
         if self.start is None and self.stop is None:
-            yield Fault(("start",), "is missing and so is stop, so that the schedule never fires; set one of them")
+            yield Fault(
+                ("start",), "is missing and so is stop, so that the schedule never fires; set one of them"
+            )
         if self.spare_busy and self.stop is None:
             yield Fault(("spareBusy",), "is true, but there is no stop to put off; set stop, or remove it")
         if self.start is not None and self.stop is not None:
@@ -59,7 +61,9 @@ class Schedule(Section):
 
     def _disorder(self, start: int, stop: int) -> Iterator[Fault]:
         if stop % _DAY == start:
-            yield Fault(("stop",), f"is {self.stop}, when the server is started; takes another time than start")
+            yield Fault(
+                ("stop",), f"is {self.stop}, when the server is started; takes another time than start"
+            )
         elif stop < start:
             late = f"{stop // 60 + 24}:{stop % 60:02}"
             yield Fault(

@@ -42,7 +42,9 @@ def make_all(cloud: Cloud) -> None:
     iam = cloud.client("iam")
     arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}:volume/vol-1"
     trust = rights.trust("dlm.amazonaws.com", arn, arn)
-    role = iam.create_role(RoleName=f"{NAME}-backups", AssumeRolePolicyDocument=trust, Tags=listed("backups-role"))
+    role = iam.create_role(
+        RoleName=f"{NAME}-backups", AssumeRolePolicyDocument=trust, Tags=listed("backups-role")
+    )
     iam.attach_role_policy(RoleName=f"{NAME}-backups", PolicyArn=MANAGED)
     document = rights.document(rights.use_of_keys(arn))
     iam.put_role_policy(RoleName=f"{NAME}-backups", PolicyName="keys", PolicyDocument=document)
@@ -91,9 +93,9 @@ def test_all_of_it_is_found_by_its_tags_and_removed_with_what_is_in_it(cloud: Cl
     assert account.of(STACK) == []
     groups = cloud.client("scheduler").list_schedule_groups()["ScheduleGroups"]
     assert {group["Name"] for group in groups} == {"default", "workbench-other", "theirs"}
-    assert [one["BudgetName"] for one in cloud.client("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]] == [
-        "theirs"
-    ]
+    assert [
+        one["BudgetName"] for one in cloud.client("budgets").describe_budgets(AccountId=ACCOUNT)["Budgets"]
+    ] == ["theirs"]
 
 
 def test_who_may_not_ask_for_schedules_or_budgets_has_none_and_finds_the_rest(

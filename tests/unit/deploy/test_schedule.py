@@ -6,7 +6,13 @@ from deploy import files, schedule
 from tests.needs import needs
 from workbench.settings import Schedule
 
-SETTINGS = {"start": "08:00", "stop": "26:30", "days": ["fri", "sun"], "timeZone": "Europe/Madrid", "spareBusy": True}
+SETTINGS = {
+    "start": "08:00",
+    "stop": "26:30",
+    "days": ["fri", "sun"],
+    "timeZone": "Europe/Madrid",
+    "spareBusy": True,
+}
 
 
 def calendar() -> str:
@@ -18,7 +24,9 @@ def calendar() -> str:
 
 def test_a_stop_after_midnight_is_on_the_days_after() -> None:
     assert calendar() == "Mon,Sat *-*-* 02:30:00 Europe/Madrid"
-    assert f"OnCalendar={calendar()}\n" in files.render(f"schedule/{schedule.UNIT}.timer.j2", calendar=calendar())
+    assert f"OnCalendar={calendar()}\n" in files.render(
+        f"schedule/{schedule.UNIT}.timer.j2", calendar=calendar()
+    )
 
 
 @needs("systemd-analyze")

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from workbench_host.activity import Activity, Person
 
 from deploy import schedule as deployed
 from workbench.settings import Schedule
 from workbench_host import scheduled_stop
-from workbench_host.activity import Activity, Person
 from workbench_host.scheduled_stop import LOOK_SECONDS, next_start, wait
 
 EVENING = datetime(2026, 11, 27, 20, tzinfo=UTC)  # a Friday
@@ -75,7 +75,9 @@ def test_the_next_start_is_that_of_the_schedule(values: dict[str, Any], expected
 
 
 def test_a_start_is_never_the_moment_itself_and_keeps_its_time_of_day_when_the_clocks_change() -> None:
-    told = deployed.told(Schedule.model_validate({"start": "08:00", "days": ["sun"], "timeZone": "Europe/Madrid"}))
+    told = deployed.told(
+        Schedule.model_validate({"start": "08:00", "days": ["sun"], "timeZone": "Europe/Madrid"})
+    )
     first = next_start(told, datetime(2026, 3, 20, tzinfo=UTC))
     assert first is not None
     assert first.astimezone(UTC).hour == 7

@@ -30,7 +30,10 @@ def test_the_beginning_is_left_out_and_the_end_is_not() -> None:
 
 
 def test_a_time_of_day_is_that_of_the_zone_in_summer_and_winter() -> None:
-    assert times("cron(0 8 ? * * *)", "Europe/Madrid", "2026-03-28", "2026-03-30") == ["03-28 07:00", "03-29 06:00"]
+    assert times("cron(0 8 ? * * *)", "Europe/Madrid", "2026-03-28", "2026-03-30") == [
+        "03-28 07:00",
+        "03-29 06:00",
+    ]
     # a day in the zone that is another in UTC
     assert times("cron(30 0 ? * MON *)", "Asia/Tokyo", "2026-11-28", "2026-12-02") == ["11-29 15:30"]
 
@@ -45,7 +48,11 @@ def test_a_time_that_the_clocks_skip_is_skipped_and_one_that_comes_twice_comes_o
 def test_a_year_of_days_is_one_a_day() -> None:
     days = due("cron(15 3 * * ? *)", "America/New_York", at("2026-01-01"), at("2027-01-01"))
     assert len(days) == 365
-    assert {round((later - sooner).total_seconds() / 3600) for sooner, later in pairwise(days)} == {23, 24, 25}
+    assert {round((later - sooner).total_seconds() / 3600) for sooner, later in pairwise(days)} == {
+        23,
+        24,
+        25,
+    }
 
 
 @pytest.mark.parametrize(

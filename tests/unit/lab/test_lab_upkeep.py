@@ -1,4 +1,4 @@
-"""What AWS does by itself in the lab, by a clock that is moved: schedules, lifecycle policies, and their roles' rights."""
+"""What AWS does by itself in the lab, by a clock that is moved: schedules, lifecycle policies, their roles' rights."""
 
 import json
 from collections.abc import Iterator
@@ -172,7 +172,11 @@ def backed_up(cloud: Cloud, keep: int = 3, **changes: Any) -> str:
         "Schedules": [daily],
     }
     made = cloud.client("dlm").create_lifecycle_policy(
-        ExecutionRoleArn=executor, Description="daily", State="ENABLED", PolicyDetails=details, Tags={"a": "b"}
+        ExecutionRoleArn=executor,
+        Description="daily",
+        State="ENABLED",
+        PolicyDetails=details,
+        Tags={"a": "b"},
     )
     return str(made["PolicyId"])
 
@@ -187,7 +191,9 @@ def snapshots(cloud: Cloud, volume: str) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: one["StartTime"])
 
 
-def test_a_policy_makes_a_snapshot_a_day_of_what_has_its_tags_and_keeps_as_many_as_it_says(cloud: Cloud) -> None:
+def test_a_policy_makes_a_snapshot_a_day_of_what_has_its_tags_and_keeps_as_many_as_it_says(
+    cloud: Cloud,
+) -> None:
     network = Network(cloud)
     volume, other = tagged(cloud, network), network.volume()
     by_hand = cloud.ec2.create_snapshot(VolumeId=volume)["SnapshotId"]
@@ -201,12 +207,19 @@ def test_a_policy_makes_a_snapshot_a_day_of_what_has_its_tags_and_keeps_as_many_
         "12-05 03:10",
         "12-06 03:10",
     ]
-    assert {tag["Key"]: tag["Value"] for tag in found[0]["Tags"]} == {"Role": "snapshot", "dlm:managed": "true"}
-    assert by_hand in {one["SnapshotId"] for one in snapshots(cloud, volume)}, "what others made is not its affair"
+    assert {tag["Key"]: tag["Value"] for tag in found[0]["Tags"]} == {
+        "Role": "snapshot",
+        "dlm:managed": "true",
+    }
+    assert by_hand in {one["SnapshotId"] for one in snapshots(cloud, volume)}, (
+        "what others made is not its affair"
+    )
     assert snapshots(cloud, other) == []
 
 
-def test_what_somebody_deleted_is_no_trouble_and_a_policy_that_goes_leaves_its_snapshots(cloud: Cloud) -> None:
+def test_what_somebody_deleted_is_no_trouble_and_a_policy_that_goes_leaves_its_snapshots(
+    cloud: Cloud,
+) -> None:
     volume = tagged(cloud, Network(cloud))
     policy = backed_up(cloud, keep=2)
     cloud.api.upkeep.move(MONDAY + timedelta(days=2))
@@ -235,7 +248,7 @@ def test_a_policy_whose_role_may_not_is_in_error_and_says_why(cloud: Cloud) -> N
         {"RetainRule": {"Count": 0}},
         {"RetainRule": {"Count": 1001}},
         {"CreateRule": {"Interval": 5, "IntervalUnit": "HOURS", "Times": ["03:10"]}},
-        {"CreateRule": {"Interval": 24, "IntervalUnit": "HOURS", "Times": ["3:10"]}},
+        {"CreateRule": {"Interval": 24, "IntervalUnit": "HOURS", "Times": ["24:10"]}},
     ],
 )
 def test_policies_that_aws_refuses_are_refused(cloud: Cloud, changes: dict[str, Any]) -> None:
