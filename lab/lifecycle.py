@@ -6,8 +6,8 @@ Source: AWS, Amazon Data Lifecycle Manager API Reference.
 
 import re
 import secrets
-import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from lab.rules.common import Refusal
@@ -63,7 +63,7 @@ class Lifecycle:
         policy = {
             "PolicyId": policy_id,
             "PolicyArn": f"arn:aws:dlm:{REGION}:{ACCOUNT}:policy/{policy_id}",
-            "DateCreated": time.time(),
+            "DateCreated": _now(),
             "Tags": dict(body.get("Tags") or {}),
         }
         self._update(policy, body)
@@ -77,7 +77,7 @@ class Lifecycle:
         if "PolicyDetails" in body:
             _judge(body["PolicyDetails"])
             told["PolicyDetails"] = {**_DEFAULTS, **body["PolicyDetails"]}
-        policy.update(told, DateModified=time.time())
+        policy.update(told, DateModified=_now())
         policy["StatusMessage"] = policy["State"]
 
     def _summaries(self) -> list[Policy]:
@@ -115,6 +115,10 @@ def _judge(details: Mapping[str, Any]) -> None:
             raise _invalid("Times must be one time of the form HH:MM")
         if not 1 <= kept <= _MOST_KEPT:
             raise _invalid(f"Count must be between 1 and {_MOST_KEPT}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _invalid(message: str) -> Refusal:

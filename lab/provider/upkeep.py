@@ -96,7 +96,7 @@ _DAILY = {
         required=True,
         fields={"count": Prop(kind="number", read="Count", required=True)},
     ),
-    "copyTags": Prop(kind="flag", read="CopyTags", computed=True),
+    "copyTags": Prop(kind="flag", read="CopyTags", computed=True, replaces=True),
     "tagsToAdd": Prop(kind="map", read="tags(TagsToAdd)"),
 }
 _DETAILS = """PolicyDetails: {ResourceTypes: policyDetails.resourceTypes, TargetTags: pairs(policyDetails.targetTags),
@@ -153,15 +153,16 @@ def _of(known: State) -> dict[str, str]:
 
 
 def _create_budget(cloud: Cloud, known: State) -> str:
+    account = known.get("accountId") or cloud.account
     told = f"notifications[].{{Notification: {_NOTIFICATION}, Subscribers: {_SUBSCRIBERS}}}"
     cloud.ask(
         "budgets.create_budget",
-        AccountId=cloud.account,
+        AccountId=account,
         Budget=search(_BUDGET, known),
         NotificationsWithSubscribers=search(told, known) or [],
         ResourceTags=search("pairs(tags)", known),
     )
-    return f"{cloud.account}:{known['name']}"
+    return f"{account}:{known['name']}"
 
 
 def _read_budget(cloud: Cloud, known: State) -> dict[str, Any]:
@@ -202,6 +203,7 @@ _NOTIFICATIONS = {
 BUDGET = ResourceType(
     type="aws:budgets/budget:Budget",
     props={
+        "accountId": Prop(read="AccountId", computed=True, replaces=True),
         "name": Prop(read="BudgetName", computed=True, replaces=True),
         "budgetType": Prop(read="BudgetType", required=True, choices=("COST",)),
         "limitAmount": Prop(read="BudgetLimit.Amount", required=True, same=same_number),
@@ -222,7 +224,7 @@ BUDGET = ResourceType(
     named="name",
     create=_create_budget,
     read=_read_budget,
-    outputs="{arn: Arn, accountId: AccountId}",
+    outputs="{arn: Arn}",
     settings={
         "budgetType limitAmount limitUnit timeUnit costFilters": lambda cloud, known: cloud.ask(
             "budgets.update_budget", AccountId=_of(known)["AccountId"], NewBudget=search(_BUDGET, known)

@@ -26,6 +26,9 @@ FILE = Path(__file__).with_name("verdicts.json")
 # Outputs that the oracle reports along with inputs: they follow from those.
 _FOLLOW = {"tagsAll", "id"}
 
+# Blocks that may be repeated, which the oracle calls by Terraform's names and the SDK by the plural.
+_PLURAL = {"costFilter": "costFilters", "notification": "notifications"}
+
 Case = dict[str, Any]
 
 
@@ -44,11 +47,11 @@ def news(made: Made, change: dict[str, Any]) -> dict[str, Any]:
 def verdict(client: Client, made: Made, change: dict[str, Any]) -> Case:
     """A provider's verdict, in the form of verdicts.json."""
     said = client.diff(made, news(made, change))
-    # Every plan of the oracle for an instance recomputes a tag map within its root device.
-    noise = _FOLLOW | ({"rootBlockDevice"} - change.keys())
+    # Every plan of the oracle recomputes what the cloud may choose within these, once anything else changes.
+    noise = _FOLLOW | ({"rootBlockDevice", "policyDetails"} - change.keys())
     return {
         "change": change,
-        "diffs": sorted(set(said.diffs) - noise),
+        "diffs": sorted({_PLURAL.get(name, name) for name in said.diffs} - noise),
         "replaces": sorted(set(said.replaces) - _FOLLOW),
     }
 

@@ -214,7 +214,7 @@ class World:
 
     @cached_property
     def schedule_group(self) -> Made:
-        return self.client.create("ScheduleGroup", "schedule", name="workbench", tags={"a": "b"})
+        return self.client.create("ScheduleGroup", "schedule", tags={"a": "b"})
 
     @cached_property
     def schedule(self) -> Made:
@@ -246,7 +246,7 @@ class World:
         return self.client.create(
             "Budget",
             "budget",
-            name="workbench",
+            accountId="123456789012",
             budgetType="COST",
             limitAmount="50.0",
             limitUnit="USD",
