@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from workbench_host.activity import Activity, look
-from workbench_host.tools import CONFIG, run
+from workbench_host.tools import CONFIG, FailureError, run
 
 SETTINGS = (
     Path(CONFIG) / "schedule.json"
@@ -58,9 +58,13 @@ def main(arguments: Sequence[str]) -> int:
         print("scheduled-stop takes no arguments.", file=sys.stderr)
         return 2
     settings = json.loads(SETTINGS.read_text())
-    if not wait(next_start(settings, datetime.now(UTC))):
-        print("It is time for the next start: the server stays on.", flush=True)
-        return 0
-    print("Nobody computes: the server stops.", flush=True)
-    run("systemctl", "poweroff")
+    try:
+        if not wait(next_start(settings, datetime.now(UTC))):
+            print("It is time for the next start: the server stays on.", flush=True)
+            return 0
+        print("Nobody computes: the server stops.", flush=True)
+        run("systemctl", "poweroff")
+    except FailureError as error:  # the unit tries again
+        print(f"The server does not stop: {error}.", file=sys.stderr)
+        return 1
     return 0

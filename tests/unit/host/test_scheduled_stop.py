@@ -11,6 +11,7 @@ from deploy import schedule as deployed
 from workbench.settings import Schedule
 from workbench_host import scheduled_stop
 from workbench_host.scheduled_stop import LOOK_SECONDS, next_start, wait
+from workbench_host.tools import FailureError
 
 EVENING = datetime(2026, 11, 27, 20, tzinfo=UTC)  # a Friday
 
@@ -111,3 +112,15 @@ def test_it_leaves_the_host_on_where_somebody_does_until_the_next_start(
     monkeypatch.setattr(scheduled_stop, "wait", lambda _until: False)
     assert scheduled_stop.main([]) == 0
     assert ran == []
+
+
+def test_where_it_cannot_tell_who_computes_it_does_not_stop_and_says_why(
+    ran: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_until: datetime | None) -> bool:
+        raise FailureError("`loginctl` failed with status 1: no bus")
+
+    monkeypatch.setattr(scheduled_stop, "wait", fail)
+    assert scheduled_stop.main([]) == 1
+    assert ran == []
+    assert capsys.readouterr().err == "The server does not stop: `loginctl` failed with status 1: no bus.\n"
