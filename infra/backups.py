@@ -77,6 +77,7 @@ class Backups(pulumi.ComponentResource):
             assume_role_policy=args.volume_arn.apply(
                 lambda arn: rights.trust("dlm.amazonaws.com", arn, policies(arn))
             ),
+            force_detach_policies=True,  # a run that was killed may have made one that no state knows
             tags=args.owner.tags("backups-role"),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -72,6 +72,7 @@ class ServerSchedule(pulumi.ComponentResource):
             name=naming.role_name(args.owner, "schedule"),
             # the group stands for the schedules in it. Source: the same guide, "Confused deputy prevention"
             assume_role_policy=group.arn.apply(lambda arn: rights.trust("scheduler.amazonaws.com", arn, arn)),
+            force_detach_policies=True,  # a run that was killed may have made one that no state knows
             tags=args.owner.tags("schedule-role"),
             opts=child,
         )

@@ -5,12 +5,24 @@ What the columns mean is said in schema.py.
 
 from __future__ import annotations
 
+from lab.provider.cloud import Cloud
 from lab.provider.schema import TAGS, Call, Prop, ResourceType, iam_tags
-from lab.provider.values import same_policy
+from lab.provider.values import State, same_policy
 
 
 def _name_problem(name: str) -> str | None:
     return None if len(name) <= 64 else f"may have 64 characters, got {len(name)}"
+
+
+def _let_go_of_policies(cloud: Cloud, known: State) -> None:
+    """A role that has policies cannot be deleted; those that a resource made are gone by now."""
+    if not known.get("forceDetachPolicies"):
+        return
+    role = known["id"]
+    for name in cloud.ask("iam.list_role_policies", RoleName=role)["PolicyNames"]:
+        cloud.ask("iam.delete_role_policy", RoleName=role, PolicyName=name)
+    for one in cloud.ask("iam.list_attached_role_policies", RoleName=role)["AttachedPolicies"]:
+        cloud.ask("iam.detach_role_policy", RoleName=role, PolicyArn=one["PolicyArn"])
 
 
 ROLE = ResourceType(
@@ -23,6 +35,7 @@ ROLE = ResourceType(
             required=True,
             same=same_policy,
         ),
+        "forceDetachPolicies": Prop(kind="flag"),
         "tags": TAGS,
     },
     named="name",
@@ -33,7 +46,7 @@ ROLE = ResourceType(
         "assumeRolePolicy": "iam.update_assume_role_policy {RoleName: id, PolicyDocument: assumeRolePolicy}"
     },
     tags=iam_tags("role", "RoleName"),
-    delete="iam.delete_role {RoleName: id}",
+    delete=(_let_go_of_policies, "iam.delete_role {RoleName: id}"),
 )
 
 # It has room for one role.

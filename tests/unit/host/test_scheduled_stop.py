@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from workbench_host.activity import Activity, Person
 
 from deploy import schedule as deployed
 from workbench.settings import Schedule
 from workbench_host import scheduled_stop
+from workbench_host.activity import Activity, Person
 from workbench_host.scheduled_stop import LOOK_SECONDS, next_start, wait
 from workbench_host.tools import FailureError
 
