@@ -27,6 +27,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "r-versions": "r_versions",
     "rsession": "rsession",
     "rstudio-ports": "rstudio_ports",
+    "scheduled-stop": "scheduled_stop",
     "session-scope": "session_scope",
     "sign-in": "sign_in",
     "trust-folder": "trust_folder",
