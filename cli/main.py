@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import common, doctor, local, loudness, server, stack, users
+from cli import common, doctor, ending, local, loudness, restore, server, snapshots, stack, users
 from cli.loudness import QuietOption, VerboseOption
 from workbench.errors import WorkbenchError
 
@@ -22,6 +22,11 @@ for command in (
     stack.up,
     stack.preview,
     stack.destroy,
+    snapshots.snapshot,
+    snapshots.snapshots,
+    snapshots.delete_snapshot,
+    restore.restore,
+    ending.delete_data,
     doctor.doctor,
     server.status,
     server.ssh,
@@ -31,7 +36,7 @@ for command in (
     local.check,
     local.password,
 ):
-    app.command(name=command.__name__.rstrip("_"))(loudness.loud(command))
+    app.command(name=command.__name__.rstrip("_").replace("_", "-"))(loudness.loud(command))
 
 
 def _tell_version(wanted: bool) -> None:

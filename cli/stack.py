@@ -3,12 +3,12 @@
 import os
 import time
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from cli import common, engine, importing, loudness, repair
-from cli.cloud import data_volume
+from cli import common, ending, engine, importing, loudness, repair, swapping
 from cli.common import JsonOption, StackOption, YesOption, console
 from cli.progress import verb_of
 from cli.server import show_status, wake
@@ -20,6 +20,20 @@ from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE
 from workbench.outputs import Outputs
 
 _RENT = "Make it so"  # all of `pulumi up`; the configuration of the host is told apart where there was one
+
+
+class DataKept(StrEnum):
+    """What a destroy leaves of the data."""
+
+    KEEP = "keep"
+    SNAPSHOT = "snapshot"
+
+
+_FATE = {
+    DataKept.KEEP: "This ends the server of stack {name}. The data volume stays; the address does not.",
+    DataKept.SNAPSHOT: "This ends the server of stack {name}. The data volume becomes a last snapshot, and is deleted "
+    "once that is complete; `workbench restore NAME` makes a volume of it again. The address does not stay.",
+}
 SizeOption = Annotated[
     str | None, typer.Option("--size", help="instance type; is written into the stack file")
 ]
@@ -46,7 +60,8 @@ def up(
         os.environ[ADOPT_VARIABLE] = adopt
     before = _resized(name, size)
     try:
-        facts = make(name, yes, {})
+        with swapping.alone(name):
+            facts = make(name, yes, {})
     except (WorkbenchError, KeyboardInterrupt, typer.Abort) as error:
         # The new size stands once pulumi begins to carry it out; until then nothing is to have changed.
         if before and not (isinstance(error, engine.RunFailedError) and error.began):
@@ -61,6 +76,8 @@ def make(name: str, yes: bool, times: dict[str, float]) -> Outputs:
         common.require_stack_file(name)
     importing.begin()  # beside the first questions
     state = repair.repaired(name)
+    if swapping.settle(name, state.exported):
+        state = repair.Repaired(repair.export(name), state.creating)
     known = stacks.outputs_in(state.exported)
     if not yes:
         common.asking()
@@ -111,39 +128,32 @@ def preview(stack: StackOption = None, as_json: JsonOption = False) -> None:
     engine.run(name, "preview", "--json" if as_json else "--diff", shown=True)
 
 
-def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
-    """Give the server back and stop paying for it; the data volume stays, and `up` takes it back."""
+def destroy(
+    stack: StackOption = None,
+    data: Annotated[
+        DataKept,
+        typer.Option("--data", help="what becomes of the data volume: it stays, or a last snapshot does"),
+    ] = DataKept.KEEP,
+    yes: YesOption = False,
+) -> None:
+    """Give the server back and stop paying for it; the data volume stays, or a snapshot of it."""
     name = common.enter(stack)
     if not yes:
         common.asking()
-        console.print(f"This ends the server of stack {name}. The data volume stays; the address does not.")
+        console.print(_FATE[data].format(name=name))
         typer.confirm("Do this?", abort=True)
-    state = repair.repaired(name)
-    if state.creating:
-        repair.take_into_state(name, state)
-    with common.stage("Destroy all but the data volume"):
-        engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
-    repair.done(name)
-    _tell_what_stays(name, repair.export(name))
-
-
-def _tell_what_stays(name: str, exported: repair.Exported) -> None:
-    resources = stacks.resources_in(exported)
-    ids = [resource["id"] for resource in resources if resource["type"] == "aws:ebs/volume:Volume"]
-    if not ids:
-        console.print("The stack's state knows no data volume.")
-        if left := repair.left_over(name, exported):  # its state was lost, perhaps
-            repair.tell_left_over(left)
-        return
-    volume = data_volume(name, ids[0])
-    if volume is None:
-        console.print(f"The data volume {ids[0]} of this stack is gone: somebody deleted it.")
-        return
-    console.print(
-        f"Kept: the data volume {volume.id} ({volume.size_gib} GiB, about {volume.usd_per_month:.2f} USD a month), "
-        "with homes, users, host keys and certificates, and a Route 53 zone where the stack made one. "
-        f"`workbench up --stack {name}` takes it back, at any size; the public address will be another."
-    )
+    with swapping.alone(name):
+        state = repair.repaired(name)
+        if swapping.settle(name, state.exported):
+            state = repair.Repaired(repair.export(name), state.creating)
+        if state.creating:
+            repair.take_into_state(name, state)
+        with common.stage("Destroy all but the data volume"):
+            engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
+        repair.done(name)
+        if data is DataKept.SNAPSHOT:
+            ending.to_snapshot(name, repair.export(name))
+        ending.tell_what_stays(name, repair.export(name))
 
 
 def _resized(name: str, size: str | None) -> str | None:

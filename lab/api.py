@@ -15,9 +15,10 @@ from xml.sax.saxutils import escape
 from werkzeug.test import run_wsgi_app
 from werkzeug.wrappers import Response
 
-from lab import calls, rules
-from lab.amendments import AMENDMENTS, complete, forget_deleted_records
+from lab import calls, rules, snapshots
+from lab.amendments import AMENDMENTS, complete, date_modification, forget_deleted_records
 from lab.calls import Call
+from lab.faults import Faults
 from lab.memory import REGION, Memory
 from lab.records import Plan
 from lab.rules import Facts, Refusal
@@ -38,10 +39,11 @@ log = logging.getLogger(__name__)
 class Api:
     """A WSGI application in front of moto's; one call at a time, so that each sees and leaves a whole world."""
 
-    def __init__(self, moto: Any, memory: Memory, world: World) -> None:
+    def __init__(self, moto: Any, memory: Memory, world: World, faults: Faults) -> None:
         self._moto = moto
         self._memory = memory
         self._world = world
+        self._faults = faults
         self._lock = threading.RLock()
         self._crashes: dict[str, list[float]] = {}
         machine = ARCHITECTURES.get(platform.machine(), platform.machine())
@@ -59,8 +61,10 @@ class Api:
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response:
         self._belongs_here(call)
-        facts = Facts(call, self._memory.ec2, self._world.mounted, self._architectures)
-        rules.check(facts)
+        now = self._faults.now()
+        if snapshots.settle(self._memory.ec2, now):
+            self._memory.save()
+        rules.check(Facts(call, self._memory.ec2, self._world.mounted, self._architectures, now))
         if not call.changes:
             response = self._pass_on(environ)
             return self._with_console(call, response) if call.action == "GetConsoleOutput" else response
@@ -74,7 +78,7 @@ class Api:
         self._keep(call, before)
         self._act(call, before)
         log.info("%s %s: done", call.service, call.action)
-        return response
+        return snapshots.told(call, response)
 
     def _belongs_here(self, call: Call) -> None:
         if call.service not in SERVICES:
@@ -101,6 +105,10 @@ class Api:
         """Finish moto's part and write it down, before anything is done about it."""
         if call.service == "ec2" and call.action in AMENDMENTS:
             AMENDMENTS[call.action](self._memory.ec2, call)
+        if call.action in snapshots.MAKES:
+            snapshots.begin(self._memory.ec2, self._faults)
+        if call.action == "ModifyVolume":
+            date_modification(self._memory.ec2, call, self._faults.now())
         if call.service == "route53":
             forget_deleted_records(self._memory.route53)
         self._memory.note_deletions(before)

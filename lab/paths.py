@@ -73,6 +73,11 @@ class Layout:
         return self.root / "memory.pickle"
 
     @property
+    def faults(self) -> Path:
+        """JSON: what tests want to go wrong (lab/faults.py)."""
+        return self.root / "faults.json"
+
+    @property
     def runtime(self) -> Path:
         """JSON: which container runtime and flags were found to work."""
         return self.root / "runtime.json"

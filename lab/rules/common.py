@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lab.calls import Call
@@ -30,6 +31,8 @@ class Facts:
     """Whether the instance (first) has the volume (second) mounted."""
     architectures: frozenset[str]
     """EC2's names of the architectures that this machine can boot."""
+    now: datetime
+    """The lab's time, UTC without a zone."""
 
     def instance(self, instance_id: str) -> Any | None:
         """The instance, or None: moto has the right error for unknown ids."""
