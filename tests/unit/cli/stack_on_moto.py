@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from moto.backends import get_backend as backend
 
 from cli import cloud, common, locks, stack, statefile, swapping
 from cli.disks import Disks
@@ -141,6 +142,7 @@ def world(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
     patch.setattr(common, "enter", lambda stack: STACK)
     patch.setattr(common, "require_stack_file", lambda stack: None)
     with mock_aws():
+        backend("ec2")["123456789012"][REGION].snapshots.clear()  # of thousands of public images
         made = World(boto3.client("ec2", region_name=REGION), folder)
         patch.setattr(statefile, "exported", lambda stack: made.exported())
         patch.setattr(stacks, "outputs_in", lambda exported: None)
