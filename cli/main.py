@@ -8,7 +8,19 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import common, doctor, ending, local, loudness, restore, server, snapshots, stack, users
+from cli import (
+    common,
+    doctor,
+    ending,
+    local,
+    loudness,
+    notice,
+    restore,
+    server,
+    snapshots,
+    stack,
+    users,
+)
 from cli.loudness import QuietOption, VerboseOption
 from workbench.errors import WorkbenchError
 
@@ -32,6 +44,7 @@ for command in (
     server.ssh,
     server.open_,
     server.deploy,
+    notice.notice,
     users.users,
     local.check,
     local.password,

@@ -41,7 +41,7 @@ RELOAD_UNIT = "caddy-reload.service"
 AUTHORITY_UNIT = "workbench-authority.service"  # by a timer
 LANDING = "index.html"
 TROUBLE = ("404.html", "refused.html", "server.html", "unavailable.html")  # pages in the place of others
-PARTS = ("site.css", "landing.js", "icon.svg")
+PARTS = ("site.css", "landing.js", "notice.css", "notice.js", "icon.svg")
 PAGES = (LANDING, *TROUBLE, *PARTS)
 
 

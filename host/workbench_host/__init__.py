@@ -8,6 +8,7 @@ Each deploy asks them all: what only a run with work to do needs is imported the
 
 PROGRAMS = {  # the command's name -> the module whose `main` it calls with its arguments
     "accounts": "accounts.program",
+    "activity": "activity",
     "apps": "apps.dispatcher",
     "ask": "ask",
     "authority": "authority",
@@ -20,6 +21,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "hostkeys": "hostkeys",
     "leftovers": "leftovers",
     "logins": "logins",
+    "notice": "notice",
     "packages": "packages",
     "people": "accounts.people",
     "python-versions": "python_versions",
