@@ -58,9 +58,9 @@ def clear(disks: Disks) -> None:
     for left in disks.volumes(volumes.COPY):
         if left.by != socket.gethostname():
             raise WorkbenchError(
-                f"The throw-away volume {left.id} is there, of a run on {left.by or 'another machine'}, which may be at "
-                f"work; wait for it to end. If you know that it is dead: `aws ec2 detach-volume --volume-id {left.id}`, "
-                f"then `aws ec2 delete-volume --volume-id {left.id}`."
+                f"The throw-away volume {left.id} is there, of a run on {left.by or 'another machine'}, which may be "
+                "at work; wait for it to end. If you know that it is dead: "
+                f"`aws ec2 detach-volume --volume-id {left.id}`, then `aws ec2 delete-volume --volume-id {left.id}`."
             )
         console.print(f"The throw-away volume {left.id} of a run that died is removed.")
         _remove(disks, left.id)

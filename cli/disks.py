@@ -180,7 +180,7 @@ class Disks:
         return found[0] if found else None
 
     def snapshots(self) -> list[Snapshot]:
-        """Those of the data volume, the oldest first; AWS can be told to give those that it makes the volume's own tags."""
+        """Those of the data volume, the oldest first; those that AWS makes can have the volume's own tags."""
         with asking("Looking for the stack's snapshots"):
             pages = self.ec2.get_paginator("describe_snapshots").paginate(
                 Filters=self._filters(), OwnerIds=["self"]
@@ -250,9 +250,10 @@ class Disks:
 
     def wait(self, volume_id: str, state: str) -> Disk:
         """Waits until a volume is in the state. Raises WorkbenchError where it does not come to that."""
-        return self._until(
+        found: Disk = self._until(
             lambda: self.volume(volume_id), lambda one: one.state, state, f"the volume {volume_id}"
         )
+        return found
 
     def attach(self, volume_id: str, server: str, device: str) -> None:
         with asking(f"Attaching the volume {volume_id}"):

@@ -86,8 +86,8 @@ def tell_what_stays(name: str, exported: Exported) -> None:
     data, costs = disks.data(), what_costs(name, disks)
     if data is not None:
         console.print(
-            f"Kept: the data volume {data.id} ({data.gib} GiB, about {data.usd_per_month:.2f} USD a month), with homes, "
-            "users, host keys and certificates, and a Route 53 zone where the stack made one. "
+            f"Kept: the data volume {data.id} ({data.gib} GiB, about {data.usd_per_month:.2f} USD a month), with "
+            "homes, users, host keys and certificates, and a Route 53 zone where the stack made one. "
             f"`workbench up --stack {name}` takes it back, at any size; the public address will be another."
         )
     elif last := [one for one in disks.snapshots() if one.usable]:

@@ -14,6 +14,7 @@ from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 from workbench.settings import Settings
+from workbench_host.activity import Person
 from workbench_host.volume.content import LABEL
 
 
@@ -40,8 +41,8 @@ def restore(
 ) -> None:
     """Put the data volume back to what a snapshot has; the one that was there until now is kept.
 
-    With --home nothing is put back: the home as it was is laid into the living one, as restored-DATE. With --drill nothing
-    is changed at all: the snapshot is mounted, checked and counted, and goes again.
+    With --home nothing is put back: the home as it was is laid into the living one, as restored-DATE. With --drill
+    nothing is changed at all: the snapshot is mounted, checked and counted, and goes again.
     """
     if path is not None and home is None:
         raise WorkbenchError(f"{path} goes with --home USER: a path is looked for in one home.")
@@ -102,8 +103,8 @@ def _restore(
     if computing and not force:
         raise WorkbenchError(
             f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a restore "
-            "ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench notice`), "
-            "or say --force. Nothing was changed."
+            "ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench "
+            "notice`), or say --force. Nothing was changed."
         )
     if not yes:
         common.asking()
@@ -139,7 +140,7 @@ def _judge(settings: Settings, snapshot: Snapshot, server: Server | None) -> Non
         )
 
 
-def _at_work(facts: Outputs | None, server: Server | None) -> list[activity.Person]:
+def _at_work(facts: Outputs | None, server: Server | None) -> list[Person]:
     """Who is logged in or computes; nobody where no server runs, and none that is known where it does not answer."""
     if facts is None or server is None or server.state != "running":
         return []
@@ -198,9 +199,9 @@ def _bring(facts: Outputs | None, disks: Disks, snapshot: Snapshot, user: str, p
         raise WorkbenchError(
             f"PATH is {path!r}; it is looked for below /home/{user}, and may not lead out of that."
         )
-    with copies.attached(facts, disks, server, snapshot) as copy:
-        with common.stage(f"Copy {inner or 'the home'} of {user}"):
-            where = copies.bring(facts, copy, join([user, wanted, *([inner] if inner else [])]))
+    title = f"Copy {inner or 'the home'} of {user}"
+    with copies.attached(facts, disks, server, snapshot) as copy, common.stage(title):
+        where = copies.bring(facts, copy, join([user, wanted, *([inner] if inner else [])]))
     console.print(f"{user} finds it in {where}", markup=False)
 
 

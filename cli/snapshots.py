@@ -1,4 +1,4 @@
-"""`workbench snapshot`, `snapshots` and `delete-snapshot`: copies of the data volume in AWS, made and listed by hand."""
+"""`workbench snapshot`, `snapshots`, `delete-snapshot`: copies of the data volume in AWS, made and listed by hand."""
 
 import json
 import re

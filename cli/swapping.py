@@ -61,7 +61,7 @@ def refuse_unfinished(disks: Disks) -> None:
     if one := incoming(disks):
         raise WorkbenchError(
             f"A restore of stack {disks.stack} has begun and not ended ({one.id}, of {one.snapshot}): "
-            f"`workbench restore {one.snapshot}` goes on with it, `workbench up` goes back where that is possible still."
+            f"`workbench restore {one.snapshot}` goes on with it, `workbench up` goes back where it still can."
         )
 
 
@@ -78,8 +78,8 @@ def settle(stack: str, exported: Mapping[str, Any]) -> bool:
         return forget_old(stack, disks, exported)
     if one.by != socket.gethostname():
         raise WorkbenchError(
-            f"A restore of {one.snapshot} has begun on {one.by or 'another machine'} and not ended; wait for it. If you "
-            f"know that it is dead, `workbench restore {one.snapshot}` goes on with it."
+            f"A restore of {one.snapshot} has begun on {one.by or 'another machine'} and not ended; wait for it. If "
+            f"you know that it is dead, `workbench restore {one.snapshot}` goes on with it."
         )
     if one.server or disks.data() is None:
         console.print(f"A restore that died is ended: {one.id} becomes the data volume.")
@@ -99,7 +99,7 @@ def _known(exported: Mapping[str, Any]) -> bool:
 
 
 def go_back(disks: Disks, one: Disk) -> None:
-    """As if the restore had never begun. The incoming volume was never anybody's: its snapshot has all that is on it."""
+    """As if the restore had never begun. The incoming volume was never anybody's: its snapshot has all of it."""
     if one.snapshot not in [snapshot.id for snapshot in disks.snapshots()]:
         raise WorkbenchError(
             f"The restore of {one.snapshot} into {one.id} did not end, and that snapshot is gone; "

@@ -64,16 +64,16 @@ def _judge_restored(owner: Owner, state: State, volume: str | None) -> None:
     known = dict(state.values("arn")).get("aws:ebs/volume:Volume", "").rpartition("/")[2]
     if begun or (volume and known and known != volume):
         raise pulumi.RunError(
-            f"A restore of stack {owner.stack} has begun and not ended ({(list(begun) or [volume])[0]} is to be its data "
-            "volume): `workbench restore` with the same snapshot goes on, `workbench up` goes on or back."
+            f"A restore of stack {owner.stack} has begun and not ended ({begun[0] if begun else volume} is to be its "
+            "data volume): `workbench restore` with the same snapshot goes on, `workbench up` goes on or back."
         )
     if volume or known:
         return
     if kept := lookups.snapshots(owner.found_by_id()):
         raise pulumi.RunError(
-            f"Stack {owner.stack} has no data volume, but {len(kept)} snapshot{'s' if len(kept) > 1 else ''} of one, the "
-            f"newest {kept[0]}: `workbench restore {kept[0]}` makes the data volume of it again. To begin with an empty "
-            "one, delete them first: `workbench delete-data`."
+            f"Stack {owner.stack} has no data volume, but {len(kept)} snapshot{'s' if len(kept) > 1 else ''} of one, "
+            f"the newest {kept[0]}: `workbench restore {kept[0]}` makes the data volume of it again. To begin with an "
+            "empty one, delete them first: `workbench delete-data`."
         )
 
 

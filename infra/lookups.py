@@ -57,9 +57,12 @@ def snapshots(tags: dict[str, str]) -> Sequence[str]:
 
     AWS can be told to give those that it makes the volume's own tags.
     """
-    filters = [{"name": f"tag:{key}", "values": [value]} for key, value in tags.items()]
-    filters.append({"name": "tag:Role", "values": [volumes.SNAPSHOT, volumes.DATA]})
-    filters.append({"name": "status", "values": ["completed"]})
+    wanted = {
+        **{f"tag:{key}": [value] for key, value in tags.items()},
+        "tag:Role": [volumes.SNAPSHOT, volumes.DATA],
+        "status": ["completed"],
+    }
+    filters = [aws.ebs.GetSnapshotIdsFilterArgs(name=name, values=values) for name, values in wanted.items()]
     return aws.ebs.get_snapshot_ids(owners=["self"], filters=filters).ids
 
 

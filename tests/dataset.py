@@ -1,8 +1,8 @@
 """Files of all kinds that a copy can lose something of, and what each is: made and told by the host itself, as root.
 
 3,000 files by default: names that a shell, a line or UTF-8 would break at, owners, hard and symbolic links (one to
-nowhere, one in a circle), modes with setgid and sticky bits, ACLs, extended attributes, times, sparse files, sockets and
-pipes, empty folders, deep folders.
+nowhere, one in a circle), modes with setgid and sticky bits, ACLs, extended attributes, times, sparse files, a pipe,
+empty folders, deep folders.
 """
 
 from shlex import quote

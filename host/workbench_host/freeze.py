@@ -1,8 +1,8 @@
 """freeze SECONDS: the data volume's filesystem stands still while a snapshot of it is taken, for so long at most.
 
 Says `{"frozen": true}` once it does, and goes on when something, or the end, comes on standard input, or when the time
-is up; then `{"seconds": 0.4, "asked": true}`, where `asked` is false if the time was up. Where no data volume is mounted
-there is nothing to freeze: `{"frozen": false}`.
+is up; then `{"seconds": 0.4, "asked": true}`, where `asked` is false if the time was up. Where no data volume is
+mounted there is nothing to freeze: `{"frozen": false}`.
 
 Whatever happens, it goes on. The freezing process is a unit of systemd's of its own, which no end of a session takes
 along, and which systemd, that never writes to the data volume, thaws after (ExecStopPost) however it ended: killed, or

@@ -72,13 +72,13 @@ def _no_snapshot(snapshot_id: str) -> Refusal:
 def was_not_modified_lately(facts: Facts) -> None:
     """Six hours between two changes, of whichever kind: AWS, "Modify a volume using Elastic Volumes operations"."""
     volume = facts.ec2.volumes.get(facts.call.get("VolumeId"))
-    if volume is not None and volume.modifications:
-        if facts.now - volume.modifications[-1].start_time < MODIFICATIONS_APART:
-            raise Refusal(
-                "VolumeModificationRateExceeded",
-                "You've reached the maximum modification rate per volume limit. Wait at least 6 hours between "
-                "modifications per EBS volume.",
-            )
+    made = [one.start_time for one in volume.modifications] if volume is not None else []
+    if made and facts.now - made[-1] < MODIFICATIONS_APART:
+        raise Refusal(
+            "VolumeModificationRateExceeded",
+            "You've reached the maximum modification rate per volume limit. Wait at least 6 hours between "
+            "modifications per EBS volume.",
+        )
 
 
 def does_not_shrink(facts: Facts) -> None:

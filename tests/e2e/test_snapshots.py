@@ -1,4 +1,4 @@
-"""Snapshots of a workbench on which people work: made, restored, looked into, and a stack that lives on as one alone."""
+"""Snapshots of a workbench on which people work: made, restored, looked into, and all that is left of a stack."""
 
 import json
 import re

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +206,7 @@ def moved(copied: str, home: str, name: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    verbs = {"take": take, "look": look, "bring": bring}
+    verbs: dict[str, Callable[..., dict[str, Any]]] = {"take": take, "look": look, "bring": bring}
     try:
         print(json.dumps(verbs[arguments[0]](*arguments[1:])), flush=True)
     except (FailureError, OSError) as failure:
