@@ -266,7 +266,10 @@ KINDS = (
     ),
     Kind(
         "aws:ebs/volume:Volume", _volumes,
-        lambda item, stack_id: leftovers.volume(item["VolumeId"], stack_id, item["Size"]), None,
+        lambda item, stack_id: leftovers.volume(
+            item["VolumeId"], stack_id, item["Size"], _tags(item).get("Role", "")
+        ),
+        None,
     ),
     Kind(
         "aws:ec2/securityGroup:SecurityGroup", _listed("describe_security_groups", "SecurityGroups"),

@@ -19,6 +19,7 @@ from cli.common import JsonOption, StackOption, YesOption, console
 from cli.findings import Finding
 from cli.progress import interrupted
 from workbench import stack as stacks
+from workbench import volumes
 from workbench.errors import WorkbenchError
 from workbench.host import program_path
 from workbench.outputs import Outputs
@@ -39,7 +40,7 @@ class Stack:
 
     @property
     def is_well(self) -> bool:
-        return not (self.held or self.unfinished or self.left)
+        return not (self.held or self.unfinished or any(one.role != volumes.KEPT for one in self.left))
 
 
 def doctor(

@@ -20,17 +20,21 @@ _DISKS = {ROOT: "root disk", DATA: "data volume"}
 
 @dataclass(frozen=True)
 class Holding:
-    """One thing that is paid for: what it is to the stack, its id in AWS, and its price."""
+    """One thing that is paid for: what it is to the stack, its id in AWS, its price, and of a volume its GiB."""
 
     role: str
     id: str
     part: Part
+    gib: int = 0
 
 
-def of(stack: str, exported: Mapping[str, Any]) -> list[Holding]:
-    """All of it; nothing where the state knows of no stack. Raises WorkbenchError where AWS does not say."""
+def of(stack: str, exported: Mapping[str, Any], stack_id: str | None = None) -> list[Holding]:
+    """All of it; nothing where neither the state nor the caller knows the stack's id.
+
+    Raises WorkbenchError where AWS does not say.
+    """
     resources = stacks.resources_in(exported)
-    stack_id = stack_id_of(resources)
+    stack_id = stack_id or stack_id_of(resources)
     if stack_id is None:
         return []
     try:
@@ -63,7 +67,8 @@ def _disks(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
             tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}
             role = tags.get("Role", "")
             name = _DISKS.get(role, f"volume {one['VolumeId']}")
-            yield Holding(role, one["VolumeId"], prices.disk(name, one["Size"], one["VolumeType"]))
+            part = prices.disk(name, one["Size"], one["VolumeType"])
+            yield Holding(role, one["VolumeId"], part, one["Size"])
 
 
 def _addresses(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
@@ -93,10 +98,11 @@ def stopped(found: Iterable[Holding]) -> list[Part]:
     return [prices.server(_type(one), "stopped") if one.role == SERVER else one.part for one in found]
 
 
-def destroyed(found: Iterable[Holding], keeps_address: bool) -> list[Part]:
-    """What it costs once the server is gone."""
+def destroyed(found: Iterable[Holding], keeps_address: bool, to_snapshot: bool = False) -> list[Part]:
+    """What it costs once the server is gone, and with `to_snapshot` the data volume is a last snapshot."""
     gone = {SERVER, ROOT} if keeps_address else {SERVER, ROOT, ADDRESS}
-    return [one.part for one in found if one.role not in gone]
+    left = [one for one in found if one.role not in gone]
+    return [prices.snapshots(1, one.gib) if to_snapshot and one.role == DATA else one.part for one in left]
 
 
 def type_of_server(found: Iterable[Holding]) -> str | None:

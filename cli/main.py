@@ -8,7 +8,22 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import common, cost, doctor, local, loudness, notice, power, server, stack, users
+from cli import (
+    common,
+    cost,
+    destroy,
+    doctor,
+    ending,
+    local,
+    loudness,
+    notice,
+    power,
+    restore,
+    server,
+    snapshots,
+    stack,
+    users,
+)
 from cli.loudness import QuietOption, VerboseOption
 from workbench.errors import WorkbenchError
 
@@ -24,8 +39,13 @@ for command in (
     stack.resize,
     power.stop,
     power.start,
-    stack.destroy,
+    destroy.destroy,
     cost.cost,
+    snapshots.snapshot,
+    snapshots.snapshots,
+    snapshots.delete_snapshot,
+    restore.restore,
+    ending.delete_data,
     doctor.doctor,
     server.status,
     server.ssh,
@@ -36,7 +56,7 @@ for command in (
     local.check,
     local.password,
 ):
-    app.command(name=command.__name__.rstrip("_"))(loudness.loud(command))
+    app.command(name=command.__name__.rstrip("_").replace("_", "-"))(loudness.loud(command))
 
 
 def _tell_version(wanted: bool) -> None:

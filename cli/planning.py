@@ -46,8 +46,8 @@ def of_steps(name: str, exported: Exported, progress: Progress) -> Plan:
     )
 
 
-def of_destroy(name: str, exported: Exported, keeps_address: bool) -> Plan:
-    """The plan of giving everything back but the data."""
+def of_destroy(name: str, exported: Exported, keeps_address: bool, to_snapshot: bool = False) -> Plan:
+    """The plan of giving everything back but the data, of which `to_snapshot` leaves a last snapshot alone."""
     known, found = stacks.outputs_in(exported), holdings.of(name, exported)
     server = cloud.instance(known) if known else None
     happens = []
@@ -58,7 +58,15 @@ def of_destroy(name: str, exported: Exported, keeps_address: bool) -> Plan:
         happens.append(f"The address {address} is given back; with the next server comes another.")
     happens += _names(exported)
     happens.append("Network, firewall, key and role are removed, as far as they are there.")
-    kept = [f"{one.part.name} {one.id}" for one in found if one.role in {holdings.DATA, holdings.SNAPSHOTS}]
+    volumes = [one for one in found if one.role == holdings.DATA]
+    for volume in volumes if to_snapshot else []:
+        happens.append(
+            f"The data volume {volume.id} becomes a last snapshot, and is deleted once that is complete; `workbench "
+            "restore` makes a volume of it again."
+        )
+    kept = [f"{one.part.name} {one.id}" for one in volumes if not to_snapshot]
+    kept += [f"{one.part.name} {one.id}" for one in found if one.role == holdings.SNAPSHOTS]
+    kept += ["a last snapshot of the data"] if to_snapshot and volumes else []
     kept += [f"the address {address}" for address in addresses if keeps_address]
     kept += [f"the zone {one.part.detail}" for one in found if one.role == holdings.ZONE]
     return Plan(
@@ -67,7 +75,7 @@ def of_destroy(name: str, exported: Exported, keeps_address: bool) -> Plan:
         down="until `workbench up`, which takes some minutes" if server else "",
         kept=", ".join(kept),
         before=holdings.parts(found),
-        after=holdings.destroyed(found, keeps_address),
+        after=holdings.destroyed(found, keeps_address, to_snapshot),
     )
 
 

@@ -148,6 +148,7 @@ def tell_left_over(found: Sequence[account.Found]) -> None:
     console.print(
         "In AWS, and not in the stack's state (by the id that each carries):\n"
         f"{leftovers.listing([one.what for one in found])}\n"
-        "`workbench doctor --remove ID` removes what you name; data volumes and zones are never removed.",
+        "`workbench doctor --remove ID` removes what you name; data volumes and zones are never removed, and what a "
+        "restore has kept by `workbench delete-snapshot ID` alone.",
         markup=False,
     )

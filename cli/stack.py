@@ -1,4 +1,4 @@
-"""Commands that make and unmake: `up`, `resize`, `preview`, `destroy`. They drive `pulumi`."""
+"""Commands that make: `up`, `resize`, `preview`. They drive `pulumi`."""
 
 import os
 import time
@@ -14,23 +14,22 @@ from cli import (
     common,
     engine,
     grace,
-    holdings,
     importing,
     loudness,
     plan,
     planning,
     repair,
+    swapping,
     words,
 )
-from cli.cloud import data_volume
 from cli.common import JsonOption, StackOption, YesOption, console
 from cli.grace import GraceOption
 from cli.progress import verb_of
 from cli.resize import SizeArgument, Written, judge, put_back
 from cli.server import show_status, wake
 from connector import configure
-from workbench import prices, stackfile
 from workbench import stack as stacks
+from workbench import stackfile
 from workbench.errors import WorkbenchError
 from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE
 from workbench.outputs import Outputs
@@ -60,7 +59,9 @@ def up(
     name = common.enter(stack)
     if adopt:
         os.environ[ADOPT_VARIABLE] = adopt
-    show_status(name, _to_size(name, size, yes) if size else make(name, yes, {}))
+    with swapping.alone(name):
+        facts = _to_size(name, size, yes) if size else make(name, yes, {})
+    show_status(name, facts)
 
 
 def resize(
@@ -82,7 +83,9 @@ def resize(
     ):  # somebody has changed it elsewhere, which the engine has to know
         engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
     # a server that is stopped has nobody to tell
-    show_status(name, _to_size(name, size, yes, minutes if server.state == "running" else 0))
+    with swapping.alone(name):
+        facts = _to_size(name, size, yes, minutes if server.state == "running" else 0)
+    show_status(name, facts)
 
 
 def _to_size(name: str, size: str, yes: bool, minutes: int = 0) -> Outputs:
@@ -109,7 +112,7 @@ def make(
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
     importing.begin()  # beside the first questions
-    state = repair.repaired(name)
+    state = swapping.settled(name, repair.repaired(name))
     known = _with_server(state.exported)
     size = stackfile.size_of(name)
     resizing = known is not None and known.instance_type != size
@@ -194,48 +197,3 @@ def preview(
         return
     common.asking()  # it is what was asked for
     plan.show(planning.previewed(name, repair.export(name)))
-
-
-def destroy(stack: StackOption = None, yes: YesOption = False) -> None:
-    """Give the server back and stop paying for it; the data volume stays, and `up` takes it back.
-
-    With keepAddress the address stays as well.
-    """
-    name = common.enter(stack)
-    exported = repair.export(name)
-    keeps = address.is_kept(name, exported)
-    plan.confirm(planning.of_destroy(name, exported, keeps), yes)
-    state = repair.repaired(name)
-    if state.creating:
-        repair.take_into_state(name, state)
-    address.keep(name, repair.export(name), keeps)
-    with common.stage("Destroy all but what is kept"):
-        engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
-    repair.done(name)
-    _tell_what_stays(name, repair.export(name))
-
-
-def _tell_what_stays(name: str, exported: repair.Exported) -> None:
-    resources = stacks.resources_in(exported)
-    ids = [resource["id"] for resource in resources if resource["type"] == "aws:ebs/volume:Volume"]
-    if not ids:
-        console.print("The stack's state knows no data volume.")
-        if left := repair.left_over(name, exported):  # its state was lost, perhaps
-            repair.tell_left_over(left)
-        return
-    volume = data_volume(name, ids[0])
-    if volume is None:
-        console.print(f"The data volume {ids[0]} of this stack is gone: somebody deleted it.")
-        return
-    found = holdings.of(name, exported)
-    addresses = [one.part.detail for one in found if one.role == holdings.ADDRESS]
-    stays = (
-        f"the public address {addresses[0]} stays too" if addresses else "the public address will be another"
-    )
-    listed = "; ".join(str(one.part) for one in found)
-    console.print(
-        f"Kept: the data volume {volume.id}, with homes, users, host keys and certificates. What stays costs "
-        f"{prices.total(holdings.parts(found))}: {listed}. "
-        f"`workbench up --stack {name}` takes it back, at any size; {stays}.",
-        markup=False,
-    )

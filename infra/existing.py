@@ -11,11 +11,13 @@ import pulumi_aws as aws
 
 from infra import lookups
 from infra.naming import Owner
+from infra.state import State
+from workbench import volumes
 from workbench.instance_types import Architecture
 from workbench.settings import Settings
 
 
-def judge(settings: Settings, owner: Owner) -> Architecture | None:
+def judge(settings: Settings, owner: Owner, state: State) -> Architecture | None:
     """Looks at the stack's volume and server; the architecture that the server has, None where there is none.
 
     Raises RunError where they do not fit the settings.
@@ -23,6 +25,7 @@ def judge(settings: Settings, owner: Owner) -> Architecture | None:
     if owner.fresh:
         return None
     volume = _volume(settings, owner)
+    _judge_restored(owner, state, volume)
     server = _server(owner)
     if volume is not None:
         _judge_holder(volume, server)
@@ -30,7 +33,7 @@ def judge(settings: Settings, owner: Owner) -> Architecture | None:
 
 
 def _volume(settings: Settings, owner: Owner) -> str | None:
-    found = lookups.data_volumes(owner.found_by("data"))
+    found = lookups.data_volumes(owner.found_by(volumes.DATA))
     if not found:
         return None
     if len(found) > 1:
@@ -50,6 +53,28 @@ def _volume(settings: Settings, owner: Owner) -> str | None:
             f"{volume.size} GiB and can only grow; set workbench:dataVolumeGib to at least {volume.size}."
         )
     return found[0]
+
+
+def _judge_restored(owner: Owner, state: State, volume: str | None) -> None:
+    """Raises RunError where another volume is about to take the data volume's place, or only snapshots are left of it.
+
+    A run would bind the server to the wrong one, or make an empty one where people look for their work.
+    """
+    begun = lookups.data_volumes(owner.found_by(volumes.INCOMING))
+    known = dict(state.values("arn")).get("aws:ebs/volume:Volume", "").rpartition("/")[2]
+    if begun or (volume and known and known != volume):
+        raise pulumi.RunError(
+            f"A restore of stack {owner.stack} has begun and not ended ({begun[0] if begun else volume} is to be its "
+            "data volume): `workbench restore` with the same snapshot goes on, `workbench up` goes on or back."
+        )
+    if volume or known:
+        return
+    if kept := lookups.snapshots(owner.found_by_id()):
+        raise pulumi.RunError(
+            f"Stack {owner.stack} has no data volume, but {len(kept)} snapshot{'s' if len(kept) > 1 else ''} of one, "
+            f"the newest {kept[0]}: `workbench restore {kept[0]}` makes the data volume of it again. To begin with an "
+            "empty one, delete them first: `workbench delete-data`."
+        )
 
 
 def _server(owner: Owner) -> str | None:

@@ -15,7 +15,7 @@ import pulumi_aws as aws
 
 from infra import lookups, naming
 from infra.state import State
-from workbench import leftovers, prices
+from workbench import leftovers, prices, volumes
 from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE, Leftover
 
 _ID = re.compile(r"[0-9a-f]{12}")  # as one is drawn
@@ -78,7 +78,9 @@ def _question(stack: str, found: list[Leftover]) -> str:
 def find(stack: str, zone_name: str | None) -> list[Leftover]:
     """What costs, and the networks and roles, of all stacks of that name in this region, whatever their ids."""
     tags = {"Project": naming.PROJECT, "Stack": stack}
-    kinds: list[Callable[[dict[str, str]], Iterator[Leftover]]] = [_servers, _volumes, _addresses, _networks]
+    kinds: list[Callable[[dict[str, str]], Iterator[Leftover]]] = [
+        _servers, _volumes, _snapshots, _addresses, _networks,
+    ]  # fmt: skip
     found = [item for kind in kinds for item in kind(tags)]
     found += [
         Leftover("role", name, name.rpartition("-")[2])
@@ -100,9 +102,17 @@ def _servers(tags: dict[str, str]) -> Iterator[Leftover]:
 
 
 def _volumes(tags: dict[str, str]) -> Iterator[Leftover]:
-    for volume_id in lookups.data_volumes({**tags, "Role": "data"}):
+    for volume_id in lookups.data_volumes({**tags, "Role": volumes.DATA}):
         volume = aws.ebs.get_volume(filters=[{"name": "volume-id", "values": [volume_id]}])
         yield leftovers.volume(volume_id, _id(volume.tags), volume.size)
+
+
+def _snapshots(tags: dict[str, str]) -> Iterator[Leftover]:
+    for snapshot_id in lookups.snapshots(tags):
+        snapshot = aws.ebs.get_snapshot(snapshot_ids=[snapshot_id])
+        cost = snapshot.volume_size * prices.SNAPSHOT_USD_PER_GIB_MONTH
+        detail = f"{snapshot.volume_size} GiB, at most"
+        yield Leftover("snapshot", snapshot_id, _id(snapshot.tags), detail, cost)
 
 
 def _addresses(tags: dict[str, str]) -> Iterator[Leftover]:

@@ -6,6 +6,8 @@ from typing import TypeVar
 import pulumi
 import pulumi_aws as aws
 
+from workbench import volumes
+
 T = TypeVar("T")
 
 _LIVING = ["pending", "running", "stopping", "stopped"]
@@ -48,6 +50,20 @@ def data_volumes(tags: dict[str, str]) -> Sequence[str]:
     return aws.ebs.get_ebs_volumes(
         tags=tags, filters=[{"name": "status", "values": ["creating", "available", "in-use"]}]
     ).ids
+
+
+def snapshots(tags: dict[str, str]) -> Sequence[str]:
+    """The ids of this account's complete snapshots of data volumes with these tags, the newest first.
+
+    AWS can be told to give those that it makes the volume's own tags.
+    """
+    wanted = {
+        **{f"tag:{key}": [value] for key, value in tags.items()},
+        "tag:Role": [volumes.SNAPSHOT, volumes.DATA],
+        "status": ["completed"],
+    }
+    filters = [aws.ebs.GetSnapshotIdsFilterArgs(name=name, values=values) for name, values in wanted.items()]
+    return aws.ebs.get_snapshot_ids(owners=["self"], filters=filters).ids
 
 
 def servers(tags: dict[str, str]) -> Sequence[str]:

@@ -40,7 +40,11 @@ class Owner:
 
     def found_by(self, role: str) -> dict[str, str]:
         """The tags to look for. A stack can be renamed, and `Name` is there for people, who may change it."""
-        return {"Project": PROJECT, "StackId": self.id, "Role": role}
+        return {**self.found_by_id(), "Role": role}
+
+    def found_by_id(self) -> dict[str, str]:
+        """The tags of all that is the stack's."""
+        return {"Project": PROJECT, "StackId": self.id}
 
 
 def role_name(owner: Owner, service: str = "") -> str:

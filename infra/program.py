@@ -61,7 +61,7 @@ def _plan(settings: Settings) -> Plan:
     state = states.read()
     _judge_key(settings, state)
     owner = identify(pulumi.get_stack(), state, settings.domain if settings.create_zone else None)
-    running = existing.judge(settings, owner)
+    running = existing.judge(settings, owner, state)
     if running is None:
         _judge_new_servers_key(settings)
     machine = choose(settings, running, state.value("aws:ec2/instance:Instance", "server", "instanceType"))

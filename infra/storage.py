@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra.naming import Owner
+from workbench import volumes
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Storage(pulumi.ComponentResource):
             size=args.size_gib,
             type="gp3",
             encrypted=True,
-            tags=args.owner.tags("data"),
+            tags=args.owner.tags(volumes.DATA),
             # Protected: `pulumi destroy --exclude-protected` leaves it in the state for the next `up`. Retained:
             # should the protection be lifted by hand, even then only the state forgets it, and its tags find it.
             opts=pulumi.ResourceOptions(

@@ -5,6 +5,7 @@ And, in `complete`, what AWS finds out by itself and moto wants to be told.
 
 import copy
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from lab.calls import Call
@@ -77,6 +78,12 @@ def freeze_snapshots(ec2: Any, call: Call) -> None:
             snapshot.volume = copy.copy(snapshot.volume)
             if call.action == "CopySnapshot":
                 snapshot.copied_from = call.get("SourceSnapshotId")
+
+
+def date_modification(ec2: Any, call: Call, now: datetime) -> None:
+    """The last change of a volume was made now, by the lab's clock."""
+    modification = ec2.volumes[call.get("VolumeId")].modifications[-1]
+    modification.start_time = modification.end_time = now
 
 
 def forget_deleted_records(route53: Any) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 import logging
-import os
 import platform
 import re
 import threading
@@ -16,9 +15,10 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
-from lab import calls, own, rules
-from lab.amendments import AMENDMENTS, complete, forget_deleted_records
+from lab import calls, own, rules, snapshots
+from lab.amendments import AMENDMENTS, complete, date_modification, forget_deleted_records
 from lab.calls import Call
+from lab.faults import Faults
 from lab.memory import REGION, Memory
 from lab.records import Plan
 from lab.rules import Facts, Refusal
@@ -42,12 +42,11 @@ log = logging.getLogger(__name__)
 class Api:
     """A WSGI application in front of moto's; one call at a time, so that each sees and leaves a whole world."""
 
-    def __init__(self, moto: Any, memory: Memory, world: World, lacking: Path = Path(os.devnull)) -> None:
-        """`lacking`: a file that names the types, a line each, for which there is no capacity; a stand-in, of tests."""
+    def __init__(self, moto: Any, memory: Memory, world: World, faults: Faults) -> None:
         self._moto = own.Own(moto, lambda: memory.own)
-        self._lacking = lacking
         self._memory = memory
         self._world = world
+        self._faults = faults
         self._lock = threading.RLock()
         self._crashes: dict[str, list[float]] = {}
         machine = ARCHITECTURES.get(platform.machine(), platform.machine())
@@ -66,8 +65,16 @@ class Api:
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response:
         self._belongs_here(call)
+        now = self._memory.clock.without_zone()
+        if snapshots.settle(self._memory.ec2, now):
+            self._memory.save()
         facts = Facts(
-            call, self._memory.ec2, self._world.mounted, self._architectures, self._without_capacity()
+            call,
+            self._memory.ec2,
+            self._world.mounted,
+            self._architectures,
+            now,
+            self._faults.without_capacity,
         )
         rules.check(facts)
         if not call.changes:
@@ -83,7 +90,7 @@ class Api:
         self._keep(call, before)
         self._act(call, before)
         log.info("%s %s: done", call.service, call.action)
-        return response
+        return snapshots.told(call, response)
 
     def _belongs_here(self, call: Call) -> None:
         if call.service not in SERVICES:
@@ -110,6 +117,10 @@ class Api:
         """Finish moto's part and write it down, before anything is done about it."""
         if call.service == "ec2" and call.action in AMENDMENTS:
             AMENDMENTS[call.action](self._memory.ec2, call)
+        if call.action in snapshots.MAKES:
+            snapshots.begin(self._memory.ec2, self._faults, self._memory.clock.without_zone())
+        if call.action == "ModifyVolume":
+            date_modification(self._memory.ec2, call, self._memory.clock.without_zone())
         if call.service == "route53":
             forget_deleted_records(self._memory.route53)
         self._memory.note_deletions(before)
@@ -142,9 +153,6 @@ class Api:
             self._world.reconcile(self._memory.plan())
         except (CommandFailed, OSError):
             log.exception("after taking %s back; the next call tries again", call.action)
-
-    def _without_capacity(self) -> frozenset[str]:
-        return frozenset(self._lacking.read_text().split()) if self._lacking.exists() else frozenset()
 
     def _with_console(self, call: Call, response: Response) -> Response:
         """moto's answer with the machine's real console in it."""

@@ -1,6 +1,7 @@
 """The lab's time: that of this machine, and how far it was moved.
 
-Only what happens by itself goes by it (lab/upkeep.py): machines and what AWS notes of calls have this machine's time.
+What happens by itself goes by it (lab/upkeep.py), and so do how long a snapshot takes and how often a volume may be
+changed; machines, and what else AWS notes of calls, have this machine's time.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ class Clock:
     def now(self) -> datetime:
         """The lab's time, aware, in UTC."""
         return datetime.now(UTC) + self.ahead
+
+    def without_zone(self) -> datetime:
+        """The lab's time as moto keeps times: UTC, with no zone."""
+        return self.now().replace(tzinfo=None)
 
     def move(self, to: datetime) -> None:
         """Make it `to`, which is aware."""

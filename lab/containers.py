@@ -129,6 +129,18 @@ class Containers:
         """Whether the running machine has the loop device mounted."""
         return guest.mounted(container.pid, minor)
 
+    def pause(self, instance_id: str) -> None:
+        """Have all its processes stand still. Where this machine cannot, they go on, and that is noted."""
+        done = attempt(self._runtime.argv("pause", self.name(instance_id)))
+        if done.returncode != 0:
+            log.warning("%s cannot be made to stand still: %s", instance_id, done.stderr.strip())
+
+    def resume(self, instance_id: str) -> None:
+        """Have them go on."""
+        done = attempt(self._runtime.argv("unpause", self.name(instance_id)))
+        if done.returncode != 0:
+            log.warning("%s did not stand still: %s", instance_id, done.stderr.strip())
+
     def stop(self, instance_id: str) -> None:
         """Shut down, as the power button does; what does not obey in time is killed."""
         timeout = STOP_SECONDS + 20

@@ -98,6 +98,7 @@ def make_api(layout: Layout) -> Any:
     from lab.api import Api
     from lab.containers import Containers
     from lab.disks import Disks
+    from lab.faults import Faults
     from lab.forwarder import Forwarder
     from lab.memory import Memory
     from lab.metadata import Metadata
@@ -117,7 +118,7 @@ def make_api(layout: Layout) -> Any:
         lambda role, instance: api.credentials(role, instance), redirects, bridge.interface(layout.id)
     )
     world = World(containers, Disks(layout.volumes, layout.snapshots), forwarder, metadata)
-    api = Api(DomainDispatcherApplication(create_backend_app), memory, world, layout.no_capacity)
+    api = Api(DomainDispatcherApplication(create_backend_app), memory, world, Faults(layout.faults))
     api.recover()
     return api
 

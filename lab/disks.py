@@ -1,16 +1,23 @@
 """Volumes and snapshots on this machine: sparse files, and loop devices while an instance uses them."""
 
 import json
+import logging
 import os
 import shutil
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.records import Plan, Snapshot, Volume
 from lab.shell import attempt, run
 
+log = logging.getLogger(__name__)
+
 GIB = 1024**3
 LOOP_MAJOR = 7
+ATTEMPTS = 8  # to copy a disk that the kernel still writes to; its own last writes come within seconds
+BLOCK = Path("/sys/block")
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,11 @@ class Loop:
     @property
     def minor(self) -> int:
         return os.minor(Path(self.device).stat().st_rdev)
+
+    def writes(self) -> tuple[str, ...]:
+        """What changes with each write to the disk: counters of /sys/block/DEVICE/stat (Linux, block/stat.rst)."""
+        fields = (BLOCK / Path(self.device).name / "stat").read_text().split()
+        return (fields[4], fields[6], fields[8])  # writes done, sectors written, requests under way
 
 
 class Disks:
@@ -52,6 +64,14 @@ class Disks:
         for gone in plan.doomed:
             self._remove(gone)
 
+    def untaken(self, plan: Plan) -> set[str]:
+        """The volumes of which a snapshot is still to be taken."""
+        return {
+            snapshot.volume_id
+            for snapshot in plan.snapshots.values()
+            if not self.snapshot_file(snapshot.id).exists()
+        }
+
     def _clear_partial(self) -> None:
         for folder in (self.volumes, self.snapshots):
             for left in folder.glob("*.partial"):
@@ -61,14 +81,14 @@ class Disks:
         target = self.snapshot_file(snapshot.id)
         if target.exists():
             return
-        source = self.snapshot_file(snapshot.volume_id)
+        source, loops = self.snapshot_file(snapshot.volume_id), []
         if snapshot.volume_id.startswith("vol-"):
             source = self.file(snapshot.volume_id)
-            for loop in self.loops():
-                if loop.file == source:  # what the guest's file system has handed to its disk
-                    run(["blockdev", "--flushbufs", loop.device])
+            loops = [loop for loop in self.loops() if loop.file == source]
+            for loop in loops:  # what the guest's file system has handed to its disk
+                run(["blockdev", "--flushbufs", loop.device])
         if source.exists():
-            _copy(source, target)
+            _copy_one_moment(source, target, loops)
 
     def _make(self, volume: Volume) -> None:
         target, size = self.file(volume.id), volume.size_gib * GIB
@@ -136,6 +156,23 @@ class Disks:
 
 def _inode(file: Path) -> int:
     return file.stat().st_ino if file.exists() else -1
+
+
+def _copy_one_moment(source: Path, target: Path, loops: Sequence[Loop]) -> None:
+    """Copy a disk as it is at one moment: again, where something was written to it meanwhile.
+
+    So it is as AWS takes it, and as after a power cut. Whoever writes is held still (lab/world.py); what the kernel had
+    to write for them already, it does within seconds.
+    """
+    for attempt_ in range(ATTEMPTS):
+        before = [loop.writes() for loop in loops]
+        _copy(source, target.with_name(target.name + ".partial"))
+        if before == [loop.writes() for loop in loops]:
+            break
+        time.sleep(0.2 * attempt_)
+    else:
+        log.warning("%s was written to while it was copied: the copy is not of one moment", source.name)
+    target.with_name(target.name + ".partial").replace(target)
 
 
 def _copy(source: Path, target: Path) -> None:

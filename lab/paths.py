@@ -73,9 +73,9 @@ class Layout:
         return self.root / "memory.pickle"
 
     @property
-    def no_capacity(self) -> Path:
-        """Types for which AWS has no room at present, a line each; a stand-in that tests write, and nobody else."""
-        return self.root / "no-capacity"
+    def faults(self) -> Path:
+        """JSON: what tests want to go wrong (lab/faults.py)."""
+        return self.root / "faults.json"
 
     @property
     def runtime(self) -> Path:

@@ -5,7 +5,9 @@ ended. It looks at what is, compares with what should be, and does the differenc
 any two steps costs nothing but the step.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 from lab.containers import Container, Containers
 from lab.disks import Disks
@@ -32,9 +34,13 @@ class World:
     def reconcile(self, plan: Plan) -> None:
         """Make everything as planned; raises CommandFailed with what could not be done."""
         found = self._containers.list()
+        for held in [container for container in found.values() if container.status == "paused"]:
+            self._containers.resume(held.id)  # a lab that was killed had it stand still
+            found[held.id] = self._containers.inspect(held.id)
         for instance_id, container in found.items():
             self._take_down(instance_id, container, plan.machines.get(instance_id))
-        self._disks.reconcile(plan)
+        with self._standing_still(plan, found):
+            self._disks.reconcile(plan)
         self.running = {}
         for machine in plan.machines.values():
             if machine.state == "running":
@@ -42,6 +48,18 @@ class World:
         self._disks.release_unused({volume for id_ in self.running for volume in plan.machines[id_].volumes})
         self._tell_machines(plan)
         self._point_addresses(plan)
+
+    @contextmanager
+    def _standing_still(self, plan: Plan, found: dict[str, Container]) -> Iterator[None]:
+        """The machines whose disks are to be copied do nothing meanwhile, so that the copy is of one moment."""
+        copied = self._disks.untaken(plan)
+        with ExitStack() as stack:
+            for machine in plan.machines.values():
+                container = found.get(machine.id)
+                if container is not None and container.running and copied & set(machine.volumes):
+                    stack.callback(self._containers.resume, machine.id)
+                    self._containers.pause(machine.id)
+            yield
 
     def _take_down(self, instance_id: str, container: Container, machine: Machine | None) -> None:
         """Remove what should not exist, stop what should not run."""

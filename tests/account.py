@@ -49,6 +49,7 @@ def in_account(client: Callable[[str], Any]) -> Held:
 
 def empty(client: Callable[[str], Any]) -> None:
     """Removes all of that from the account; again where something that still runs made more meanwhile."""
+    _remove_snapshots(client("ec2"))
     removals = {**_upkeep_removals(client), **_removals(client("ec2"), client("iam"))}
     for _ in range(ATTEMPTS):
         held = in_account(client)
@@ -59,6 +60,13 @@ def empty(client: Callable[[str], Any]) -> None:
                 with suppress(ClientError):  # it is still there in the next round
                     remove(name)
     raise AssertionError(f"cannot be removed: {held}")
+
+
+def _remove_snapshots(ec2: Any) -> None:
+    """Of which no state knows, so that nothing is compared."""
+    ours = [{"Name": "tag:Project", "Values": ["workbench"]}]
+    for snapshot in ec2.describe_snapshots(OwnerIds=["self"], Filters=ours)["Snapshots"]:
+        ec2.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
 
 
 def _removals(ec2: Any, iam: Any) -> dict[str, Callable[[str], object]]:

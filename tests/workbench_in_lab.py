@@ -81,7 +81,7 @@ class Workbench:
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`workbench ARGUMENTS --stack test`, its output kept."""
-        if arguments[0] in {"up", "destroy"}:
+        if arguments[0] in {"up", "destroy", "restore"}:
             self._outputs = None
         return run([sys.executable, "-m", "cli", *arguments, "--stack", self.stack], check=check)
 

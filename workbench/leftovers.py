@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench import prices
+from workbench import prices, volumes
 
 ADOPT_VARIABLE = "WORKBENCH_ADOPT"
 ADOPT_NONE = "none"
@@ -40,9 +40,17 @@ def server(server_id: str, stack_id: str, size: str, state: str, root_gib: int) 
     return Leftover("server", server_id, stack_id, f"{size}, {state}", None if cost.unknown else cost.usd)
 
 
-def volume(volume_id: str, stack_id: str, gib: int) -> Leftover:
-    """A data volume."""
-    return Leftover("data volume", volume_id, stack_id, f"{gib} GiB", prices.disk("data volume", gib).usd)
+_VOLUMES = {
+    volumes.INCOMING: "volume of a restore that has not ended",
+    volumes.KEPT: "volume kept from before a restore",
+    volumes.COPY: "throw-away volume",
+}
+
+
+def volume(volume_id: str, stack_id: str, gib: int, role: str = volumes.DATA) -> Leftover:
+    """The data volume, or what a restore has made or kept."""
+    kind = _VOLUMES.get(role, "data volume")
+    return Leftover(kind, volume_id, stack_id, f"{gib} GiB", prices.disk(kind, gib).usd)
 
 
 def address(allocation_id: str, stack_id: str, public_ip: str) -> Leftover:

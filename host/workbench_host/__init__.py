@@ -16,6 +16,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "container-users": "container_users",
     "doctor": "checkup.program",
     "environment": "environments",
+    "freeze": "freeze",
     "health": "health",
     "hostkeys": "hostkeys",
     "leftovers": "leftovers",
@@ -32,4 +33,5 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "sign-in": "sign_in",
     "trust-folder": "trust_folder",
     "volume": "volume.program",
+    "volume-copy": "volume.copies",
 }

@@ -150,6 +150,20 @@ INVOKES: dict[str, Invoke] = {
         one="EBS Volume",
         none=f"Your {_NO_RESULTS}.",
     ),
+    "aws:ebs/getSnapshotIds:getSnapshotIds": Question(
+        "ec2.describe_snapshots -> reverse(sort_by(Snapshots, &to_string(StartTime)))",
+        "{ids: [].SnapshotId}",
+        takes={"owners": "OwnerIds"},
+    ),
+    "aws:ebs/getSnapshot:getSnapshot": Question(
+        "ec2.describe_snapshots -> Snapshots",
+        """{id: SnapshotId, snapshotId: SnapshotId, arn: join('', [ec2, 'snapshot/', SnapshotId]), state: State,
+        volumeId: VolumeId, volumeSize: VolumeSize, encrypted: Encrypted, ownerId: OwnerId,
+        description: Description || '', startTime: StartTime, tags: tags(Tags)}""",
+        one="EBS Snapshot",
+        none=_NO_RESULTS,
+        takes={"snapshotIds": "SnapshotIds", "owners": "OwnerIds"},
+    ),
     "aws:iam/getRoles:getRoles": Question(
         "iam.list_roles -> Roles",
         "{names: [].RoleName, arns: [].Arn}",

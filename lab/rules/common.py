@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lab.calls import Call
@@ -30,6 +31,8 @@ class Facts:
     """Whether the instance (first) has the volume (second) mounted."""
     architectures: frozenset[str]
     """EC2's names of the architectures that this machine can boot."""
+    now: datetime
+    """The lab's time, UTC without a zone."""
     without_capacity: frozenset[str] = frozenset()
     """Types for which AWS has no room at present; a stand-in, which tests fill in."""
 

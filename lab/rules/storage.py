@@ -1,5 +1,6 @@
 """Volumes and snapshots: where they may go, and what they may become."""
 
+from datetime import timedelta
 from typing import Any
 
 from lab.rules.common import Facts, Refusal, Rule
@@ -9,6 +10,7 @@ SIZES = {
     "gp2": (1, 16384), "gp3": (1, 65536), "io1": (4, 16384), "io2": (4, 65536),
     "st1": (125, 16384), "sc1": (125, 16384), "standard": (1, 1024),
 }  # fmt: skip
+MODIFICATIONS_APART = timedelta(hours=6)
 
 
 def size_fits_type(facts: Facts) -> None:
@@ -39,6 +41,43 @@ def holds_its_snapshot(facts: Facts) -> None:
         raise Refusal(
             "InvalidParameterValue",
             f"The size of a volume cannot be smaller than its snapshot: {size}GiB < {snapshot.volume.size}GiB",
+        )
+
+
+def is_completed(facts: Facts) -> None:
+    snapshot_id = facts.call.get("SnapshotId")
+    snapshot = facts.ec2.snapshots.get(snapshot_id)
+    if snapshot_id and snapshot is None:
+        raise _no_snapshot(snapshot_id)
+    if snapshot is not None and snapshot.status != "completed":
+        raise Refusal("IncorrectState", f"Snapshot is in invalid state - {snapshot.status}")
+
+
+def snapshot_exists(facts: Facts) -> None:
+    snapshot_id = facts.call.get("SnapshotId")
+    if snapshot_id and snapshot_id not in facts.ec2.snapshots:
+        raise _no_snapshot(snapshot_id)
+
+
+def snapshots_exist(facts: Facts) -> None:
+    for snapshot_id in facts.call.all("SnapshotId"):
+        if snapshot_id not in facts.ec2.snapshots:
+            raise _no_snapshot(snapshot_id)
+
+
+def _no_snapshot(snapshot_id: str) -> Refusal:
+    return Refusal("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+
+
+def was_not_modified_lately(facts: Facts) -> None:
+    """Six hours between two changes, of whichever kind: AWS, "Modify a volume using Elastic Volumes operations"."""
+    volume = facts.ec2.volumes.get(facts.call.get("VolumeId"))
+    made = [one.start_time for one in volume.modifications] if volume is not None else []
+    if made and facts.now - made[-1] < MODIFICATIONS_APART:
+        raise Refusal(
+            "VolumeModificationRateExceeded",
+            "You've reached the maximum modification rate per volume limit. Wait at least 6 hours between "
+            "modifications per EBS volume.",
         )
 
 
@@ -117,9 +156,11 @@ def is_no_root_volume(facts: Facts) -> None:
 
 
 STORAGE: dict[str, tuple[Rule, ...]] = {
-    "CreateVolume": (size_fits_type, zone_exists, holds_its_snapshot),
-    "ModifyVolume": (does_not_shrink, size_fits_type),
+    "CreateVolume": (size_fits_type, zone_exists, is_completed, holds_its_snapshot),
+    "ModifyVolume": (does_not_shrink, size_fits_type, was_not_modified_lately),
     "AttachVolume": (instance_can_take_it, is_free, is_in_the_instances_zone, device_is_free),
     "DetachVolume": (is_attached, is_no_root_volume, is_not_mounted),
     "CreateSnapshot": (is_no_root_volume,),
+    "DeleteSnapshot": (snapshot_exists,),
+    "DescribeSnapshots": (snapshots_exist,),
 }

@@ -15,6 +15,7 @@ from pulumi.runtime.sync_await import _sync_await
 
 ID = "0123456789ab"
 ADDRESS = "198.51.100.7"
+SNAPSHOT = "aws:ebs/snapshot:Snapshot"
 VOLUME, SERVER, EIP = "aws:ebs/volume:Volume", "aws:ec2/instance:Instance", "aws:ec2/eip:Eip"
 ROLE, PROFILE = "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
 RECORD = "aws:route53/record:Record"
@@ -151,6 +152,8 @@ class Cloud(mocks.Mocks):
             "aws:index/getRegion:getRegion": lambda _: {"region": self.region},
             "aws:ebs/getEbsVolumes:getEbsVolumes": self._volumes,
             "aws:ebs/getVolume:getVolume": self._volume,
+            "aws:ebs/getSnapshotIds:getSnapshotIds": self._snapshots,
+            "aws:ebs/getSnapshot:getSnapshot": lambda args: self._one(SNAPSHOT, args["snapshotIds"][0]),
             "aws:ec2/getInstance:getInstance": self._server,
             "aws:ec2/getInstanceType:getInstanceType": self._type,
             "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": lambda _: {
@@ -197,6 +200,13 @@ class Cloud(mocks.Mocks):
             return {"ids": self._ids(VOLUME, args)}
         held = self.held_by in asked.get("attachment.instance-id", [self.held_by])
         return {"ids": asked["volume-id"] if self.held_by and held else []}
+
+    def _snapshots(self, args: Any) -> dict[str, Any]:
+        wanted = {item["name"].removeprefix("tag:"): item["values"] for item in args["filters"]}
+        assert wanted.pop("status") == ["completed"]
+        assert wanted.pop("Role") == ["snapshot", "data"]
+        wanted = {key: values[0] for key, values in wanted.items()}
+        return {"ids": self._ids(SNAPSHOT, {"tags": wanted})}
 
     def _volume(self, args: Any) -> dict[str, Any]:
         (wanted,) = args["filters"][0]["values"]

@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.infra.conftest import SERVER, VOLUME, Cloud
+from tests.infra.conftest import SERVER, SNAPSHOT, VOLUME, Cloud
 
 
 def volume(cloud: Cloud, volume_id: str = "vol-1", held_by: str = "") -> None:
@@ -139,3 +139,41 @@ def test_settings_that_are_wrong_are_refused_in_a_sentence(declare: Any, cloud: 
     with pytest.raises(pulumi.RunError, match="workbench:sizze is not a setting"):
         declare(sizze="x")
     assert not cloud.resources
+
+
+def test_a_restore_that_has_not_ended_is_refused_whichever_way_it_was_cut_off(
+    declare: Any, cloud: Any
+) -> None:
+    volume(cloud)
+    cloud.add(VOLUME, "vol-2", "data-restoring", availabilityZone="eu-west-1a", size=50)
+    with pytest.raises(pulumi.RunError, match=r"has begun and not ended \(vol-2 is to be its data volume\)"):
+        declare()
+    cloud.things = [thing for thing in cloud.things if thing["id"] != "vol-2"]
+    declare()
+    cloud.killed(())
+    for thing in cloud.of_kind(VOLUME):
+        thing["tags"]["Role"] = "data-before-restore"
+    stack_id = cloud.of_kind(VOLUME)[0]["tags"]["StackId"]
+    cloud.add(VOLUME, "vol-3", "data", availabilityZone="eu-west-1a", size=50)
+    cloud.of_kind(VOLUME)[-1]["tags"]["StackId"] = stack_id
+    with pytest.raises(pulumi.RunError, match=r"has begun and not ended \(vol-3 is to be its data volume\)"):
+        declare()
+    assert not cloud.resources
+
+
+def test_no_empty_volume_is_made_where_a_snapshot_has_the_data(declare: Any, cloud: Any) -> None:
+    cloud.begun()
+    cloud.add(SNAPSHOT, "snap-2", "snapshot", volumeSize=50)
+    cloud.add(SNAPSHOT, "snap-1", "snapshot", volumeSize=50)
+    said = r"no data volume, but 2 snapshots of one, the newest snap-2: `workbench restore snap-2`"
+    with pytest.raises(pulumi.RunError, match=said):
+        declare()
+    assert not cloud.resources
+    volume(cloud)
+    declare()
+
+
+def test_a_lost_state_is_told_of_what_snapshots_cost(declare: Any, cloud: Any) -> None:
+    cloud.add(SNAPSHOT, "snap-1", "snapshot", volumeSize=50)
+    with pytest.raises(pulumi.RunError, match=r"snapshot snap-1 \(50 GiB, at most\), about 2.50 USD a month"):
+        declare()

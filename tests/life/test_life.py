@@ -1,5 +1,7 @@
 """What people do to a stack beside up and destroy, on the real engine."""
 
+import json
+
 import pytest
 
 from lab.paths import Layout
@@ -20,15 +22,15 @@ def server_of(stack: Stack) -> tuple[str, str, str]:
 def test_without_capacity_for_the_new_size_the_old_one_is_back_and_the_next_run_changes_nothing(
     bare_lab: Lab,
 ) -> None:
-    lacking = Layout(HOME).no_capacity  # a stand-in for a zone of AWS that is full
+    faults = Layout(HOME).faults  # a stand-in for a zone of AWS that is full
     with bare_lab.stack() as stack:
         stack.workbench("up", "--yes")
         before, file = server_of(stack), stackfile.path_of(stack.name).read_text()
-        lacking.write_text("m6i.large\n")
+        faults.write_text(json.dumps({"without_capacity": ["m6i.large"]}))
         try:
             said = " ".join(stack.workbench("resize", "m6i.large", "--yes", check=False).split())
         finally:
-            lacking.unlink()
+            faults.unlink()
         assert "AWS has no capacity for m6i.large in eu-west-1a at present." in said
         assert "The server is t3.medium again and runs, and the stack file says so" in said
         assert "Traceback" not in said

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import typer
 
-from cli import account, cloud, common, doctor, holdings, locks, outside, remote, repair, stack
+from cli import account, cloud, common, doctor, holdings, locks, outside, remote, repair
 from cli.findings import Finding
-from workbench import leftovers, prices
+from workbench import leftovers, prices, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
@@ -107,14 +107,15 @@ def test_a_backend_that_does_not_tell_of_locks_is_no_ailment(
     assert "is well: nothing unfinished" in said
 
 
-def test_a_destroy_whose_state_was_lost_tells_what_is_paid_for_still(
+def test_a_volume_that_a_restore_has_kept_is_told_and_is_no_ailment(
     find: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    find(held=[], left=(ADDRESS,))
-    stack._tell_what_stays("prod", repair.export("prod"))
+    kept = leftovers.volume("vol-1", "0123456789ab", 50, volumes.KEPT)
+    find(held=[], left=(account.Found("aws:ebs/volume:Volume", volumes.KEPT, kept),))
+    doctor.doctor()
     said = capsys.readouterr().out
-    assert "knows no data volume" in said
-    assert "address eipalloc-1 (192.0.2.1), about 3.65 USD a month" in said
+    assert "volume kept from before a restore vol-1 (50 GiB), about 4.00 USD a month" in said
+    assert "Stack prod is well" in said
 
 
 FACTS = Outputs(

@@ -4,6 +4,7 @@ What is tested with it: refusals, what the machines are asked to do, failures, a
 they were asked, and fail when told to.
 """
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from lab import daemon
 from lab.api import Api
 from lab.containers import Container
 from lab.disks import Disks, Loop
+from lab.faults import Faults
 from lab.memory import Memory
 from lab.records import Machine
 from lab.shell import CommandFailed
@@ -72,6 +74,14 @@ class FakeContainers:
 
     def mounts(self, container: Container, minor: int) -> bool:
         return minor in self.mounted
+
+    def pause(self, instance_id: str) -> None:
+        self._do("pause", instance_id)
+        self._put(instance_id, "paused")
+
+    def resume(self, instance_id: str) -> None:
+        self._do("resume", instance_id)
+        self._put(instance_id, "running")
 
     def stop(self, instance_id: str) -> None:
         self._do("stop", instance_id)
@@ -154,7 +164,8 @@ class Cloud:
         self.memory = Memory(self.folder / "memory.pickle")
         self.memory.load()
         self.world = World(self.containers, self.disks, self.forwarder, FakeMetadata())  # type: ignore[arg-type]
-        self.api = Api(DomainDispatcherApplication(create_backend_app), self.memory, self.world, self.lacking)
+        faults = Faults(self.folder / "faults.json")
+        self.api = Api(DomainDispatcherApplication(create_backend_app), self.memory, self.world, faults)
         self.api.recover()
 
     def __call__(self, environ: Any, start_response: Any) -> Any:
@@ -169,10 +180,9 @@ class Cloud:
             aws_secret_access_key="test",
         )
 
-    @property
-    def lacking(self) -> Path:
-        """Where a test names the types for which there is no capacity."""
-        return self.folder / "no-capacity"
+    def want(self, **faults: Any) -> None:
+        """Has go wrong what lab/faults.py knows, and nothing else."""
+        (self.folder / "faults.json").write_text(json.dumps(faults))
 
     @property
     def ec2(self) -> Any:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import disks as module
 from lab.records import Plan, Snapshot, Volume
 from tests.unit.lab.cloud import FileDisks
 
@@ -85,3 +86,24 @@ def test_half_a_copy_is_no_volume_and_is_cleared(disks: FileDisks) -> None:
     disks.reconcile(plan(Volume("vol-1", 1)))
     assert not half.exists()
     assert disks.file("vol-1").read_bytes()[:4] == b"\0\0\0\0"
+
+
+def test_a_disk_that_is_written_to_while_it_is_copied_is_copied_again(
+    disks: FileDisks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the copy would have one block of before a write and another of after it, as no disk ever had."""
+    disks.reconcile(plan(Volume("vol-1", 1)))
+    said = iter(["1", "2", "2", "2"])  # written to during the first copy, and not during the second
+    loop = module.Loop("/dev/loop0", disks.file("vol-1"))
+    monkeypatch.setattr(module.Loop, "writes", lambda self: (next(said),))
+    monkeypatch.setattr(disks, "loops", lambda: [loop])
+    monkeypatch.setattr(module, "run", lambda *_, **__: "")
+    copies: list[Path] = []
+
+    def copy(source: Path, target: Path) -> None:
+        copies.append(source)
+        target.write_bytes(f"copy {len(copies)}".encode())
+
+    monkeypatch.setattr(module, "_copy", copy)
+    disks.reconcile(plan(Volume("vol-1", 1), snapshots=(Snapshot("snap-1", "vol-1"),)))
+    assert disks.snapshot_file("snap-1").read_bytes() == b"copy 2"

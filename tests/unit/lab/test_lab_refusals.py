@@ -253,7 +253,7 @@ def test_a_type_without_capacity_is_neither_made_nor_started_and_stays_as_it_is(
     cloud.ec2.stop_instances(InstanceIds=[instance])
     bigger = {"InstanceId": instance, "InstanceType": {"Value": "m6i.large"}}
     cloud.ec2.modify_instance_attribute(**bigger)
-    cloud.lacking.write_text("m6i.large\nc8a.2xlarge\n")
+    cloud.want(without_capacity=["m6i.large", "c8a.2xlarge"])
     try:
         code = "InsufficientInstanceCapacity"
         assert "sufficient m6i.large capacity" in refused(
@@ -263,7 +263,7 @@ def test_a_type_without_capacity_is_neither_made_nor_started_and_stays_as_it_is(
         cloud.ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t3.medium"})
         cloud.ec2.start_instances(InstanceIds=[instance])
     finally:
-        cloud.lacking.unlink()
+        cloud.want()
 
 
 def test_an_account_has_five_addresses_and_no_more(cloud: Cloud) -> None:

@@ -57,6 +57,8 @@ def arguments(world: World) -> dict[str, list[dict[str, Any]]]:
         "ec2/getInstance": [{"instanceId": world.instance.id}],
         "ebs/getEbsVolumes": [having("volume-id", world.volume.id)],
         "ebs/getVolume": [having("volume-id", world.volume.id)],
+        "ebs/getSnapshotIds": [{"owners": ["self"], **having("snapshot-id", world.snapshot.id)}],
+        "ebs/getSnapshot": [{"snapshotIds": [world.snapshot.id]}],
         "ec2/getInstanceType": [{"instanceType": "t3.small"}],
         "ec2/getInstanceTypeOfferings": [
             {"locationType": "availability-zone", **having("instance-type", "c8a.2xlarge")}
@@ -215,6 +217,13 @@ def test_volumes_are_found_by_their_tags(client: Client) -> None:
     ids = [client.create("Volume", name, **inputs, tags={"set": "two"}).id for name in ("a", "b")]
     client.create("Volume", "c", **inputs, tags={"set": "other"})
     assert sorted(ask(client, "ebs/getEbsVolumes", tags={"set": "two"})["ids"]) == sorted(ids)
+
+
+def test_the_newest_snapshot_is_the_first(client: Client) -> None:
+    volume = client.create("Volume", "v", availabilityZone="eu-west-1a", size=1)
+    made = [client.create("Snapshot", name, volumeId=volume.id, tags={"of": "v"}).id for name in ("a", "b")]
+    asked = {"owners": ["self"], "filters": [{"name": "tag:of", "values": ["v", "w"]}]}
+    assert ask(client, "ebs/getSnapshotIds", **asked)["ids"] == made[::-1]
 
 
 def test_a_zone_is_found_by_name_and_all_zones_by_their_ids(client: Client) -> None:

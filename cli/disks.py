@@ -1,0 +1,390 @@
+"""A stack's volumes and snapshots in AWS, found by the id that all of a stack carries, and what is done to them."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli import cloud, repair
+from cli.common import console
+from workbench import prices, volumes
+from workbench import stack as stacks
+from workbench.errors import WorkbenchError
+
+Tags = dict[str, str]
+_WAIT_SECONDS = 600.0  # for what AWS does within seconds
+_KNOWN_SECONDS = 60.0  # until AWS knows everywhere of what it has just made
+_LIVING = ["pending", "running", "stopping", "stopped"]
+_SECOND_DEVICES = [f"/dev/sd{letter}" for letter in "ghijklmnop"]  # AWS: device names on Linux instances
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A volume: GiB, what it is to the stack, and the server that has it ("" if none has)."""
+
+    id: str
+    role: str
+    gib: int
+    zone: str
+    state: str
+    server: str
+    snapshot: str
+    made: datetime
+    by: str = ""
+    """The machine whose command made it, of those that are for the time of a command."""
+
+    @property
+    def usd_per_month(self) -> float:
+        return self.gib * prices.GP3_USD_PER_GIB_MONTH
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot: GiB of its volume (AWS stores what is used of them, and once what several have in common)."""
+
+    id: str
+    name: str
+    how: str
+    state: str
+    progress: str
+    gib: int
+    stored_gib: float
+    started: datetime
+    volume: str
+    why: str
+
+    @property
+    def usd_per_month(self) -> float:
+        """At most: what it alone would cost."""
+        return self.stored_gib * prices.SNAPSHOT_USD_PER_GIB_MONTH
+
+    @property
+    def usable(self) -> bool:
+        return self.state == "completed"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id}, {self.how}, {self.gib} GiB)"
+
+
+@dataclass(frozen=True)
+class Server:
+    """The stack's server; `devices` that are taken."""
+
+    id: str
+    state: str
+    zone: str
+    devices: frozenset[str]
+
+    def free_device(self) -> str:
+        return next(device for device in _SECOND_DEVICES if device not in self.devices)
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """What AWS refuses in here is said in a sentence that begins with what was to be done."""
+    try:
+        yield
+    except ClientError as error:
+        code, said = (error.response["Error"].get(key, "") for key in ("Code", "Message"))
+        raise WorkbenchError(f"{what} failed, AWS refused it: {said or code}") from None
+    except BotoCoreError as error:
+        raise WorkbenchError(f"{what} failed: {error}") from None
+
+
+class Disks:
+    """All of them of one stack."""
+
+    def __init__(self, stack: str, stack_id: str | None, access: stacks.AwsConfig) -> None:
+        """Raises WorkbenchError where nothing tells the id of the stack, by which its disks are told from others'."""
+        self.stack = stack
+        self._access = access
+        with asking("Asking AWS"):
+            self.ec2 = cloud.client("ec2", access)
+        self.stack_id = stack_id or self._only_id()
+
+    @classmethod
+    def of(cls, stack: str, exported: Mapping[str, Any]) -> "Disks":
+        return cls(stack, repair.stack_id(exported), stacks.aws_config(stack))
+
+    def _only_id(self) -> str:
+        """That of the volumes and snapshots of a stack of this name, where its state was lost or all is destroyed."""
+        name = stacks.short_name(self.stack)
+        filters = [{"Name": "tag:Project", "Values": ["workbench"]}, {"Name": "tag:Stack", "Values": [name]}]
+        with asking("Looking for what the stack has"):
+            listed = [
+                *self.ec2.describe_volumes(Filters=filters)["Volumes"],
+                *self.ec2.describe_snapshots(Filters=filters, OwnerIds=["self"])["Snapshots"],
+            ]
+        ids = sorted({_tags(one)["StackId"] for one in listed if "StackId" in _tags(one)})
+        if not ids:
+            raise WorkbenchError(
+                f"Stack {name} has no data: its state knows none, and AWS has neither a volume nor a snapshot of a "
+                "stack of that name; `workbench up` makes one."
+            )
+        if len(ids) > 1:
+            raise WorkbenchError(
+                f"The state of stack {name} is empty, and AWS has data of {len(ids)} stacks of that name "
+                f"({', '.join(ids)}); take one back first: `workbench up --adopt ID`."
+            )
+        return ids[0]
+
+    def _filters(self) -> list[dict[str, Any]]:
+        return [
+            {"Name": "tag:Project", "Values": ["workbench"]},
+            {"Name": "tag:StackId", "Values": [self.stack_id]},
+        ]
+
+    def tags(self, role: str, **more: str) -> Tags:
+        """As infra/naming.py gives them to all of the stack."""
+        short = stacks.short_name(self.stack)
+        named = {"Name": f"workbench-{short}-{role}", "Stack": short}
+        return {**named, "Project": "workbench", "StackId": self.stack_id, "Role": role, **more}
+
+    # What there is.
+
+    def volumes(self, *roles: str) -> list[Disk]:
+        """Those of these roles, of all but the server's own disk where none is named; the oldest first."""
+        with asking("Looking for the stack's volumes"):
+            found = [
+                _disk(one)
+                for page in self.ec2.get_paginator("describe_volumes").paginate(Filters=self._filters())
+                for one in page["Volumes"]
+            ]
+        wanted = roles or (volumes.DATA, volumes.INCOMING, volumes.KEPT, volumes.COPY)
+        there = [one for one in found if one.role in wanted and one.state not in ("deleting", "deleted")]
+        return sorted(there, key=lambda one: one.made)
+
+    def volume(self, volume_id: str) -> Disk | None:
+        """By its id, which AWS knows before it finds it by its tags."""
+        try:
+            found = self.ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "InvalidVolume.NotFound":
+                return None
+            raise
+        return _disk(found[0])
+
+    def data(self) -> Disk | None:
+        """The data volume. Raises WorkbenchError where two claim to be it."""
+        found = self.volumes(volumes.DATA)
+        if len(found) > 1:
+            raise WorkbenchError(
+                f"{len(found)} volumes claim to be the data volume of stack {self.stack} by their tags "
+                f"({', '.join(one.id for one in found)}); remove the tag StackId from all but the right one."
+            )
+        return found[0] if found else None
+
+    def snapshots(self) -> list[Snapshot]:
+        """Those of the data volume, the oldest first; those that AWS makes can have the volume's own tags."""
+        with asking("Looking for the stack's snapshots"):
+            pages = self.ec2.get_paginator("describe_snapshots").paginate(
+                Filters=self._filters(), OwnerIds=["self"]
+            )
+            found = [
+                snapshot_of(one)
+                for page in pages
+                for one in page["Snapshots"]
+                if _tags(one).get("Role") in (volumes.SNAPSHOT, volumes.DATA)
+            ]
+        return sorted(found, key=lambda one: one.started)
+
+    def server(self) -> Server | None:
+        filters = [*self._filters(), {"Name": "instance-state-name", "Values": _LIVING}]
+        with asking("Looking for the stack's server"):
+            found = [
+                one
+                for reservation in self.ec2.describe_instances(Filters=filters)["Reservations"]
+                for one in reservation["Instances"]
+            ]
+        if not found:
+            return None
+        one = found[0]
+        devices = frozenset(mapping["DeviceName"] for mapping in one.get("BlockDeviceMappings", ()))
+        return Server(one["InstanceId"], one["State"]["Name"], one["Placement"]["AvailabilityZone"], devices)
+
+    # What is done.
+
+    def begin_snapshot(self, volume: str, name: str, how: str) -> Snapshot:
+        """It is of what the volume has when this returns, though it may be pending for long."""
+        made = self.ec2.create_snapshot(
+            VolumeId=volume,
+            Description=f"workbench {stacks.short_name(self.stack)}: {name}",
+            TagSpecifications=_specified("snapshot", self.tags(volumes.SNAPSHOT, Name=name, Made=how)),
+        )
+        return snapshot_of(made)
+
+    def completed(self, snapshot_id: str) -> Snapshot:
+        """Waits until AWS says so, and tells how far it is. Raises WorkbenchError where it fails."""
+        shown = ""
+        while True:
+            with asking(f"Asking for the snapshot {snapshot_id}"):
+                (found,) = self.ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"]
+            snapshot = snapshot_of(found)
+            if snapshot.usable:
+                return snapshot
+            if snapshot.state == "error":
+                why = f" ({snapshot.why})" if snapshot.why else ""
+                raise WorkbenchError(
+                    f"AWS could not make the snapshot {snapshot}{why}; nothing else was changed. "
+                    f"`workbench delete-snapshot {snapshot_id}` removes what there is of it."
+                )
+            if snapshot.progress != shown:
+                shown = snapshot.progress
+                console.print(f"  {shown or '0%'}")
+            time.sleep(cloud.POLL_SECONDS)
+
+    def make_volume(self, snapshot: Snapshot, role: str, zone: str, gib: int) -> Disk:
+        """A volume with the content of the snapshot, once it is there. It is encrypted whether or not that is."""
+        tags = self.tags(role, RestoredFrom=snapshot.id, By=socket.gethostname())
+        with asking(f"Making a volume of the snapshot {snapshot.name}"):
+            made = self.ec2.create_volume(
+                SnapshotId=snapshot.id, AvailabilityZone=zone, Size=gib, VolumeType="gp3", Encrypted=True,
+                TagSpecifications=_specified("volume", tags),
+            )  # fmt: skip
+        return self.wait(made["VolumeId"], "available")
+
+    def wait(self, volume_id: str, state: str) -> Disk:
+        """Waits until a volume is in the state. Raises WorkbenchError where it does not come to that."""
+        found: Disk = self._until(
+            lambda: self.volume(volume_id), lambda one: one.state, state, f"the volume {volume_id}"
+        )
+        return found
+
+    def attach(self, volume_id: str, server: str, device: str) -> None:
+        with asking(f"Attaching the volume {volume_id}"):
+            self.ec2.attach_volume(VolumeId=volume_id, InstanceId=server, Device=device)
+        self.wait(volume_id, "in-use")
+
+    def detach(self, volume_id: str, server: str) -> None:
+        with asking(f"Detaching the volume {volume_id}"):
+            self.ec2.detach_volume(VolumeId=volume_id, InstanceId=server)
+        self.wait(volume_id, "available")
+
+    def stop(self, server: Server) -> None:
+        """Stops the server, so that it lets go of its volumes; content where it is stopped already."""
+        with asking(f"Stopping the server {server.id}"):
+            if server.state in ("pending", "running"):
+                self.ec2.stop_instances(InstanceIds=[server.id])
+        self._until(self.server, lambda one: one.state, "stopped", f"the server {server.id}")
+
+    @staticmethod
+    def _until(look: Callable[[], Any], tell: Callable[[Any], str], wanted: str, what: str) -> Any:
+        began = time.monotonic()
+        while True:
+            with asking(f"Asking for {what}"):
+                found = look()
+            state = tell(found) if found is not None else "gone"
+            if state == wanted:
+                return found
+            waited = time.monotonic() - began
+            if state == "error" or waited > (_KNOWN_SECONDS if state == "gone" else _WAIT_SECONDS):
+                raise WorkbenchError(f"{what.capitalize()} is {state}, and not {wanted} as it should be.")
+            time.sleep(cloud.POLL_SECONDS / 3)
+
+    def retag(self, volume_id: str, tags: Mapping[str, str]) -> None:
+        with asking(f"Naming the volume {volume_id}"):
+            self.ec2.create_tags(Resources=[volume_id], Tags=_pairs(tags))
+
+    def delete_volume(self, volume_id: str) -> None:
+        """For good. AWS refuses one that a server has."""
+        with asking(f"Deleting the volume {volume_id}"):
+            self.ec2.delete_volume(VolumeId=volume_id)
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        with asking(f"Deleting the snapshot {snapshot_id}"):
+            self.ec2.delete_snapshot(SnapshotId=snapshot_id)
+
+
+def named(found: Sequence[Snapshot], name: str, disks: Disks) -> Snapshot:
+    """The snapshot of that name or id. Raises WorkbenchError that says what would be right."""
+    fitting = [one for one in found if name in (one.id, one.name)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        listed = ", ".join(one.id for one in fitting)
+        raise WorkbenchError(f"{len(fitting)} snapshots are named {name}; name one by its id: {listed}.")
+    last = ", ".join(one.name for one in found[-3:][::-1])
+    known = f"the last ones are {last}; `workbench snapshots` lists all" if found else "it has none"
+    if theirs := _strangers(name, disks):
+        raise WorkbenchError(
+            f"The snapshot {name} is not of stack {disks.stack} but of {theirs}; nothing was changed. "
+            f"Of the snapshots of {disks.stack}, {known}."
+        )
+    raise WorkbenchError(f"Stack {disks.stack} has no snapshot {name}: {known}.")
+
+
+def _strangers(name: str, disks: Disks) -> str:
+    """Whose the snapshot of that id or name is; "" where there is none."""
+    key = "snapshot-id" if name.startswith("snap-") else "tag:Name"
+    try:
+        found = disks.ec2.describe_snapshots(Filters=[{"Name": key, "Values": [name]}], OwnerIds=["self"])[
+            "Snapshots"
+        ]
+    except (BotoCoreError, ClientError):
+        return ""
+    tags = _tags(found[0]) if found else {}
+    if not found:
+        return ""
+    if "StackId" not in tags:
+        return "no workbench"
+    return f"stack {tags.get('Stack', '(no name)')} with the id {tags['StackId']}"
+
+
+def snapshot_of(one: Mapping[str, Any]) -> Snapshot:
+    tags, size = _tags(one), one["VolumeSize"]
+    started = one["StartTime"]
+    daily = any(key.startswith(("aws:dlm:", "dlm:")) for key in tags)  # Data Lifecycle Manager's own tags
+    how = tags.get(volumes.MADE, volumes.DAILY if daily else "otherwise")
+    name = (
+        f"daily-{started.astimezone(UTC):%Y-%m-%d}"
+        if how == volumes.DAILY
+        else tags.get("Name", one["SnapshotId"])
+    )
+    full = one.get("FullSnapshotSizeInBytes")
+    return Snapshot(
+        id=one["SnapshotId"],
+        name=name,
+        how=how,
+        state=one["State"],
+        progress=one.get("Progress") or "",
+        gib=size,
+        stored_gib=full / 1024**3 if full else float(size),
+        started=started,
+        volume=one.get("VolumeId", ""),
+        why=one.get("StateMessage") or "",
+    )
+
+
+def _disk(one: Mapping[str, Any]) -> Disk:
+    tags = _tags(one)
+    servers = [
+        attached["InstanceId"] for attached in one.get("Attachments") or () if attached["State"] != "detached"
+    ]
+    return Disk(
+        id=one["VolumeId"],
+        role=tags.get("Role", ""),
+        gib=one["Size"],
+        zone=one["AvailabilityZone"],
+        state=one["State"],
+        server=servers[0] if servers else "",
+        snapshot=tags.get("RestoredFrom") or one.get("SnapshotId") or "",
+        made=one["CreateTime"],
+        by=tags.get("By", ""),
+    )
+
+
+def _tags(one: Mapping[str, Any]) -> Tags:
+    return {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}
+
+
+def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _specified(kind: str, tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": _pairs(tags)}]

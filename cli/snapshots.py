@@ -1,0 +1,165 @@
+"""`workbench snapshot`, `snapshots`, `delete-snapshot`: copies of the data volume in AWS, made and listed by hand."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cli import common, freezing, repair, swapping
+from cli.common import JsonOption, StackOption, YesOption, console
+from cli.disks import Disk, Disks, Snapshot, asking, named
+from workbench import stack as stacks
+from workbench import volumes
+from workbench.errors import WorkbenchError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_RUNS = "running"
+
+
+def snapshot(
+    stack: StackOption = None,
+    name: Annotated[str | None, typer.Option("--name", help="what to call it; else by date and time")] = None,
+) -> None:
+    """Make a snapshot of the data volume now, while people work; for the moment that AWS needs their writes wait."""
+    wanted = _judged(name or f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}")
+    stack = common.enter(stack)
+    exported = repair.export(stack)
+    disks = Disks.of(stack, exported)
+    swapping.refuse_unfinished(disks)
+    if wanted in [one.name for one in disks.snapshots()]:
+        raise WorkbenchError(f"Stack {stack} has a snapshot named {wanted} already; choose another name.")
+    volume = disks.data()
+    if volume is None:
+        raise WorkbenchError(
+            f"Stack {stack} has no data volume at present, of which a snapshot could be made."
+        )
+    with common.stage(f"Snapshot of {volume.id} ({volume.gib} GiB)"):
+        begun = _begin(disks, exported, volume, wanted)
+        try:
+            made = disks.completed(begun.id)
+        except KeyboardInterrupt:
+            console.print(
+                "AWS goes on with it all the same; `workbench snapshots` shows when it is complete."
+            )
+            raise
+    console.print(f"Snapshot {made.name} ({made.id}) is complete; at most {_usd(made)} a month.")
+
+
+def _judged(name: str) -> str:
+    if not _NAME.fullmatch(name) or name.startswith("snap-"):
+        raise WorkbenchError(
+            f"--name is {name!r}; it takes up to 63 letters, digits, dots, dashes and underscores, beginning with a "
+            "letter or digit, and not with snap-, as ids do."
+        )
+    return name
+
+
+def _begin(disks: Disks, exported: repair.Exported, volume: Disk, name: str) -> Snapshot:
+    """Has AWS begin it, with the filesystem frozen where a server has it mounted."""
+    facts, server = stacks.outputs_in(exported), disks.server() if volume.server else None
+    with asking("The snapshot"):
+        if server is None or facts is None or server.state != _RUNS:
+            return disks.begin_snapshot(volume.id, name, volumes.BY_HAND)
+        with freezing.frozen(facts) as freeze:
+            made = disks.begin_snapshot(volume.id, name, volumes.BY_HAND)
+    if freeze.why:
+        console.print(
+            f"Note: {freeze.why} The snapshot is of what the disk had at that moment, as after a power cut; "
+            "the filesystem puts itself in order when it is restored."
+        )
+    return made
+
+
+def snapshots(stack: StackOption = None, as_json: JsonOption = False) -> None:
+    """List the snapshots of this stack, and the volumes that a restore has kept, with what each costs."""
+    name = common.enter(stack)
+    disks = Disks.of(name, repair.export(name))
+    found, kept = disks.snapshots(), disks.volumes(volumes.KEPT)
+    if as_json:
+        typer.echo(json.dumps(_report(disks, found, kept), indent=2))
+    else:
+        _show(name, found, kept)
+
+
+def _report(disks: Disks, found: Sequence[Snapshot], kept: Sequence[Disk]) -> dict[str, Any]:
+    """{stack, stack_id, snapshots: [...], kept_volumes: [...]}; times in UTC, sizes in GiB, prices in USD."""
+    return {
+        "stack": disks.stack,
+        "stack_id": disks.stack_id,
+        "snapshots": [
+            {
+                "name": one.name, "id": one.id, "made": one.how, "state": one.state, "progress": one.progress,
+                "size_gib": one.gib, "started": one.started.astimezone(UTC).isoformat(), "volume": one.volume,
+                "usd_per_month_at_most": round(one.usd_per_month, 2),
+            }
+            for one in found
+        ],
+        "kept_volumes": [
+            {"id": one.id, "size_gib": one.gib, "zone": one.zone, "usd_per_month": round(one.usd_per_month, 2)}
+            for one in kept
+        ],
+    }  # fmt: skip
+
+
+def _show(name: str, found: Sequence[Snapshot], kept: Sequence[Disk]) -> None:
+    if not found:
+        console.print(f"Stack {name} has no snapshots; `workbench snapshot` makes one.")
+    else:
+        table = Table(title=f"Snapshots of stack {name}", title_justify="left")
+        for title in ("name", "id", "age", "GiB", "made", "state", "USD a month, at most"):
+            table.add_column(title)
+        for one in reversed(found):
+            state = one.state if one.usable else f"{one.state} {one.why or one.progress}".strip()
+            table.add_row(one.name, one.id, age(one.started), str(one.gib), one.how, state, _usd(one))
+        console.print(table)
+    for volume in kept:
+        console.print(
+            f"Kept from before a restore: the volume {volume.id} ({volume.gib} GiB, about {volume.usd_per_month:.2f} "
+            f"USD a month); `workbench delete-snapshot {volume.id}` removes it."
+        )
+
+
+def age(since: datetime) -> str:
+    """`5 min`, `3 h`, `12 days`."""
+    minutes = max(0, int((datetime.now(UTC) - since).total_seconds() // 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
+
+
+def _usd(one: Snapshot) -> str:
+    return f"{one.usd_per_month:.2f}"
+
+
+def delete_snapshot(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="a snapshot's name or id, or the id of a volume that was kept"),
+    ],
+    stack: StackOption = None,
+    yes: YesOption = False,
+) -> None:
+    """Delete one snapshot, or one volume that a restore has kept, for good."""
+    name = common.enter(stack)
+    disks = Disks.of(name, repair.export(name))
+    swapping.refuse_unfinished(disks)
+    kept = next((one for one in disks.volumes(volumes.KEPT) if one.id == what), None)
+    if kept is None and what.startswith("vol-"):
+        raise WorkbenchError(
+            f"{what} is no volume that a restore of stack {name} has kept; `workbench snapshots` lists those."
+        )
+    one = None if kept else named(disks.snapshots(), what, disks)
+    told = f"the volume {kept.id}, from before a restore, {kept.gib} GiB" if kept else f"the snapshot {one}"
+    if not yes:
+        common.asking()
+        console.print(f"This deletes {told}, with all that is on it.")
+        typer.confirm("Do this?", abort=True)
+    if kept:
+        disks.delete_volume(kept.id)
+    elif one:
+        disks.delete_snapshot(one.id)
+    console.print(f"Deleted: {told}.")

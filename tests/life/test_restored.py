@@ -1,0 +1,123 @@
+"""Restores and last snapshots of the real engine's stacks, killed (kill -9 of the whole group) and brought to an end.
+
+Nothing is configured: what is on the volumes is tests/e2e/test_snapshots.py's. Here they are counted.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.life_in_lab import Lab, Stack
+from workbench import stackfile, volumes
+from workbench.stackfile import path_of
+
+pytestmark = pytest.mark.lab
+
+long = pytest.mark.long
+SAID = [
+    pytest.param("A volume of the snapshot one done", marks=long),
+    pytest.param("Stop the server", marks=long),
+    "Put the restored volume in the data volume's place ...",
+    pytest.param("Put the restored volume in the data volume's place done", marks=long),
+    pytest.param("Make it so", marks=long),
+    pytest.param("aws:ebs:Volume data import", marks=long),
+]
+
+
+def roles(stack: Stack) -> dict[str, str]:
+    """All volumes that are the stack's data, by their role."""
+    found: list[dict[str, Any]] = stack.client("ec2").describe_volumes()["Volumes"]
+    tags = {one["VolumeId"]: {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())} for one in found}
+    return {one: told["Role"] for one, told in tags.items() if told.get("Role", "root") != "root"}
+
+
+def made(stack: Stack) -> str:
+    """A stack that is up and has one snapshot, named one; its data volume."""
+    stack.workbench("up", "--yes")
+    said = stack.workbench("snapshot", "--name", "one")
+    assert "as after a power cut" in said, "a host that is not configured does not freeze"
+    (volume,) = roles(stack)
+    return volume
+
+
+def ended(stack: Stack, old: str) -> str:
+    """What has to hold in the end; the data volume's id."""
+    told = roles(stack)
+    (data,) = [one for one, role in told.items() if role == volumes.DATA]
+    assert set(told) == {old, data}
+    assert told[old] in (volumes.DATA, volumes.KEPT)
+    assert stack.in_state()["aws:ebs/volume:Volume"] == {data}
+    attached = stack.client("ec2").describe_volumes(VolumeIds=[data])["Volumes"][0]["Attachments"]
+    assert [one["Device"] for one in attached] == [volumes.DEVICE]
+    return data
+
+
+@pytest.mark.parametrize("moment", SAID)
+def test_a_restore_that_was_killed_goes_on_or_back_with_the_next_up(bare_lab: Lab, moment: str) -> None:
+    with bare_lab.stack() as stack:
+        old = made(stack)
+        run = stack.begin("workbench", "restore", "one", "--yes")
+        run.until(moment)
+        run.kill()
+        refused = stack.pulumi("up", "--yes", "--skip-preview", check=False)
+        assert "Traceback" not in refused
+        assert ended(stack, old) if "A restore of stack bare has begun" not in refused else True
+        stack.workbench("up", "--yes")
+        ended(stack, old)
+        server = stack.client("ec2").describe_instances()["Reservations"][0]["Instances"][0]
+        assert server["State"]["Name"] == "running"
+
+
+@long
+def test_a_restore_that_was_killed_is_ended_by_the_same_restore(bare_lab: Lab) -> None:
+    with bare_lab.stack() as stack:
+        old = made(stack)
+        run = stack.begin("workbench", "restore", "one", "--yes")
+        run.until("Stop the server")
+        run.kill()
+        stack.workbench("restore", "one", "--yes")
+        assert ended(stack, old) != old
+        stack.workbench("delete-snapshot", old, "--yes")
+        assert stack.in_account() == stack.in_state()
+        assert "is well" in stack.workbench("doctor", check=False)
+
+
+@long
+def test_a_stack_moves_to_another_zone_by_a_snapshot(bare_lab: Lab) -> None:
+    with bare_lab.stack() as stack:
+        old = made(stack)
+        stackfile.set_value(path_of(stack.name), "zone", "eu-west-1b")
+        assert "`workbench destroy` first" in stack.workbench("restore", "one", "--yes", check=False)
+        stack.workbench("destroy", "--yes")
+        assert "set workbench:zone to eu-west-1a" in stack.workbench("up", "--yes", check=False)
+        stack.workbench("restore", "one", "--yes")
+        stack.workbench("up", "--yes")
+        data = ended(stack, old)
+        assert data != old
+        told = stack.client("ec2").describe_volumes(VolumeIds=[data])["Volumes"][0]
+        assert told["AvailabilityZone"] == "eu-west-1b"
+
+
+@long
+@pytest.mark.parametrize("moment", ["A last snapshot of", "Delete the volume"])
+def test_a_destroy_with_a_last_snapshot_that_was_killed_is_ended_by_the_next(
+    bare_lab: Lab, moment: str
+) -> None:
+    with bare_lab.stack() as stack:
+        old = made(stack)
+        run = stack.begin("workbench", "destroy", "--data", "snapshot", "--yes")
+        run.until(moment)
+        run.kill()
+        stack.workbench("destroy", "--data", "snapshot", "--yes")
+        assert roles(stack) == {}
+        assert old not in stack.in_account().get("aws:ebs/volume:Volume", ())
+        told = json.loads(stack.workbench("snapshots", "--json"))["snapshots"]
+        final = [one for one in told if one["made"] == "final"]
+        assert {one["state"] for one in final} == {"completed"}
+        assert "Nothing brings it back" in stack.workbench("delete-data", "--help")
+        assert "is not the name of the stack" in stack.workbench(
+            "delete-data", "--stack-name", "x", check=False
+        )
+        stack.workbench("delete-data", "--stack-name", stack.name)
+        assert stack.in_account() == {}

@@ -1,0 +1,164 @@
+"""A stack on moto in this process, for the commands that move its volumes: a stand-in for AWS, and for the engine.
+
+The engine is a dict of what its state has, and does what the program would: it refuses what infra/existing.py refuses,
+takes the data volume into the state by its tags, attaches it, and starts the server.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.backends import get_backend as backend
+
+from cli import cloud, common, locks, stack, statefile, swapping
+from cli.disks import Disks
+from workbench import stack as stacks
+from workbench import volumes
+
+STACK, ID, REGION = "prod", "0123456789ab", "eu-west-1"
+ZONE = f"{REGION}a"
+URN = f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench$workbench:infra:Storage$aws:ebs/volume:Volume::data"
+
+
+class KilledError(Exception):
+    """The command is no more, at this moment."""
+
+
+@dataclass
+class World:
+    """The account, the state, and what stops a command."""
+
+    ec2: Any
+    folder: Path
+    state: dict[str, str] = field(default_factory=dict)  # the data volume's id, where the state has one
+    calls: list[str] = field(default_factory=list)
+    dies_after: int = -1
+    configured: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def tags(self, role: str, stack_id: str = ID, **more: str) -> list[dict[str, str]]:
+        told = {"Project": "workbench", "Stack": STACK, "StackId": stack_id, "Role": role, **more}
+        return [{"Key": key, "Value": value} for key, value in told.items()]
+
+    def volume(self, role: str = volumes.DATA, gib: int = 10, zone: str = ZONE, **more: str) -> str:
+        specified = [{"ResourceType": "volume", "Tags": self.tags(role, **more)}]
+        made = self.ec2.create_volume(
+            AvailabilityZone=zone, Size=gib, VolumeType="gp3", TagSpecifications=specified
+        )
+        return str(made["VolumeId"])
+
+    def snapshot(self, volume: str, name: str, how: str = volumes.BY_HAND, stack_id: str = ID) -> str:
+        tags = self.tags(volumes.SNAPSHOT, stack_id, Name=name, Made=how)
+        specified = [{"ResourceType": "snapshot", "Tags": tags}]
+        return str(self.ec2.create_snapshot(VolumeId=volume, TagSpecifications=specified)["SnapshotId"])
+
+    def server(self) -> str:
+        specified = [{"ResourceType": "instance", "Tags": self.tags("server")}]
+        run = self.ec2.run_instances(
+            ImageId="ami-12c6146b", MinCount=1, MaxCount=1, InstanceType="t3.large", TagSpecifications=specified,
+            Placement={"AvailabilityZone": ZONE},
+        )  # fmt: skip
+        return str(run["Instances"][0]["InstanceId"])
+
+    def up(self) -> tuple[str, str]:
+        """A stack as `up` leaves it: the ids of its data volume and its server."""
+        volume, server = self.volume(), self.server()
+        self.ec2.attach_volume(VolumeId=volume, InstanceId=server, Device=volumes.DEVICE)
+        self.state["data"] = volume
+        return volume, server
+
+    def roles(self) -> dict[str, str]:
+        return {one.id: one.role for one in self.disks().volumes()}
+
+    def holder(self, volume: str) -> str:
+        attached = self.ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Attachments"]
+        return str(attached[0]["InstanceId"]) if attached else ""
+
+    def disks(self) -> Disks:
+        return Disks(STACK, ID, stacks.AwsConfig(REGION, None))
+
+    # The engine's part.
+
+    def exported(self) -> dict[str, Any]:
+        found: list[dict[str, Any]] = [
+            {
+                "type": "workbench:infra:Workbench",
+                "urn": f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench::workbench",
+                "outputs": {"stackId": ID},
+            }
+        ]
+        if "data" in self.state:
+            found.append({"type": "aws:ebs/volume:Volume", "urn": URN, "id": self.state["data"]})
+        return {"deployment": {"resources": found}}
+
+    def drop(self, _stack: str, urn: str) -> None:
+        assert urn == URN
+        self.step("drop")
+        self.state.clear()
+
+    def make(self, name: str, _yes: bool, _times: dict[str, float]) -> None:
+        """What `workbench up` does once its settings are judged."""
+        swapping.settle(name, self.exported())
+        disks = self.disks()
+        data = disks.data()
+        assert data is not None
+        assert not disks.volumes(volumes.INCOMING), "the program refuses it"
+        assert self.state.get("data") in (None, data.id), "the program refuses it"
+        self.state["data"] = data.id
+        self.ec2.delete_tags(Resources=[data.id], Tags=[{"Key": "By"}, {"Key": "RestoredFrom"}])
+        server = disks.server()
+        assert server is not None
+        if not data.server:
+            self.ec2.attach_volume(VolumeId=data.id, InstanceId=server.id, Device=volumes.DEVICE)
+        self.ec2.start_instances(InstanceIds=[server.id])
+        self.configured += 1
+
+    # Being killed.
+
+    def step(self, what: str) -> None:
+        """Something was changed; here the command may die."""
+        self.calls.append(what)
+        if len(self.calls) == self.dies_after:
+            raise KilledError(what)
+
+    def dies(self, after: int) -> None:
+        """The next command dies after so many changes; -1: it does not."""
+        self.calls.clear()
+        self.dies_after = after
+
+
+@contextmanager
+def world(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        patch.setenv(name, "testing")
+    patch.setattr(stacks, "ROOT", folder)
+    patch.setattr(stacks, "aws_config", lambda stack=None: stacks.AwsConfig(REGION, None))
+    patch.setattr(locks, "of", lambda stack: [])
+    patch.setattr(common, "enter", lambda stack: STACK)
+    patch.setattr(common, "require_stack_file", lambda stack: None)
+    with mock_aws():
+        backend("ec2")["123456789012"][REGION].snapshots.clear()  # of thousands of public images
+        made = World(boto3.client("ec2", region_name=REGION), folder)
+        patch.setattr(statefile, "exported", lambda stack: made.exported())
+        patch.setattr(stacks, "outputs_in", lambda exported: None)
+        patch.setattr(swapping, "drop", made.drop)
+        patch.setattr(stack, "make", made.make)
+        _count_changes(made, patch)
+        yield made
+
+
+def _count_changes(made: World, patch: pytest.MonkeyPatch) -> None:
+    """Of the clients that commands make: each call that changes something is a step."""
+    one = cloud.client("ec2", stacks.AwsConfig(REGION, None))  # for all: to make one takes long
+
+    def note(http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
+        if not model.name.startswith("Describe"):
+            made.step(model.name)
+
+    one.meta.events.register("after-call.ec2", note)
+    patch.setattr(cloud, "client", lambda service, access, region=None: one)

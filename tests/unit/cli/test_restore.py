@@ -1,0 +1,314 @@
+"""What a restore refuses, in one sentence and with nothing changed; the last snapshot of a stack; the end of its data.
+
+AWS is moto in this process, the engine a stand-in (tests/unit/cli/stack_on_moto.py).
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cli import activity, destroy, ending, engine, restore, snapshots
+from cli.disks import Disks, Snapshot
+from tests.unit.cli.stack_on_moto import STACK, KilledError, World, world
+from workbench import stack as stacks
+from workbench import volumes
+from workbench.errors import WorkbenchError
+
+SETTINGS = SimpleNamespace(zone="eu-west-1a", data_volume_gib=10)
+ADA = SimpleNamespace(user="ada", computing=True)
+GRACE = SimpleNamespace(user="grace", computing=False)
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(stacks, "settings", lambda stack: SETTINGS)
+    monkeypatch.setattr(activity, "people", lambda facts: [])
+    with world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+def unchanged(aws: World, sentence: str, **arguments: Any) -> None:
+    aws.dies(-1)
+    with pytest.raises(WorkbenchError, match=sentence) as refused:
+        restore.restore(**{"yes": True, **arguments})
+    assert "\n" not in str(refused.value)
+    assert aws.calls == []
+
+
+def test_an_unknown_snapshot_is_refused_and_the_last_ones_are_named(aws: World) -> None:
+    old, _ = aws.up()
+    unchanged(aws, r"has no snapshot one: it has none", name="one")
+    aws.snapshot(old, "monday")
+    unchanged(
+        aws, r"has no snapshot one: the last ones are monday; `workbench snapshots` lists all", name="one"
+    )
+
+
+def test_another_stacks_snapshot_is_refused_by_its_id_and_by_its_name(aws: World) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "mine")
+    theirs = aws.snapshot(aws.volume(), "theirs", stack_id="ba9876543210")
+    for name in (theirs, "theirs"):
+        said = rf"{name} is not of stack prod but of stack prod with the id ba9876543210; .* the last ones are mine"
+        unchanged(aws, said, name=name)
+
+
+def test_a_snapshot_larger_than_the_setting_is_refused_with_the_value_that_is_right(aws: World) -> None:
+    aws.snapshot(aws.volume(gib=20), "big")
+    unchanged(aws, r"has 20 GiB, but workbench:dataVolumeGib is 10; set .* to at least 20", name="big")
+
+
+def test_a_zone_that_is_not_the_servers_is_refused(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, server = aws.up()
+    aws.snapshot(old, "one")
+    monkeypatch.setattr(
+        stacks, "settings", lambda stack: SimpleNamespace(zone="eu-west-1b", data_volume_gib=10)
+    )
+    unchanged(aws, rf"'eu-west-1b', but the server {server} is in eu-west-1a", name="one")
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("pending", r"is not complete yet \(100%\); wait for it"),
+        ("error", r"AWS could not make the snapshot"),
+    ],
+)
+def test_a_snapshot_that_is_not_complete_is_refused(
+    aws: World, state: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    found = aws.disks().snapshots()
+    told = [Snapshot(**{**one.__dict__, "state": state}) for one in found]
+    monkeypatch.setattr(Disks, "snapshots", lambda self: told)
+    unchanged(aws, sentence, name="one")
+
+
+def test_names_that_two_have_are_refused_with_their_ids(aws: World) -> None:
+    old, _ = aws.up()
+    ids = [aws.snapshot(old, "twice") for _ in range(2)]
+    unchanged(aws, rf"2 snapshots are named twice; name one by its id: .*{ids[1]}", name="twice")
+
+
+def test_while_users_compute_it_is_refused_with_their_names(
+    aws: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    monkeypatch.setattr(stacks, "outputs_in", lambda exported: SimpleNamespace())
+    monkeypatch.setattr(activity, "people", lambda facts: [ADA, GRACE])
+    unchanged(aws, r"^ada computes at this moment, .* or say --force", name="one")
+    restore.restore("one", force=True, yes=True)
+    assert aws.roles()[old] == volumes.KEPT
+
+
+def test_somebody_is_asked_with_who_is_at_work_and_what_is_kept(
+    aws: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    monkeypatch.setattr(stacks, "outputs_in", lambda exported: SimpleNamespace())
+    monkeypatch.setattr(activity, "people", lambda facts: [GRACE])
+    monkeypatch.setattr(restore.typer, "confirm", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    aws.dies(-1)
+    with pytest.raises(KeyboardInterrupt):
+        restore.restore("one")
+    said = capsys.readouterr().out
+    assert "At work now: grace;" in said
+    assert f"Kept: the present volume {old} (10 GiB)" in said
+    assert "about 0.80 USD a month" in said
+    assert aws.calls == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({}, "Say which snapshot"),
+        ({"name": "one", "path": "x"}, "x goes with --home USER"),
+        ({"drill": True, "home": "ada"}, "--drill and --home are two things"),
+        ({"name": "one", "home": "ada", "path": "../grace"}, r"PATH is '\.\./grace'"),
+        ({"name": "one", "home": "ada", "path": "/etc/shadow"}, "PATH is '/etc/shadow'"),
+        ({"name": "one", "home": "ada"}, "needs a server|by the server"),
+        ({"drill": True}, "The drill needs a server that runs"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    aws: World, arguments: dict[str, Any], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.snapshot(aws.volume(), "one")
+    if "path" in arguments and "home" in arguments:
+        aws.server()
+        monkeypatch.setattr(stacks, "outputs_in", lambda exported: SimpleNamespace())
+    unchanged(aws, sentence, **arguments)
+
+
+# Listing, deleting one.
+
+
+def test_snapshots_are_listed_with_their_prices_and_what_was_kept(
+    aws: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "monday")
+    aws.snapshot(aws.volume(), "theirs", stack_id="ba9876543210")
+    kept = aws.volume(volumes.KEPT)
+    snapshots.snapshots(as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    (one,) = told["snapshots"]
+    assert (one["name"], one["made"], one["size_gib"], one["state"]) == ("monday", "by hand", 10, "completed")
+    assert one["usd_per_month_at_most"] == 0.5
+    assert told["kept_volumes"][0]["id"] == kept
+    snapshots.snapshots()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "monday" in said
+    assert "theirs" not in said
+    assert f"`workbench delete-snapshot {kept}` removes it" in said
+
+
+def test_ages_are_told_in_words() -> None:
+    now = datetime.now(UTC)
+    told = [snapshots.age(now - timedelta(minutes=minutes)) for minutes in (5, 300, 60 * 24 * 12)]
+    assert told == ["5 min", "5 h", "12 days"]
+
+
+def test_a_snapshot_by_hand_of_a_stopped_server_needs_no_freezing(aws: World) -> None:
+    volume, server = aws.up()
+    aws.ec2.stop_instances(InstanceIds=[server])
+    snapshots.snapshot(name="evening")
+    (one,) = aws.disks().snapshots()
+    assert (one.name, one.how, one.volume, one.state) == ("evening", "by hand", volume, "completed")
+    with pytest.raises(WorkbenchError, match="named evening already"):
+        snapshots.snapshot(name="evening")
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a b", "snap-1", "x" * 64, "a/b"])
+def test_names_that_cannot_be_told_from_others_are_refused(aws: World, name: str) -> None:
+    aws.up()
+    if name:
+        with pytest.raises(WorkbenchError, match="--name is"):
+            snapshots.snapshot(name=name)
+
+
+def test_only_what_was_kept_is_deleted_by_its_id(aws: World) -> None:
+    old, _ = aws.up()
+    kept, snapshot = aws.volume(volumes.KEPT), aws.snapshot(old, "one")
+    with pytest.raises(WorkbenchError, match="is no volume that a restore of stack prod has kept"):
+        snapshots.delete_snapshot(old, yes=True)
+    snapshots.delete_snapshot(kept, yes=True)
+    snapshots.delete_snapshot("one", yes=True)
+    assert list(aws.roles()) == [old]
+    assert snapshot not in [one.id for one in aws.disks().snapshots()]
+
+
+# The end.
+
+
+@pytest.fixture
+def destroyed(aws: World, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A stack whose engine destroys its server; the id of its data volume."""
+    volume, server = aws.up()
+
+    def run(name: str, *operation: str, **_: Any) -> None:
+        if operation[0] == "destroy" and aws.disks().server():
+            aws.ec2.detach_volume(VolumeId=volume, InstanceId=server)
+            aws.ec2.terminate_instances(InstanceIds=[server])
+
+    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(ending.account, "of", lambda name, stack_id: [])
+    return volume
+
+
+def test_the_data_volume_becomes_a_last_snapshot_and_comes_back(
+    aws: World, destroyed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    destroy.destroy(data=destroy.DataKept.SNAPSHOT, yes=True)
+    (last,) = aws.disks().snapshots()
+    assert (last.how, last.volume, last.state) == (volumes.FINAL, destroyed, "completed")
+    assert (aws.roles(), aws.state) == ({}, {})
+    said = capsys.readouterr().out
+    assert f"`workbench restore {last.name} --stack prod` makes one" in said
+    assert "All of it about 0.50 USD a month" in said
+    restore.restore(last.name, yes=True)
+    assert list(aws.roles().values()) == [volumes.DATA]
+
+
+def test_the_volume_stays_where_the_last_snapshot_fails(
+    aws: World, destroyed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Disks.completed
+
+    def failing(self: Disks, snapshot_id: str) -> Snapshot:
+        raise WorkbenchError(f"AWS could not make the snapshot {snapshot_id}")
+
+    monkeypatch.setattr(Disks, "completed", failing)
+    with pytest.raises(WorkbenchError, match="could not make"):
+        destroy.destroy(data=destroy.DataKept.SNAPSHOT, yes=True)
+    assert (aws.roles(), aws.state) == ({destroyed: volumes.DATA}, {"data": destroyed})
+    monkeypatch.setattr(Disks, "completed", plain)
+    destroy.destroy(data=destroy.DataKept.SNAPSHOT, yes=True)
+    assert aws.roles() == {}
+
+
+def test_the_volume_stays_where_aws_does_not_say_that_the_snapshot_is_all_of_it(
+    aws: World, destroyed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Disks, "snapshots", lambda self: [])
+    with pytest.raises(WorkbenchError, match="the volume stays"):
+        destroy.destroy(data=destroy.DataKept.SNAPSHOT, yes=True)
+    assert aws.roles() == {destroyed: volumes.DATA}
+
+
+@pytest.mark.parametrize("after", range(1, 5))
+def test_killed_after_any_step_of_the_end_the_data_is_somewhere_and_the_next_run_ends_it(
+    aws: World, destroyed: str, after: int
+) -> None:
+    aws.dies(after)
+    try:
+        destroy.destroy(data=destroy.DataKept.SNAPSHOT, yes=True)
+    except KilledError:
+        whole = [one for one in aws.disks().snapshots() if one.usable]
+        assert destroyed in aws.roles() or whole
+    aws.dies(-1)
+    destroy.destroy(data=destroy.DataKept.SNAPSHOT, yes=True)
+    assert aws.roles() == {}
+    assert aws.disks().snapshots()
+
+
+def test_an_ordinary_destroy_keeps_the_volume_and_says_what_it_costs(
+    aws: World, destroyed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    destroy.destroy(yes=True)
+    assert aws.roles() == {destroyed: volumes.DATA}
+    said = capsys.readouterr().out
+    assert f"Kept: the data volume {destroyed} (10 GiB, about 0.80 USD a month)" in said
+
+
+def test_the_data_is_deleted_for_good_only_by_name_and_never_under_a_server(
+    aws: World, destroyed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aws.snapshot(destroyed, "one")
+    with pytest.raises(WorkbenchError, match="end it first with `workbench destroy`"):
+        ending.delete_data(stack_name=STACK)
+    destroy.destroy(yes=True)
+    for wrong in ("Prod", "", "yes"):
+        with pytest.raises(
+            WorkbenchError, match="is not the name of the stack, which is prod; nothing was deleted"
+        ):
+            ending.delete_data(stack_name=wrong)
+    assert aws.roles() == {destroyed: volumes.DATA}
+    strangers = aws.snapshot(aws.volume(), "theirs", stack_id="ba9876543210")
+    aws.dies(2)
+    with pytest.raises(KilledError):
+        ending.delete_data(stack_name=STACK)
+    aws.dies(-1)
+    ending.delete_data(stack_name=STACK)
+    assert (aws.roles(), aws.disks().snapshots(), aws.state) == ({}, [], {})
+    assert aws.ec2.describe_snapshots(SnapshotIds=[strangers])["Snapshots"], "another stack's stays"
+    ending.delete_data(stack_name=STACK)
+    assert "has no data" in capsys.readouterr().out

@@ -1,0 +1,182 @@
+"""A restore that is killed after any of its steps: nothing of either volume is lost, and the next run goes on or back.
+
+AWS is moto in this process, the engine a stand-in (tests/unit/cli/stack_on_moto.py).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import activity, restore, stack, swapping
+from cli.disks import Disks
+from tests.unit.cli.stack_on_moto import STACK, KilledError, World, world
+from workbench import stack as stacks
+from workbench import volumes
+from workbench.errors import WorkbenchError
+
+STEPS = range(1, 12)
+
+
+class Settings:
+    """Those that a restore reads."""
+
+    zone = "eu-west-1a"
+    data_volume_gib = 10
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(stacks, "settings", lambda stack: Settings())
+    monkeypatch.setattr(activity, "people", lambda facts: [])
+    with world(tmp_path, monkeypatch) as made:
+        yield made
+
+
+def restored(**more: Any) -> None:
+    restore.restore("one", yes=True, **more)
+
+
+def test_the_restored_volume_takes_the_place_and_the_old_one_is_kept(
+    aws: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, server = aws.up()
+    aws.snapshot(old, "one")
+    restored()
+    (new,) = [one for one, role in aws.roles().items() if role == volumes.DATA]
+    assert aws.roles() == {old: volumes.KEPT, new: volumes.DATA}
+    assert (aws.holder(new), aws.holder(old), aws.state["data"]) == (server, "", new)
+    assert aws.configured == 1
+    assert f"Kept: the volume {old}" in capsys.readouterr().out
+    named = {
+        tag["Key"]: tag["Value"] for tag in aws.ec2.describe_volumes(VolumeIds=[new])["Volumes"][0]["Tags"]
+    }
+    assert named["Name"] == f"workbench-{STACK}-data"
+
+
+def killed(aws: World, after: int) -> bool:
+    """Whether the restore died after so many of its changes."""
+    aws.dies(after)
+    try:
+        restored()
+    except KilledError:
+        aws.dies(-1)
+        return True
+    aws.dies(-1)
+    return False
+
+
+def settled(aws: World, old: str, server: str) -> str:
+    """What has to hold when all has ended, one way or the other; the data volume's id."""
+    roles = aws.roles()
+    (data,) = [one for one, role in roles.items() if role == volumes.DATA]
+    assert set(roles.values()) <= {volumes.DATA, volumes.KEPT}
+    assert roles[old] == (volumes.DATA if data == old else volumes.KEPT)
+    assert aws.holder(data) == server
+    assert aws.state["data"] == data
+    return data
+
+
+@pytest.mark.parametrize("after", STEPS)
+def test_killed_after_any_step_the_next_up_goes_on_or_back(aws: World, after: int) -> None:
+    old, server = aws.up()
+    aws.snapshot(old, "one")
+    if killed(aws, after):
+        assert list(aws.roles().values()).count(volumes.DATA) <= 1
+        assert old in aws.roles()
+        stack.make(STACK, True, {})
+    settled(aws, old, server)
+
+
+@pytest.mark.parametrize("after", STEPS)
+def test_killed_after_any_step_the_next_restore_ends_it(aws: World, after: int) -> None:
+    old, server = aws.up()
+    aws.snapshot(old, "one")
+    if killed(aws, after):
+        restored()
+    assert settled(aws, old, server) != old
+    assert len([role for role in aws.roles().values() if role == volumes.KEPT]) == (1 if after else 0)
+
+
+def test_a_restore_has_as_many_steps_as_are_tried(aws: World) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    aws.dies(-1)
+    restored()
+    assert len(aws.calls) < max(STEPS)
+    assert aws.calls[:1] == ["CreateVolume"]
+
+
+def test_a_stack_without_a_server_gets_its_volume_back_also_in_another_zone(
+    aws: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = aws.volume()
+    aws.state["data"] = old
+    aws.snapshot(old, "one")
+    monkeypatch.setattr(Settings, "zone", "eu-west-1b")
+    restored()
+    (new,) = aws.disks().volumes(volumes.DATA)
+    assert (new.zone, aws.roles()[old], aws.state) == ("eu-west-1b", volumes.KEPT, {})
+    assert "`workbench up` makes a server for it" in capsys.readouterr().out
+    assert aws.configured == 0
+
+
+def test_a_stack_of_which_only_a_snapshot_is_left_gets_a_volume_again(aws: World) -> None:
+    gone = aws.volume()
+    aws.snapshot(gone, "one", volumes.FINAL)
+    aws.ec2.delete_volume(VolumeId=gone)
+    restored()
+    assert list(aws.roles().values()) == [volumes.DATA]
+
+
+def test_another_machines_restore_is_not_taken_for_a_dead_one(aws: World) -> None:
+    old, _ = aws.up()
+    snapshot = aws.snapshot(old, "one")
+    begun = aws.volume(volumes.INCOMING, By="laptop-of-grace", RestoredFrom=snapshot)
+    with pytest.raises(
+        WorkbenchError, match=rf"begun on laptop-of-grace .* `workbench restore {snapshot}` goes on"
+    ):
+        stack.make(STACK, True, {})
+    assert aws.roles() == {old: volumes.DATA, begun: volumes.INCOMING}
+    restored()
+    assert aws.roles() == {old: volumes.KEPT, begun: volumes.DATA}
+
+
+def test_a_restore_of_another_snapshot_begins_anew(aws: World) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    aws.snapshot(old, "two")
+    aws.dies(1)
+    with pytest.raises(KilledError):
+        restore.restore("two", yes=True)
+    aws.dies(-1)
+    (before,) = aws.disks().volumes(volumes.INCOMING)
+    restored()
+    assert before.id not in aws.roles()
+
+
+def test_two_at_once_are_refused(aws: World) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    with swapping.alone(STACK), pytest.raises(WorkbenchError, match="Another command is at the volumes"):
+        restored()
+
+
+def test_going_back_is_refused_where_the_snapshot_is_gone(aws: World) -> None:
+    """What is on the incoming volume may be nowhere else."""
+    old, _ = aws.up()
+    snapshot = aws.snapshot(old, "one")
+    killed(aws, 1)
+    aws.ec2.delete_snapshot(SnapshotId=snapshot)
+    with pytest.raises(WorkbenchError, match="that snapshot is gone"):
+        stack.make(STACK, True, {})
+    assert volumes.INCOMING in aws.roles().values()
+
+
+def test_the_oldest_things_of_a_lost_state_are_known_by_the_one_id_that_there_is(aws: World) -> None:
+    aws.snapshot(aws.volume(), "one")
+    assert Disks(STACK, None, stacks.aws_config()).stack_id == aws.disks().stack_id
+    aws.snapshot(aws.volume(), "theirs", stack_id="ba9876543210")
+    with pytest.raises(WorkbenchError, match="2 stacks of that name"):
+        Disks(STACK, None, stacks.aws_config())
