@@ -8,6 +8,7 @@ Each deploy asks them all: what only a run with work to do needs is imported the
 
 PROGRAMS = {  # the command's name -> the module whose `main` it calls with its arguments
     "accounts": "accounts.program",
+    "alarms": "alarms.program",
     "apps": "apps.dispatcher",
     "ask": "ask",
     "authority": "authority",
@@ -27,6 +28,8 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "rstudio-ports": "rstudio_ports",
     "session-scope": "session_scope",
     "sign-in": "sign_in",
+    "snapshots": "alarms.snapshots",
     "trust-folder": "trust_folder",
     "volume": "volume.program",
+    "volume-presence": "volume.presence",
 }
