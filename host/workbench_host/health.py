@@ -1,9 +1,9 @@
 """health --json | --watch SECONDS
 
 Asks how the services in /etc/workbench/health.json are. --json prints it (for root, since it names who is at work),
-with how many logins failed and which addresses are banned; --watch asks every SECONDS seconds and writes
-/run/workbench/health.json (root only) and /run/workbench/status.json
-(the services alone, for the landing page). A service is
+with how many logins failed, which addresses are banned and which alarms are on; --watch asks every SECONDS seconds and
+writes /run/workbench/health.json (root only) and /run/workbench/status.json (the services alone, for the landing
+page). A service is
 
   up        its units are active and its address answers with success
   starting  a unit is starting, or has been active for less than 60 s while the address does not answer yet
@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from workbench_host import logins, tools
+from workbench_host.alarms import memory as alarms
 from workbench_host.processes import PROCESSES, USER_UIDS, owners
 from workbench_host.tools import write
 
@@ -129,6 +130,8 @@ def judge_all(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     found = {}
     for name, service in services.items():
         state, detail = judge(service, states)
+        if state == "down" and not os.path.ismount(tools.DATA_VOLUME):
+            detail += "; the data volume is missing"
         found[name] = {"title": service["title"], "path": service["path"], "state": state, "detail": detail}
     return found
 
@@ -189,5 +192,5 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0:
         print("Only root may ask who is at work here; run it with sudo.", file=sys.stderr)
         return 1
-    print(json.dumps({**report(config), "logins": logins.report()}, indent=2))
+    print(json.dumps({**report(config), "logins": logins.report(), "alarms": alarms.report()}, indent=2))
     return 0
