@@ -86,6 +86,19 @@ def data_volume(stack: str, volume_id: str) -> Volume | None:
     return Volume(found[0]["VolumeId"], size, size * GP3_USD_PER_GIB_MONTH)
 
 
+def attached_to(facts: Outputs) -> str | None:
+    """The instance that has the stack's data volume, "" where none has; None where there is no such volume."""
+    try:
+        found = client("ec2", stacks.aws_config(), facts.region).describe_volumes(VolumeIds=[facts.volume_id])
+    except BotoCoreError as error:
+        raise WorkbenchError(f"AWS did not say where the data volume is: {error}") from None
+    except ClientError as error:
+        _unless_gone(error, "InvalidVolume.NotFound")
+        return None
+    attachments = found["Volumes"][0]["Attachments"]
+    return attachments[0]["InstanceId"] if attachments else ""
+
+
 def client(service: str, access: stacks.AwsConfig, region: str | None = None) -> Any:
     """A client that is to AWS whom the stack's provider is; `region` where it is known for certain."""
     import boto3  # half a second, which the commands that ask AWS nothing are spared

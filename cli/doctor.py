@@ -20,7 +20,7 @@ from cli.findings import Finding
 from cli.progress import interrupted
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
-from workbench.host import program_path
+from workbench.host import DATA_DEVICE, program_path
 from workbench.outputs import Outputs
 
 PROGRAM = program_path("doctor")
@@ -92,10 +92,29 @@ def examine(facts: Outputs | None) -> list[Finding]:
         usual = pool.submit(outside.answering, facts.address, {*findings.OPEN, *outside.USUAL})
         told = _told(facts)
         inside = [told] if isinstance(told, Finding) else list(findings.of_host(told))
+        inside = [_missing(one, facts) if one.about == findings.VOLUME else one for one in inside]
         host = {} if isinstance(told, Finding) else told
         asked = findings.ports_beyond_loopback(host) - findings.OPEN - set(outside.USUAL)
         ports = usual.result() | outside.answering(facts.address, asked)
     return [*inside, *outside.of_ports(ports), *_shown(facts, host, ports)]
+
+
+def _missing(one: Finding, facts: Outputs) -> Finding:
+    """What is to be done about a data volume that is not mounted: AWS knows where it is."""
+    where, volume = cloud.attached_to(facts), facts.volume_id
+    if where is None:
+        told, command = f"AWS has no {volume} any more.", "aws ec2 describe-snapshots --owner-ids self"
+    elif where == facts.instance_id:
+        told = f"{volume} is attached; why it is not mounted, the server's journal says."
+        command = f"{findings.ON_HOST}sudo journalctl -b -u srv-workbench.mount -u 'systemd-fsck@*'"
+    else:
+        told = (
+            f"{volume} is attached to {where}, which is to let go of it first."
+            if where
+            else f"{volume} is attached to no server."
+        )
+        command = f"aws ec2 attach-volume --volume-id {volume} --instance-id {facts.instance_id} --device {DATA_DEVICE}"
+    return Finding(one.about, f"{one.what} {told}", command)
 
 
 def _told(facts: Outputs) -> Mapping[str, Any] | Finding:

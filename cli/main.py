@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import common, doctor, local, loudness, server, stack, users
+from cli import alarms, common, doctor, local, loudness, server, stack, users
 from cli.loudness import QuietOption, VerboseOption
 from workbench.errors import WorkbenchError
 
@@ -28,6 +28,7 @@ for command in (
     server.open_,
     server.deploy,
     users.users,
+    alarms.alarms,
     local.check,
     local.password,
 ):

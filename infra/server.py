@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from infra.first_boot import user_data
 from infra.machine_type import MachineType
 from infra.naming import Owner
+from workbench.host import DATA_DEVICE
 from workbench.versions import DEBIAN_RELEASE
 
 _SSM_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
@@ -53,7 +54,7 @@ class Server(pulumi.ComponentResource):
             "data",
             instance_id=instance.id,
             volume_id=args.volume_id,
-            device_name="/dev/sdf",
+            device_name=DATA_DEVICE,
             # a mounted volume does not detach: the server stops first
             stop_instance_before_detaching=True,
             # a volume in use cannot be attached a second time

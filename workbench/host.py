@@ -6,6 +6,7 @@ from workbench.outputs import ADMIN
 from workbench.stack import short_name
 
 SSH_PORT = 22
+DATA_DEVICE = "/dev/sdf"  # how the data volume is attached; on the host it is Outputs.volume_device()
 
 # Not under /home, which the data volume's homes are mounted over: getting in must not need that volume.
 ADMIN_HOME = f"/var/lib/{ADMIN}"
