@@ -46,9 +46,23 @@ def make_ca(folder: Path, address: str, days: int = 2) -> tuple[Path, Path]:
             builder = builder.add_extension(extension, critical)
         return builder.sign(key, hashes.SHA256())
 
-    root = certificate(name, key.public_key(), (x509.BasicConstraints(ca=True, path_length=None), True))
+    # As Python 3.13 wants them (VERIFY_X509_STRICT), with the extensions that RFC 5280 asks for.
+    usage = {
+        "digital_signature": False, "content_commitment": False, "key_encipherment": False,
+        "data_encipherment": False, "key_agreement": False, "crl_sign": True, "encipher_only": False,
+        "decipher_only": False,
+    }  # fmt: skip
+    subject_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    root = certificate(
+        name,
+        key.public_key(),
+        (x509.BasicConstraints(ca=True, path_length=None), True),
+        (x509.KeyUsage(key_cert_sign=True, **usage), True),
+        (subject_id, False),
+    )
+    authority_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(subject_id)
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
-    leaf = certificate(x509.Name([]), own.public_key(), (names, True))
+    leaf = certificate(x509.Name([]), own.public_key(), (names, True), (authority_id, False))
     private = own.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

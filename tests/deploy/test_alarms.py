@@ -65,7 +65,7 @@ def test_a_disk_that_fills_up_is_told_once_and_once_more_when_it_has_room_again(
         assert post["path"] == "/hooks/s3cret"
         assert "ALARM: The disk at /srv/workbench is 9" in post["text"]
         assert workbench.url in post["text"]
-        assert mail["Subject"].startswith("[workbench test] The disk at /srv/workbench is 9")
+        assert mail["Subject"].startswith(f"[workbench {workbench.stack}] The disk at /srv/workbench is 9")
         shown = workbench.command("alarms", check=False)
         assert (shown.returncode, "The disk at /srv/workbench is 9" in shown.stdout) == (3, True)
         assert "The disk at /srv/workbench is 9" in workbench.command("status", check=False).stdout
@@ -76,7 +76,7 @@ def test_a_disk_that_fills_up_is_told_once_and_once_more_when_it_has_room_again(
         workbench.ssh(f"rm -f {FILL}")
     workbench.ssh(f"{LOOK}; {LOOK}")
     assert "OVER: The disk at /srv/workbench is 9" in told.hook.posts[1]["text"]
-    assert told.box.subjects[1].startswith("[workbench test] Over: The disk")
+    assert told.box.subjects[1].startswith(f"[workbench {workbench.stack}] Over: The disk")
     assert (len(told.hook.posts), len(told.box.mails)) == (2, 2)
     assert workbench.command("alarms").stdout == "No alarm is on.\n"
 
@@ -136,7 +136,7 @@ def test_the_secrets_are_roots_alone_and_the_looking_is_nobodys(workbench: Workb
 def test_where_nobody_is_to_be_told_a_test_says_so_and_no_secret_is_on_the_host(
     workbench: Workbench, told: Told
 ) -> None:
-    applied = workbench.apply({"alarms": None})
+    applied = workbench.apply({"alarms": {"mail": None, "webhook": None}})
     applied.require()
     assert workbench.ssh("ls -A /etc/workbench/alarms").stdout == ""
     done = workbench.command("alarms", "--test", check=False)
