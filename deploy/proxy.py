@@ -227,6 +227,7 @@ def unit_variables(unit: str) -> dict[str, str]:
         "account": USER,
         "config": MISSING_CONFIG if missing else CONFIG,
         "state": f"/run/{MISSING_FOLDER}" if missing else STATE,
+        "missing": MISSING_UNIT,
         "folder": MISSING_FOLDER,
         "spare": f"/var/lib/{SPARE_FOLDER}",
         "spare_folder": SPARE_FOLDER,

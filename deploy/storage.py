@@ -13,7 +13,6 @@ from deploy.service import Service
 from workbench.host import program_path
 from workbench.stack import Context
 from workbench_host.volume.content import LABEL
-from workbench_host.volume.presence import PAGE_UNIT
 
 PACKAGES = ("e2fsprogs",)
 UNIT = "workbench-volume.service"
@@ -31,7 +30,7 @@ def storage(context: Context) -> None:
     files.template(
         f"storage/{UNIT}.j2",
         f"{units.UNITS}/{UNIT}",
-        variables={"device": DEVICE, "program": program_path("volume-presence"), "page_unit": PAGE_UNIT},
+        variables={"device": DEVICE, "program": program_path("volume-presence")},
     )
     units.service(unit=UNIT, name=f"Run {UNIT}")
 

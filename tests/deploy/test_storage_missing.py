@@ -115,12 +115,23 @@ def test_a_boot_without_the_volume_says_so_and_a_late_one_is_taken_up(workbench:
     ec2.stop_instances(InstanceIds=[facts.instance_id])
     ec2.detach_volume(VolumeId=facts.volume_id)
     ec2.start_instances(InstanceIds=[facts.instance_id])
-    wait_for(lambda: workbench.ssh("true", check=False).returncode == 0, "SSH for the administrator")
     wait_for(lambda: says_that_it_is_missing(workbench), "the page")
+    assert workbench.ssh("true").returncode == 0, "the administrator gets in"
     assert "active" not in states(workbench)
     nothing_is_written(workbench)
+    before = tries(workbench)
+    time.sleep(45)  # four of systemd's waits for the device
+    assert tries(workbench) - before <= 2, (
+        "each login has systemd try once, and nothing tries again and again"
+    )
     attach(ec2, workbench)
     wait_for(lambda: page(workbench).status_code == 200, "the landing page")
     wait_for(lambda: states(workbench) == {"active"}, "the services")
     assert workbench.ssh("cat /home/ada/kept; rm /home/ada/kept").stdout == "precious\n"
     assert workbench.ssh("systemctl --failed --plain --no-legend").stdout == ""
+
+
+def tries(workbench: Workbench) -> int:
+    """How often systemd has waited for the volume in vain since the boot."""
+    count = "journalctl -b -o cat _PID=1 | grep -c '^Timed out waiting for device.*workbench-data'"
+    return int(workbench.ssh(count).stdout)

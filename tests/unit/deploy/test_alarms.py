@@ -50,7 +50,7 @@ def test_snapshots_are_asked_for_where_daily_ones_are_made() -> None:
 
 VARIABLES = {
     "program": "/bin/true", "credential": "alarms", "secrets": "/etc/workbench/alarms", "state": "workbench-alarms",
-    "device": storage.DEVICE, "page_unit": "workbench-missing.service",
+    "device": storage.DEVICE,
 }  # fmt: skip
 
 
