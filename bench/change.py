@@ -25,7 +25,7 @@ def user(run: int) -> Setting:
 
 
 def notice(run: int) -> Setting:
-    """Another notice on the landing page; nothing restarts."""
+    """Another notice; a program shows it to everybody, nothing restarts."""
     return "services", {"proxy": {"notice": f"Number {run}"}}
 
 

@@ -19,6 +19,7 @@ Tags = dict[str, str]
 Client = Any
 Listing = Callable[[Client], Iterator[tuple[dict[str, Any], Tags]]]
 _LIVING = {"pending", "running", "stopping", "stopped"}
+_SELDOM = {"scheduler", "dlm", "budgets"}
 
 
 @dataclass(frozen=True)
@@ -35,16 +36,41 @@ def of(stack: str, stack_id: str | None = None) -> list[Found]:
     name = stacks.short_name(stack)
     access = stacks.aws_config(stack)
     try:
-        ec2, iam = cloud.client("ec2", access), cloud.client("iam", access)
+        clients = {service: _client(service, access) for service in {kind.service for kind in KINDS}}
         return [
             Found(kind.type, tags["Role"], kind.told(item, tags.get("StackId", "(no id)")))
             for kind in KINDS
-            for item, tags in kind.list(iam if kind.type.startswith("aws:iam") else ec2)
+            for item, tags in _seen(kind, clients[kind.service])
             if tags.get("Project") == "workbench" and "Role" in tags
             if tags.get("Stack") == name or (stack_id and tags.get("StackId") == stack_id)
         ]
     except (BotoCoreError, ClientError) as error:
         raise WorkbenchError(f"AWS did not say what it has of stack {name}: {error}") from None
+
+
+@dataclass(frozen=True)
+class OfAccount:
+    """A client of Budgets, which has to be told the account with each call."""
+
+    client: Client
+    account: str
+
+
+def _client(service: str, access: stacks.AwsConfig) -> Client:
+    client = cloud.client(service, access)
+    if service != "budgets":
+        return client
+    return OfAccount(client, cloud.client("sts", access).get_caller_identity()["Account"])
+
+
+def _seen(kind: "Kind", client: Client) -> list[tuple[dict[str, Any], Tags]]:
+    """All of a kind. Of a service that not every stack needs, nothing, where one may not ask: then one made nothing."""
+    try:
+        return list(kind.list(client))
+    except ClientError as error:
+        if kind.service in _SELDOM and error.response["Error"]["Code"].startswith("AccessDenied"):
+            return []
+        raise
 
 
 def unknown(found: Iterable[Found], exported: Mapping[str, Any]) -> list[Found]:
@@ -68,9 +94,7 @@ def remove(stack: str, found: Iterable[Found]) -> Iterator[Found]:
         for one in [one for one in wanted.values() if one.type == kind.type]:
             assert kind.remove
             try:
-                kind.remove(
-                    cloud.client("iam" if kind.type.startswith("aws:iam") else "ec2", access), one.what.id
-                )
+                kind.remove(_client(kind.service, access), one.what.id)
             except (BotoCoreError, ClientError) as error:
                 raise WorkbenchError(f"{one.what} could not be removed: {error}") from None
             yield one
@@ -89,6 +113,12 @@ class Kind:
     list: Listing
     told: Callable[[dict[str, Any], str], Leftover]
     remove: Callable[[Client, str], object] | None
+
+    @property
+    def service(self) -> str:
+        """The service of AWS that is asked: `ec2` for aws:ec2/vpc:Vpc."""
+        module = self.type.split(":")[1].partition("/")[0]
+        return "ec2" if module == "ebs" else module
 
 
 def _listed(operation: str, key: str) -> Listing:
@@ -135,6 +165,29 @@ def _in_iam(listing: str, kind: str) -> Listing:
     return list_
 
 
+def _schedule_groups(scheduler: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
+    """With what is in them, which has no tags."""
+    for page in scheduler.get_paginator("list_schedule_groups").paginate(NamePrefix="workbench-"):
+        for group in page["ScheduleGroups"]:
+            yield group, _tags(scheduler.list_tags_for_resource(ResourceArn=group["Arn"]))
+
+
+def _lifecycle_policies(dlm: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
+    for policy in dlm.get_lifecycle_policies()["Policies"]:
+        yield policy, policy.get("Tags") or {}
+
+
+def _budgets(budgets: OfAccount) -> Iterator[tuple[dict[str, Any], Tags]]:
+    client, account = budgets.client, budgets.account
+    for page in client.get_paginator("describe_budgets").paginate(AccountId=account):
+        for budget in page.get("Budgets") or ():
+            name = budget["BudgetName"]
+            if name.startswith("workbench-"):
+                arn = f"arn:{client.meta.partition}:budgets::{account}:budget/{name}"
+                tags = client.list_tags_for_resource(ResourceARN=arn).get("ResourceTags")
+                yield {"Id": f"{account}:{name}"}, _tags({"Tags": tags})
+
+
 def _plain(kind: str, key: str) -> Callable[[dict[str, Any], str], Leftover]:
     """What costs nothing by itself."""
     return lambda item, stack_id: Leftover(kind, item[key], stack_id)
@@ -173,14 +226,39 @@ def _remove_gateway(ec2: Client, gateway: str) -> None:
     ec2.delete_internet_gateway(InternetGatewayId=gateway)
 
 
+def _remove_role(iam: Client, role: str) -> None:
+    """With what it may do."""
+    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
+        for policy in page["PolicyNames"]:
+            iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role):
+        for policy in page["AttachedPolicies"]:
+            iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
+    iam.delete_role(RoleName=role)
+
+
+def _remove_budget(budgets: OfAccount, budget: str) -> None:
+    budgets.client.delete_budget(AccountId=budgets.account, BudgetName=budget.partition(":")[2])
+
+
 def _remove_profile(iam: Client, profile: str) -> None:
     for role in iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]:
         iam.remove_role_from_instance_profile(InstanceProfileName=profile, RoleName=role["RoleName"])
     iam.delete_instance_profile(InstanceProfileName=profile)
 
 
-# In the order in which AWS lets them go. Rules, routes and associations go with what they are part of.
+# In the order in which AWS lets them go. Rules, routes, associations, schedules and policies of roles go with what they
+# are part of.
 KINDS = (
+    Kind(
+        "aws:scheduler/scheduleGroup:ScheduleGroup", _schedule_groups,
+        _plain("schedule", "Name"), lambda scheduler, id_: scheduler.delete_schedule_group(Name=id_),
+    ),
+    Kind(
+        "aws:dlm/lifecyclePolicy:LifecyclePolicy", _lifecycle_policies,
+        _plain("policy of daily snapshots", "PolicyId"), lambda dlm, id_: dlm.delete_lifecycle_policy(PolicyId=id_),
+    ),
+    Kind("aws:budgets/budget:Budget", _budgets, _plain("budget", "Id"), _remove_budget),
     Kind("aws:ec2/instance:Instance", _servers, _server, _terminate),
     Kind(
         "aws:ec2/eip:Eip", _listed("describe_addresses", "Addresses"),
@@ -221,6 +299,6 @@ KINDS = (
     ),
     Kind(
         "aws:iam/role:Role", _in_iam("list_roles", "Role"),
-        _plain("role", "RoleName"), lambda iam, id_: iam.delete_role(RoleName=id_),
+        _plain("role", "RoleName"), _remove_role,
     ),
 )  # fmt: skip

@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -55,6 +55,27 @@ def stop() -> None:
     common.become_root()
     control.stop()
     console.print("The lab is stopped; `workbench lab start` goes on from here.")
+
+
+@app.command()
+def clock(
+    to: Annotated[
+        str | None,
+        typer.Argument(metavar="TIME", help="where to move it, such as 2026-12-01T20:00+01:00; else UTC"),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the lab's time and what AWS would do by itself next, or move it and have that done (not in the machines)."""
+    common.become_root()
+    told = control.clock(to)
+    if as_json:
+        typer.echo(json.dumps(told, indent=2))
+        return
+    console.print(f"It is {told['now']} in the lab.")
+    for one in told["done"]:
+        console.print(f"  done, {one['when']}: {one['what']}: {one['outcome']}", markup=False)
+    for one in told["next"]:
+        console.print(f"  next, {one['when']}: {one['what']}", markup=False)
 
 
 @app.command()

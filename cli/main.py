@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import alarms, common, doctor, local, loudness, server, stack, users
+from cli import alarms, common, doctor, local, loudness, notice, server, stack, users
 from cli.loudness import QuietOption, VerboseOption
 from workbench.errors import WorkbenchError
 
@@ -27,6 +27,7 @@ for command in (
     server.ssh,
     server.open_,
     server.deploy,
+    notice.notice,
     users.users,
     alarms.alarms,
     local.check,

@@ -26,6 +26,8 @@ def report_of(facts: Outputs, program: str, timeout: float, about: str) -> dict[
     if done.returncode != 0:
         said = done.stderr.strip().splitlines()
         why = " ".join([said[-1] if said else "no answer.", *hints(facts, done.returncode)])
+        if program.split()[0] in why and "not found" in why:  # as sudo says it
+            why = "it has no such program yet, which `workbench deploy` brings."
         raise WorkbenchError(f"{facts.address} could not be asked for {about}: {why}")
     report: dict[str, Any] = json.loads(done.stdout)
     return report

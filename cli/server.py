@@ -10,13 +10,14 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import alarms, cloud, common, loudness, remote
+from cli import activity, alarms, cloud, common, loudness, remote
 from cli.common import JsonOption, StackOption, console
 from connector import configure
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.host import program_path
 from workbench.outputs import Outputs
+from workbench_host.activity import Person
 
 HEALTH = program_path("health")
 _HEALTH_TIMEOUT = 60  # seconds; it asks every service and each may be slow
@@ -24,7 +25,7 @@ _STATES = {"up": "green", "starting": "yellow", "down": "red"}
 
 
 def status(stack: StackOption = None, as_json: JsonOption = False) -> None:
-    """Show the server, its services, disk, memory and who is logged in; exit status 3 when something is down."""
+    """Show the server, its services, disk, memory and who is at work; exit status 3 when something is down."""
     name = common.enter(stack)
     report = status_of(name)
     if as_json:
@@ -58,6 +59,7 @@ def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[st
         "disk": {},
         "memory": {},
         "users": [],
+        "people": [],
         "logins": {},
         "alarms": {},
     }
@@ -70,8 +72,8 @@ def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[st
         except WorkbenchError as error:  # what AWS says is worth showing all the same
             return {**report, "problem": str(error)}
         report.update({key: health[key] for key in ("services", "disk", "memory", "users")})
-        for key in ("logins", "alarms"):  # a host that no deploy has been to lately does not say
-            report[key] = health.get(key, {})
+        # A host that no deploy has been to lately does not say these.
+        report.update({key: health[key] for key in ("people", "logins", "alarms") if key in health})
     return report
 
 
@@ -182,8 +184,9 @@ def _show(report: dict[str, Any]) -> None:
     _show_alarms(table, report)
     if "problem" in report:
         table.add_row("host", f"[red]{escape(report['problem'])}[/red]")
-    if report["users"]:
-        table.add_row("logged in", ", ".join(report["users"]))
+    if report["services"]:
+        at_work = activity.lines([Person(**one) for one in report["people"]])
+        table.add_row("at work", escape("\n".join(at_work)))
     if logins := report.get("logins"):
         table.add_row("failed logins", f"{logins['failed']} in 24 hours")
         for ban in logins["banned"]:

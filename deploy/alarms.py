@@ -15,12 +15,14 @@ from deploy import files, units
 from deploy.service import Service
 from workbench.host import program_path
 from workbench.settings import Settings
+from workbench.settings.backups import OFF
 from workbench.stack import Context
 from workbench_host import alarms as host
 from workbench_host.tools import DATA_VOLUME
 
 UNIT, SNAPSHOTS_UNIT = "workbench-alarms", "workbench-snapshots"
 DISKS = ("/", DATA_VOLUME)
+SNAPSHOT_HOURS = 26  # a day, the hour within which AWS begins one, and an hour
 
 
 @deploy("alarms")
@@ -54,6 +56,7 @@ def _run(unit: str) -> None:
             "credential": host.CREDENTIAL,
             "secrets": host.SECRETS,
             "state": host.STATE_FOLDER,
+            "snapshot_state": host.SNAPSHOT_FOLDER,
         },
     )
     files.copy(f"alarms/{unit}.timer", f"{units.UNITS}/{unit}.timer")
@@ -62,8 +65,7 @@ def _run(unit: str) -> None:
 
 def snapshot_hours(settings: Settings) -> float | None:
     """How old the newest snapshot of the data volume may be, in hours; None where none are made by themselves."""
-    snapshots = getattr(settings, "snapshots", None)  # a section of its own, see workbench/settings
-    return 26 if snapshots is not None and snapshots.daily else None
+    return None if settings.snapshots.daily == OFF else SNAPSHOT_HOURS
 
 
 def wanted(context: Context) -> dict[str, Any]:

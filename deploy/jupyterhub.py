@@ -26,7 +26,9 @@ ENVIRONMENT = uv.Environment("jupyterhub")
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
 LAB_SETTINGS = "/etc/workbench/jupyterlab"
 PAGES = "/usr/local/share/workbench/hub"
-PAGE_NAMES = ("workbench.html", "error.html", "not_running.html")
+PAGE_NAMES = ("page.html", "workbench.html", "error.html", "not_running.html")
+# In a folder of JUPYTER_PATH, which comes before any of a user's own.
+LABEXTENSION = "/usr/local/share/jupyter/labextensions/workbench-notice"
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
 TERMINAL_MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
@@ -122,6 +124,13 @@ def _configure_servers(service: JupyterHub) -> None:
     """What users' servers read when they start; those that run go on with what they have read."""
     idle = service.idle_minutes * 60
     interval = min(300, max(15, idle // 4))  # how exactly idle time is kept, in seconds
+    files.copy("jupyterhub/labextension/notice.js", f"{LABEXTENSION}/static/notice.js")
+    # Last, since it is what makes a folder an extension.
+    files.copy(
+        "jupyterhub/labextension/package.json",
+        f"{LABEXTENSION}/package.json",
+        validate="python3 -m json.tool {} > /dev/null",
+    )
     files.copy(
         "jupyterhub/overrides.json",
         f"{LAB_SETTINGS}/overrides.json",

@@ -11,6 +11,7 @@ from deploy import (
     jupyterhub,
     limits,
     mirrors,
+    notice,
     privacy,
     programs,
     progress,
@@ -18,6 +19,7 @@ from deploy import (
     python,
     r,
     rstudio,
+    schedule,
     shiny,
     ssh,
     storage,
@@ -31,7 +33,7 @@ from deploy.context import current
 HOST = (
     *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE),
     *(privacy.SERVICE, mirrors.SERVICE, uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE),
-    *(health.SERVICE, proxy.SERVICE, apps.SERVICE, alarms.SERVICE),
+    *(health.SERVICE, notice.SERVICE, proxy.SERVICE, apps.SERVICE, alarms.SERVICE, schedule.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

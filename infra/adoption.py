@@ -1,10 +1,12 @@
 """Takes back what a run that was killed, or a state that was lost, left in AWS.
 
 A resource that the state lacks and that AWS has already, by its type and the tags StackId and Role, is imported instead
-of made. Of what the state has, nothing is asked. Left out is what is simply made again: attachments and associations,
-which AWS takes twice, the host's configuration, and the key pair, whose public key AWS does not give back.
+of made. Of what the state has, nothing is asked. Left out is what is simply made again: attachments, associations and
+the policies of roles, which AWS takes twice, the host's configuration, and the key pair, whose public key AWS does not
+give back.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
@@ -13,7 +15,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import ResourceTransformationArgs, ResourceTransformationResult
 
-from infra import lookups
+from infra import lookups, unlisted
 from infra.naming import Owner
 from infra.state import State
 
@@ -48,6 +50,7 @@ _BY_TAGS: dict[str, Callable[[Tags, Within], Sequence[str]]] = {
     "aws:ec2/eip:Eip": lambda tags, _: aws.ec2.get_eips(tags=tags).allocation_ids,
     "aws:ebs/volume:Volume": lambda tags, _: lookups.data_volumes(tags),
     "aws:ec2/instance:Instance": lambda tags, _: lookups.servers(tags),
+    "aws:dlm/lifecyclePolicy:LifecyclePolicy": lambda tags, _: unlisted.lifecycle_policies(tags),
 }
 _WITHIN = {
     _SUBNET: ("vpc-id", _VPC),
@@ -80,12 +83,17 @@ _BY_ROUTES: dict[str, Callable[[str, str, Any], list[str]]] = {
     "aws:ec2/route:Route": _route,
     "aws:ec2/routeTableAssociation:RouteTableAssociation": _association,
 }
-_BY_NAME: dict[str, Callable[[str], bool]] = {
-    "aws:iam/role:Role": lambda name: bool(aws.iam.get_roles(name_regex=f"^{name}$").names),
-    "aws:iam/instanceProfile:InstanceProfile": lambda name: (
-        lookups.found(lambda: aws.iam.get_instance_profile(name=name)) is not None
-    ),
+_BY_NAME: dict[str, Callable[[Any], Sequence[str]]] = {
+    "aws:iam/role:Role": lambda props: aws.iam.get_roles(name_regex=f"^{re.escape(props['name'])}$").names,
+    "aws:iam/instanceProfile:InstanceProfile": lambda props: _profiles(props["name"]),
+    "aws:scheduler/scheduleGroup:ScheduleGroup": lambda props: unlisted.group(props["name"]),
+    "aws:scheduler/schedule:Schedule": lambda props: unlisted.schedule(props["group_name"], props["name"]),
+    "aws:budgets/budget:Budget": lambda props: unlisted.budget(props["name"]),
 }
+
+
+def _profiles(name: str) -> list[str]:
+    return [name] if lookups.found(lambda: aws.iam.get_instance_profile(name=name)) else []
 
 
 class Adopter:
@@ -123,5 +131,5 @@ class Adopter:
         if kind in _BY_ROUTES:
             return _BY_ROUTES[kind](self._ids.get(_TABLE, ""), self._ids.get(_SUBNET, ""), props)
         if kind in _BY_NAME:
-            return [props["name"]] if _BY_NAME[kind](props["name"]) else []
+            return _BY_NAME[kind](props)
         return []

@@ -10,6 +10,7 @@ from workbench.sshkeys import EC2_TYPES
 PROJECT = "workbench"
 VPC_CIDR = "10.20.0.0/16"
 SUBNET_CIDR = "10.20.0.0/24"
+_ID = 12  # characters of a stack's id
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,13 @@ class Owner:
         return {"Project": PROJECT, "StackId": self.id, "Role": role}
 
 
-def role_name(owner: Owner) -> str:
-    """That of the role and its profile, 64 characters at most: a credential can be limited to `workbench-STACK-*`."""
-    return f"{PROJECT}-{owner.stack}"[:51] + f"-{owner.id}"
+def role_name(owner: Owner, service: str = "") -> str:
+    """That of the role and its profile, 64 characters at most: a credential can be limited to `workbench-STACK-*`.
+
+    `service` is what the role is for, where it is not the server's. What has no tags of its own is called so too.
+    """
+    end = f"-{service}" if service else ""
+    return f"{PROJECT}-{owner.stack}"[: 64 - len("-") - _ID - len(end)] + f"-{owner.id}{end}"
 
 
 def inbound_rules(settings: Settings) -> list[Rule]:

@@ -14,11 +14,14 @@ from infra import dns, existing, naming, records
 from infra import state as states
 from infra.access import Access, AccessArgs
 from infra.adoption import Adopter
+from infra.backups import Backups, BackupsArgs
+from infra.budgets import BudgetArgs, CostBudget
 from infra.configuration import Configuration, ConfigurationArgs
 from infra.firewall import Firewall, FirewallArgs
 from infra.identity import Workbench, identify
 from infra.machine_type import MachineType, choose
 from infra.network import Network, NetworkArgs
+from infra.schedule import ScheduleArgs, ServerSchedule, events
 from infra.server import Server, ServerArgs
 from infra.storage import Storage, StorageArgs
 from workbench import config, keys
@@ -26,6 +29,7 @@ from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
 from workbench.settings import Settings
+from workbench.settings.backups import OFF
 
 _NOWHERE = "unknown.invalid"  # stands in for an address that AWS has still to give (RFC 2606)
 
@@ -79,6 +83,7 @@ def _declare(plan: Plan, raw: Mapping[str, Any]) -> None:
     )
     child = pulumi.ResourceOptions(parent=whole)
     server, storage = _machine(plan, child)
+    _upkeep(plan, server, storage, child)
     facts = _facts(plan, server, storage)
     needed: list[pulumi.Resource] = list(server.ready)
     if plan.domain is not None:
@@ -110,7 +115,11 @@ def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage
     firewall = Firewall(
         "firewall", FirewallArgs(owner, network.vpc_id, naming.inbound_rules(settings)), child
     )
-    access = Access("access", AccessArgs(owner, naming.first_boot_key(settings)), child)
+    access = Access(
+        "access",
+        AccessArgs(owner, naming.first_boot_key(settings), sees_snapshots=settings.snapshots.daily != OFF),
+        child,
+    )
     storage = Storage("storage", StorageArgs(owner, settings.zone, settings.data_volume_gib), child)
     server = Server(
         "server",
@@ -129,6 +138,21 @@ def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage
         child,
     )
     return server, storage
+
+
+def _upkeep(plan: Plan, server: Server, storage: Storage, child: pulumi.ResourceOptions) -> None:
+    """What AWS does by itself from now on, where the settings ask for it."""
+    settings, owner = plan.settings, plan.owner
+    if settings.schedule is not None and (wanted := events(settings.schedule)):
+        ServerSchedule(
+            "schedule",
+            ScheduleArgs(owner, wanted, settings.schedule.time_zone, server.instance_id, server.instance_arn),
+            child,
+        )
+    if settings.snapshots.daily != OFF:
+        Backups("backups", BackupsArgs(owner, settings.snapshots, storage.volume_arn), child)
+    if settings.budget is not None:
+        CostBudget("budget", BudgetArgs(owner, settings.budget), child)
 
 
 def _facts(plan: Plan, server: Server, storage: Storage) -> dict[str, pulumi.Input[Any]]:

@@ -61,6 +61,7 @@ class Server(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         self.instance_id = instance.id
+        self.instance_arn = instance.arn
         self.address = address.public_ip
         self.ready: list[pulumi.Resource] = [instance, association, attachment]
         self.register_outputs({"instanceId": instance.id, "address": address.public_ip})

@@ -40,4 +40,5 @@ class Storage(pulumi.ComponentResource):
             ),
         )
         self.volume_id = volume.id
+        self.volume_arn = volume.arn
         self.register_outputs({"volumeId": volume.id})

@@ -1,34 +1,37 @@
 """The AWS look-alike: refuses what AWS refuses, lets moto do the rest, acts on it, and keeps what moto knows."""
 
 import base64
-import json
 import logging
 import platform
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from werkzeug.test import run_wsgi_app
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
-from lab import calls, rules
+from lab import calls, own, rules
 from lab.amendments import AMENDMENTS, complete, forget_deleted_records
 from lab.calls import Call
 from lab.memory import REGION, Memory
 from lab.records import Plan
 from lab.rules import Facts, Refusal
 from lab.shell import CommandFailed
+from lab.upkeep import Upkeep
 from lab.world import World
 
-SERVICES = frozenset({"ec2", "iam", "route53", "ssm", "sts"})
-REGIONAL = frozenset({"ec2", "ssm"})
+SERVICES = frozenset({"budgets", "dlm", "ec2", "iam", "route53", "scheduler", "ssm", "sts"})
+REGIONAL = frozenset({"dlm", "ec2", "scheduler", "ssm"})
+REST = frozenset({"dlm", "scheduler"})  # which speak JSON, and not by the name of an action
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 BOOTS = frozenset({"RunInstances", "StartInstances", "RebootInstances"})
 # What the kernel answers a container's first process with: reboot(2)'s signals inside a process namespace.
+_SIGNED = f"Credential=service/19700101/{REGION}/ec2/aws4_request"  # by whom is not looked at
 REBOOTED, POWERED_OFF = 128 + 1, (0, 128 + 2)
 CRASHES_ALLOWED, CRASH_SECONDS = 3, 60
 
@@ -39,13 +42,14 @@ class Api:
     """A WSGI application in front of moto's; one call at a time, so that each sees and leaves a whole world."""
 
     def __init__(self, moto: Any, memory: Memory, world: World) -> None:
-        self._moto = moto
+        self._moto = own.Own(moto, lambda: memory.own)
         self._memory = memory
         self._world = world
         self._lock = threading.RLock()
         self._crashes: dict[str, list[float]] = {}
         machine = ARCHITECTURES.get(platform.machine(), platform.machine())
         self._architectures = frozenset({machine})
+        self.upkeep = Upkeep(memory, self._ask, self._lock)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         call = calls.read(environ)
@@ -144,6 +148,21 @@ class Api:
 
     # Outside of calls.
 
+    def _ask(self, action: str, parameters: Mapping[str, str]) -> None:
+        """A call of EC2 that another service of AWS makes. Raises Refusal."""
+        environ = EnvironBuilder(
+            method="POST",
+            headers=Headers([("Authorization", f"AWS4-HMAC-SHA256 {_SIGNED}")]),
+            data={"Action": action, "Version": "2016-11-15", **parameters},
+        ).get_environ()
+        response = self._answer(calls.read(environ), environ)
+        if response.status_code >= 400:
+            told: list[tuple[str, str]] = re.findall(
+                r"<(Code|Message)>(.*?)</", response.get_data(as_text=True)
+            )
+            said = dict(told)
+            raise Refusal(said.get("Code", "InternalError"), said.get("Message", response.status))
+
     def credentials(self, role: str, instance_id: str) -> dict[str, str]:
         """What the metadata service gives an instance for its role."""
         with self._lock:
@@ -156,7 +175,8 @@ class Api:
             self._memory.deletions_done()
 
     def look_after(self) -> None:
-        """Notice machines that ended on their own: rebooted from inside, powered off, or killed."""
+        """Do what is due; notice machines that ended on their own: rebooted from inside, powered off, or killed."""
+        self.upkeep.tick()
         with self._lock:
             for instance_id, container in list(self._world.running.items()):
                 if container.pid and not _alive(container.pid):
@@ -218,9 +238,8 @@ def _alive(pid: int) -> bool:
 def error(call: Call, refusal: Refusal) -> Response:
     """The error as the service's protocol writes it."""
     code, message = escape(refusal.code), escape(refusal.message)
-    if call.json:
-        body = json.dumps({"__type": refusal.code, "message": refusal.message})
-        return Response(body, refusal.status, content_type="application/x-amz-json-1.1")
+    if call.json or call.service in REST:
+        return own.refused(refusal)
     request = "<RequestID>00000000-0000-0000-0000-000000000000</RequestID>"
     inner = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     if call.service == "ec2":

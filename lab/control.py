@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives import serialization
@@ -29,8 +30,9 @@ from workbench.errors import WorkbenchError
 REGION = "eu-west-1"
 START_SECONDS = 180
 STOP_SECONDS = 90
+CLOCK_SECONDS = 600  # what is due may boot a machine
 
-__all__ = ["Lab", "Status", "ensure_tools", "environment", "purge", "start", "status", "stop"]
+__all__ = ["Lab", "Status", "clock", "ensure_tools", "environment", "purge", "start", "status", "stop"]
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,23 @@ def status() -> Status:
         True, endpoint, ports["provider"], [InstanceStatus(**one) for one in told["instances"]],
         [VolumeStatus(**one) for one in told["volumes"]], told["problems"],
     )  # fmt: skip
+
+
+def clock(to: str | None = None) -> dict[str, Any]:
+    """The lab's time, {now, next: [{when, what}], done: [{when, what, outcome, failed}]}; with `to`, moved there first.
+
+    `done` is then what was due in between. Raises WorkbenchError if the lab does not run, or `to` is no time.
+    """
+    endpoint = status().endpoint
+    if not endpoint:
+        raise WorkbenchError("the lab is not running: `workbench lab start` does that")
+    data = None if to is None else to.encode()
+    try:
+        with urllib.request.urlopen(f"{endpoint}/lab/clock", data, timeout=CLOCK_SECONDS) as answer:  # noqa: S310 - our own
+            told: dict[str, Any] = json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise WorkbenchError(json.load(error)["error"]) from None
+    return told
 
 
 def stop() -> None:

@@ -15,9 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import IO, Any
 
-from lab import bridge, image, runtime
+from lab import bridge, clock, image, runtime
 from lab.holders import holder
 from lab.paths import Layout, home
 from lab.shell import wait_for_orphans
@@ -122,17 +123,33 @@ def make_api(layout: Layout) -> Any:
 
 
 class Front:
-    """The lab's own page beside the API's calls: /lab/status."""
+    """The lab's own pages beside the API's calls: /lab/status, and /lab/clock, which a POST of a time moves."""
 
     def __init__(self, api: Any) -> None:
         self._api = api
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") == "/lab/status":
-            start_response("200 OK", [("Content-Type", "application/json")])
-            return [json.dumps(self._api.describe()).encode()]
-        answer: Iterable[bytes] = self._api(environ, start_response)
-        return answer
+        pages = {"/lab/status": self._status, "/lab/clock": self._clock}
+        page = pages.get(environ.get("PATH_INFO", ""))
+        if page is None:
+            answer: Iterable[bytes] = self._api(environ, start_response)
+            return answer
+        try:
+            told, status = page(environ), "200 OK"
+        except WorkbenchError as error:
+            told, status = {"error": str(error)}, "400 Bad Request"
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(told).encode()]
+
+    def _status(self, _environ: dict[str, Any]) -> Any:
+        return self._api.describe()
+
+    def _clock(self, environ: dict[str, Any]) -> Any:
+        if environ["REQUEST_METHOD"] != "POST":
+            return self._api.upkeep.describe()
+        size = int(environ.get("CONTENT_LENGTH") or 0)
+        done = self._api.upkeep.move(clock.instant(environ["wsgi.input"].read(size).decode()))
+        return {**self._api.upkeep.describe(), "done": [asdict(one) for one in done]}
 
 
 def make_http_server(app: Any, sock: socket.socket) -> Any:

@@ -13,14 +13,20 @@ from moto.core.utils import utcnow
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from lab import seed
+from lab.budgets import Budgets
+from lab.clock import Clock
+from lab.lifecycle import Lifecycle
+from lab.own import Service
 from lab.records import Address, Allowed, Machine, Plan, Snapshot, Volume
 from workbench.errors import WorkbenchError
 
-ACCOUNT = "123456789012"
-REGION = "eu-west-1"
+ACCOUNT, REGION = seed.ACCOUNT, seed.REGION
 # moto keeps the services without regions under the partition's name.
 CREDENTIALS_SECONDS = 21600
-REGION_OF = {"ec2": REGION, "ssm": REGION, "iam": "aws", "route53": "aws", "sts": "aws"}
+REGION_OF = {
+    **dict.fromkeys(("ec2", "ssm", "scheduler"), REGION),
+    **dict.fromkeys(("iam", "route53", "sts"), "aws"),
+}
 
 
 def backends_of(service: str) -> Any:
@@ -36,6 +42,22 @@ class Memory:
         self._doomed: set[str] = set()
         self._kept = b""
         self._before = b""
+        self.lifecycle = Lifecycle()
+        self.budgets = Budgets()
+        self.clock = Clock()
+
+    @property
+    def own(self) -> dict[str, Service]:
+        """The services that are not moto's."""
+        return {"dlm": self.lifecycle, "budgets": self.budgets}
+
+    @property
+    def scheduler(self) -> Any:
+        return backends_of("scheduler")[ACCOUNT][REGION]
+
+    @property
+    def iam(self) -> Any:
+        return backends_of("iam")[ACCOUNT][REGION_OF["iam"]]
 
     @property
     def ec2(self) -> Any:
@@ -59,6 +81,7 @@ class Memory:
                 backend.pop(region, None)
         seed.images(self.ec2)
         seed.parameters(self._ssm)
+        seed.policies(self.iam)
         self.save()
 
     def save(self) -> None:
@@ -105,6 +128,7 @@ class Memory:
             "backends": backends,
             "parameters": parameters,
             "doomed": self._doomed,
+            "own": (self.lifecycle, self.budgets, self.clock),
         }
 
     def _restore(self, kept: bytes) -> None:
@@ -122,6 +146,7 @@ class Memory:
         for name, versions in state["parameters"].items():
             dict.__setitem__(ssm._parameters, name, versions)
         self._doomed = state["doomed"]
+        self.lifecycle, self.budgets, self.clock = state.get("own") or (Lifecycle(), Budgets(), Clock())
         self._kept = kept
 
     # What should be, read out of moto's objects.

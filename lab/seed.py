@@ -1,12 +1,18 @@
 """What an account has from the start: Debian's public images, and the public parameters that name them."""
 
 import hashlib
+import json
 from typing import Any, cast
 
 from moto.core.utils import utcnow
 from moto.ec2.models.amis import Ami
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+from moto.iam.models import AWSManagedPolicy
 from moto.ssm.models import Parameter
 
+ACCOUNT = "123456789012"
+REGION = "eu-west-1"
+MANAGED_POLICIES = ("AWSDataLifecycleManagerServiceRole",)
 DEBIAN = (
     "136693071363"  # the account that Debian publishes its images from (wiki.debian.org/Cloud/AmazonEC2Image)
 )
@@ -53,3 +59,13 @@ def parameters(ssm: Any) -> None:
                 allowed_pattern=None, keyid=None, last_modified_date=utcnow(), version=1, data_type="aws:ec2:image",
             )  # fmt: skip
             dict.__setitem__(ssm._parameters, name, [parameter])
+
+
+def policies(iam: Any) -> None:
+    """AWS's own policies that the program names; moto knows all of them, and takes seconds to load them."""
+    known = {policy.name for policy in iam.aws_managed_policies}
+    for name in [name for name in MANAGED_POLICIES if name not in known]:
+        data = json.loads(aws_managed_policies_data)[name]
+        policy = AWSManagedPolicy.from_data(name, iam.account_id, iam.region_name, data)
+        iam.aws_managed_policies.append(policy)
+        iam.managed_policies[policy.arn] = policy

@@ -35,15 +35,21 @@ def in_state(deployment: Mapping[str, Any]) -> Held:
 
 
 def in_account(client: Callable[[str], Any]) -> Held:
-    """Asks EC2 and IAM; `client` makes a boto3 client of a service."""
+    """Asks all services that the program uses but Route 53; `client` makes a boto3 client of a service."""
     ec2 = client("ec2")
-    found = {**_network(ec2), **_groups(ec2), **_machines(ec2), **_access(ec2, client("iam"))}
+    found = {
+        **_network(ec2),
+        **_groups(ec2),
+        **_machines(ec2),
+        **_access(ec2, client("iam")),
+        **_upkeep(client),
+    }
     return {kind: found[kind] for kind in sorted(found) if found[kind]}
 
 
 def empty(client: Callable[[str], Any]) -> None:
     """Removes all of that from the account; again where something that still runs made more meanwhile."""
-    removals = _removals(client("ec2"), client("iam"))
+    removals = {**_upkeep_removals(client), **_removals(client("ec2"), client("iam"))}
     for _ in range(ATTEMPTS):
         held = in_account(client)
         if not held:
@@ -85,6 +91,31 @@ def _removals(ec2: Any, iam: Any) -> dict[str, Callable[[str], object]]:
         "aws:ec2/keyPair:KeyPair": lambda name: ec2.delete_key_pair(KeyName=name),
         "aws:iam/instanceProfile:InstanceProfile": profile,
         "aws:iam/role:Role": lambda name: iam.delete_role(RoleName=name),
+    }
+
+
+def _upkeep_removals(client: Callable[[str], Any]) -> dict[str, Callable[[str], object]]:
+    """Schedules go with their group."""
+    scheduler, dlm, budgets, iam = (client(name) for name in ("scheduler", "dlm", "budgets", "iam"))
+
+    def budget(name: str) -> None:
+        account, _, called = name.partition(":")
+        budgets.delete_budget(AccountId=account, BudgetName=called)
+
+    def policy(name: str) -> None:
+        role, _, called = name.partition(":")
+        iam.delete_role_policy(RoleName=role, PolicyName=called)
+
+    def attached(name: str) -> None:
+        role, _, arn = name.partition("/")
+        iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+
+    return {
+        "aws:scheduler/scheduleGroup:ScheduleGroup": lambda name: scheduler.delete_schedule_group(Name=name),
+        "aws:dlm/lifecyclePolicy:LifecyclePolicy": lambda name: dlm.delete_lifecycle_policy(PolicyId=name),
+        "aws:budgets/budget:Budget": budget,
+        "aws:iam/rolePolicy:RolePolicy": policy,
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment": attached,
     }
 
 
@@ -190,5 +221,35 @@ def _access(ec2: Any, iam: Any) -> Held:
         "aws:iam/role:Role": {role["RoleName"] for role in iam.list_roles()["Roles"]},
         "aws:iam/instanceProfile:InstanceProfile": {
             profile["InstanceProfileName"] for profile in iam.list_instance_profiles()["InstanceProfiles"]
+        },
+    }
+
+
+def _upkeep(client: Callable[[str], Any]) -> Held:
+    scheduler, iam = client("scheduler"), client("iam")
+    account = client("sts").get_caller_identity()["Account"]
+    roles = [role["RoleName"] for role in iam.list_roles()["Roles"]]
+    groups = [group["Name"] for group in scheduler.list_schedule_groups()["ScheduleGroups"]]
+    return {
+        "aws:scheduler/scheduleGroup:ScheduleGroup": set(groups) - {"default"},
+        "aws:scheduler/schedule:Schedule": {
+            f"{one['GroupName']}/{one['Name']}" for one in scheduler.list_schedules()["Schedules"]
+        },
+        "aws:dlm/lifecyclePolicy:LifecyclePolicy": {
+            policy["PolicyId"] for policy in client("dlm").get_lifecycle_policies()["Policies"]
+        },
+        "aws:budgets/budget:Budget": {
+            f"{account}:{budget['BudgetName']}"
+            for budget in client("budgets").describe_budgets(AccountId=account)["Budgets"]
+        },
+        "aws:iam/rolePolicy:RolePolicy": {
+            f"{role}:{policy}"
+            for role in roles
+            for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]
+        },
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment": {
+            f"{role}/{policy['PolicyArn']}"
+            for role in roles
+            for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
         },
     }

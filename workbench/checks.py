@@ -6,6 +6,7 @@ settings put the key in front.
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
@@ -45,6 +46,8 @@ PYTHON_VERSION = re.compile(r"3\.(\d{1,2})(?:\.\d{1,2})?")
 OLDEST_PYTHON = 10  # ipykernel 7 needs 3.10
 RSTUDIO_VERSION = re.compile(r"\d{4}\.\d{2}\.\d+\+\d+")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+CLOCK = re.compile(r"(\d\d):[0-5]\d")
+NOTICE_LENGTH = 500  # characters, as the host's program has it (workbench_host/notice.py)
 DOMAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -154,6 +157,28 @@ def time_zone(value: str) -> str:
     return value
 
 
+def clock(value: str) -> str:
+    """A time of day, 00:00 to 23:59."""
+    return _clock(value, 24)
+
+
+def late_clock(value: str) -> str:
+    """A time of day or of the night after it, 00:00 to 47:59: 26:00 is two o'clock of the next day."""
+    return _clock(value, 48)
+
+
+def _clock(value: str, hours: int) -> str:
+    match = CLOCK.fullmatch(value)
+    if not match or int(match[1]) >= hours:
+        raise ValueError(f"is no time of day; takes HH:MM from 00:00 to {hours - 1}:59, such as 07:30")
+    return value
+
+
+def daily(value: str) -> str:
+    """A time of day, or off."""
+    return value if value == "off" else clock(value)
+
+
 @cache
 def _time_zones() -> frozenset[str]:
     return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
@@ -214,6 +239,22 @@ def contact(value: str) -> str:
     if len(value) > 200 or not value.isprintable():
         raise ValueError("is too long or not one line; takes at most 200 characters, such as ada@example.org")
     return web_address(value) if value.startswith(("http:", "https:")) else value.strip()
+
+
+def notice(value: str) -> str:
+    """One line of text for everybody's pages and terminals, with single spaces; empty where nothing is said.
+
+    Without what is no text, such as the escape sequences that terminals obey, and characters that nobody sees or that
+    turn others round.
+    """
+    spaced = (" " if one in "\t\r\n" or unicodedata.category(one) == "Zs" else one for one in value)
+    line = re.sub(" +", " ", "".join(spaced)).strip()
+    for one in line:
+        if not one.isprintable():
+            raise ValueError(f"holds the character U+{ord(one):04X}; takes one line of plain text")
+    if len(line) > NOTICE_LENGTH:
+        raise ValueError(f"has {len(line)} characters; takes at most {NOTICE_LENGTH}")
+    return line
 
 
 def certificate(value: str) -> str:

@@ -8,6 +8,7 @@ Each deploy asks them all: what only a run with work to do needs is imported the
 
 PROGRAMS = {  # the command's name -> the module whose `main` it calls with its arguments
     "accounts": "accounts.program",
+    "activity": "activity",
     "alarms": "alarms.program",
     "apps": "apps.dispatcher",
     "ask": "ask",
@@ -20,12 +21,14 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "hostkeys": "hostkeys",
     "leftovers": "leftovers",
     "logins": "logins",
+    "notice": "notice",
     "packages": "packages",
     "people": "accounts.people",
     "python-versions": "python_versions",
     "r-versions": "r_versions",
     "rsession": "rsession",
     "rstudio-ports": "rstudio_ports",
+    "scheduled-stop": "scheduled_stop",
     "session-scope": "session_scope",
     "sign-in": "sign_in",
     "snapshots": "alarms.snapshots",

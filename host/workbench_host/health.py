@@ -1,9 +1,9 @@
 """health --json | --watch SECONDS
 
 Asks how the services in /etc/workbench/health.json are. --json prints it (for root, since it names who is at work),
-with how many logins failed, which addresses are banned and which alarms are on; --watch asks every SECONDS seconds and
-writes /run/workbench/health.json (root only) and /run/workbench/status.json (the services alone, for the landing
-page). A service is
+with what people are at (workbench_host/activity.py), how many logins failed, which addresses are banned and which
+alarms are on; --watch asks every SECONDS seconds and writes /run/workbench/health.json (root only) and
+/run/workbench/status.json (the services alone, for the landing page). A service is
 
   up        its units are active and its address answers with success
   starting  a unit is starting, or has been active for less than 60 s while the address does not answer yet
@@ -12,6 +12,7 @@ page). A service is
 
 import argparse
 import contextlib
+import dataclasses
 import datetime
 import http.client
 import json
@@ -27,7 +28,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from workbench_host import logins, tools
+from workbench_host import activity, logins, tools
 from workbench_host.alarms import memory as alarms
 from workbench_host.processes import PROCESSES, USER_UIDS, owners
 from workbench_host.tools import write
@@ -192,5 +193,7 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0:
         print("Only root may ask who is at work here; run it with sudo.", file=sys.stderr)
         return 1
-    print(json.dumps({**report(config), "logins": logins.report(), "alarms": alarms.report()}, indent=2))
+    people = dataclasses.asdict(activity.look())["people"]
+    told = {"people": people, "logins": logins.report(), "alarms": alarms.report()}
+    print(json.dumps({**report(config), **told}, indent=2))
     return 0

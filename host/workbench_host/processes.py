@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 PROCESSES = Path("/proc")
@@ -42,6 +43,46 @@ def _read(pid: int, name: str) -> str:
         return (PROCESSES / str(pid) / name).read_text(errors="replace")
     except OSError:
         return ""
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What proc_pid_stat(5) says of a process; `ticks` of processors are its own and its ended children's."""
+
+    command: str  # which its user chooses
+    parent: int
+    group: int
+    session: int
+    terminal: int  # the device number as os.stat has it; 0 without one
+    foreground: int  # the process group in the foreground of that terminal
+    ticks: int
+    began: int  # ticks since boot
+
+
+def stat_of(pid: int) -> Stat | None:
+    """None where it has ended."""
+    head, _, rest = _read(pid, "stat").rpartition(")")
+    if not rest:
+        return None
+    fields = rest.split()
+    parent, group, session, terminal, foreground = (int(field) for field in fields[1:6])
+    # The kernel's own way to put both halves into 32 bits (linux/kdev_t.h, new_encode_dev).
+    device = os.makedev(terminal >> 8 & 0xFFF, terminal & 0xFF | terminal >> 12 & 0xFFF00)
+    ticks = sum(int(field) for field in fields[11:15])
+    return Stat(head.partition("(")[2], parent, group, session, device, foreground, ticks, int(fields[19]))
+
+
+def groups_of(pid: int) -> str:
+    """Its control groups, a line each (cgroups(7)); empty where it has ended."""
+    return _read(pid, "cgroup")
+
+
+def cmdline_of(pid: int) -> bytes:
+    """What it says it was started with, in bytes since nobody says which; empty where it has ended."""
+    try:
+        return (PROCESSES / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def counts() -> Counter[int]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lab.provider import dns, iam, machines, network, security
+from lab.provider import dns, iam, machines, network, security, upkeep
 from lab.provider.schema import ResourceType
 from workbench.errors import WorkbenchError
 
-_MODULES = (network, security, machines, iam, dns)
+_MODULES = (network, security, machines, iam, dns, upkeep)
 
 TYPES: dict[str, ResourceType] = {kind.type: kind for module in _MODULES for kind in module.TYPES}
 

@@ -9,10 +9,10 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from lab.provider.schema import Prop, ResourceType
+from lab.provider.schema import Prop, ResourceType, within
 from lab.provider.values import Inputs, State, has_unknown, is_unknown
 
 
@@ -53,10 +53,10 @@ def _typed(props: Mapping[str, Prop], given: Inputs) -> State:
 
 
 def _coerced(prop: Prop, value: Any) -> Any:
+    if prop.kind in ("object", "objects"):
+        return within(prop, value, _typed)
     if isinstance(value, Mapping):
-        return (
-            _typed(prop.fields, value) if prop.kind == "object" else {k: _text(v) for k, v in value.items()}
-        )
+        return {k: _text(v) for k, v in value.items()}
     if isinstance(value, str) and prop.kind == "number" and value.lstrip("-").isdigit():
         return int(value)
     if prop.kind == "flag":
@@ -91,6 +91,7 @@ _SHAPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "list": (list, "a list of texts"),
     "map": (dict, "a map of texts"),
     "object": (dict, "an object"),
+    "objects": (list, "a list of objects"),
 }
 
 
@@ -100,6 +101,9 @@ def _value_failures(prop: Prop, value: Any, where: str) -> Iterator[Failure]:
         yield Failure(where, f"{where} must be {words}, got {_shown(prop, value)}")
     elif isinstance(value, dict) and prop.kind == "object":
         yield from _failures(prop.fields, value, where + ".")
+    elif isinstance(value, list) and prop.kind == "objects":
+        for index, item in enumerate(value):
+            yield from _value_failures(replace(prop, kind="object"), item, f"{where}[{index}]")
     elif prop.choices and value not in prop.choices:
         yield Failure(where, f"{where} must be one of {', '.join(prop.choices)}, got {value!r}")
     elif not has_unknown(value):

@@ -22,7 +22,7 @@ POLL_SECONDS = 0.2
 DEPENDENCY_SECONDS = 15.0
 _limit: ContextVar[float] = ContextVar("limit", default=0.0)
 _BUSY = ("DependencyViolation", "VolumeInUse", "InvalidIPAddress.InUse")
-_GONE = ("NoSuchEntity", "NoSuchHostedZone")
+_GONE = ("NoSuchEntity", "NoSuchHostedZone", "ResourceNotFoundException", "NotFoundException")
 
 
 def code(error: ClientError) -> str:

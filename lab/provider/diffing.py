@@ -67,7 +67,8 @@ def changes(kind: ResourceType, olds: Inputs, news: Inputs) -> list[Change]:
     found = []
     for name, prop in kind.props.items():
         for change in _differences((name,), prop, olds.get(name), news.get(name)):
-            found.append(replace(change, replaces=_innermost(kind.props, change.path).replaces))
+            replaces = change.replaces or _innermost(kind.props, change.path).replaces
+            found.append(replace(change, replaces=replaces))
     return found
 
 
@@ -92,8 +93,33 @@ def _differences(path: Path, prop: Prop, have: Any, want: Any) -> Iterator[Chang
         return
     elif is_empty(have) and not isinstance(have, bool | int):
         yield Change(path, "ADD")
+    elif prop.kind == "objects":
+        yield from _object_differences(path, prop, have, want)
     elif not prop.same(have, want):
         yield Change(path, "UPDATE")
+
+
+def _object_differences(path: Path, prop: Prop, have: Any, want: Any) -> Iterator[Change]:
+    """One for all objects; it replaces where that would for one that is still there."""
+    if same_objects(prop, have, want):
+        return
+    pairs = zip(have, want, strict=False)
+    inner = [change for pair in pairs for change in _differences(path, replace(prop, kind="object"), *pair)]
+    yield Change(
+        path, "UPDATE", any(_innermost(prop.fields, change.path[len(path) :]).replaces for change in inner)
+    )
+
+
+def same_objects(prop: Prop, have: Any, want: Any) -> bool:
+    """Whether each object that is wanted is there, and no other; in which order, does not matter."""
+    left = list(have)
+    for wanted in want:
+        whole = replace(prop, kind="object")
+        fitting = [one for one in left if not list(_differences(("x",), whole, one, wanted))]
+        if not fitting:
+            return False
+        left.remove(fitting[0])
+    return not left
 
 
 def _how(prop: Prop, have: Any, want: Any) -> How | None:

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from lab.provider import diffing
 from lab.provider.cloud import Cloud, gone_is_fine, is_gone
 from lab.provider.paths import make, search
-from lab.provider.schema import Change, Path, Prop, ResourceType, do, each, inputs_of, without_none
+from lab.provider.schema import Change, Path, Prop, ResourceType, do, each, inputs_of, within, without_none
 from lab.provider.values import Inputs, State
 from workbench.errors import WorkbenchError
 
@@ -131,7 +131,7 @@ def _read(props: Mapping[str, Prop], found: Any) -> State:
     for name, prop in props.items():
         if not prop.kept:
             value = search(prop.read or prop.api, found)
-            state[name] = _read(prop.fields, value) if prop.fields and value is not None else value
+            state[name] = within(prop, value, _read)
     return state
 
 

@@ -17,7 +17,7 @@ from lab.provider.values import Inputs, Same, State, same_value
 if TYPE_CHECKING:
     from lab.provider.cloud import Cloud
 
-Kind = Literal["text", "number", "flag", "list", "map", "object"]
+Kind = Literal["text", "number", "flag", "list", "map", "object", "objects"]
 How = Literal["ADD", "DELETE", "UPDATE"]
 Path = tuple[str, ...]
 
@@ -99,7 +99,8 @@ class Prop:
     read: where the description has it, where that is elsewhere than at `api`. Without both the API does not know it,
         and it is remembered in the state.
     late: the call that makes the resource does not take it; the row's settings set it afterwards.
-    kind: its shape. fields: of an object, its own inputs; their `api` and `read` are within that of the object.
+    kind: its shape; `objects` is a list of objects, in which the order means nothing. fields: of an object, its own
+        inputs; their `api` and `read` are within that of the object.
     computed: left to the cloud when not given, so leaving it out changes nothing. replaces: needs another resource.
     same: when two values mean the same. check: returns what is wrong with a value, or None.
     """
@@ -221,5 +222,12 @@ def inputs_of(props: Mapping[str, Prop], given: Inputs) -> State:
         place = sent
         for step in way:
             place = place.setdefault(step, {})
-        place[last] = inputs_of(prop.fields, given[name]) if prop.fields else given[name]
+        place[last] = within(prop, given[name], inputs_of)
     return sent
+
+
+def within(prop: Prop, value: Any, do: Callable[[Mapping[str, Prop], Any], Any]) -> Any:
+    """The value; of an object, or each of several, what `do` makes of its fields and it."""
+    if prop.kind == "objects" and isinstance(value, list):
+        return [do(prop.fields, item) for item in value]
+    return do(prop.fields, value) if prop.kind == "object" and isinstance(value, Mapping) else value

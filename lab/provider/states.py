@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from pulumi.runtime.rpc import UNKNOWN
 
-from lab.provider.schema import Prop, ResourceType, without_none
+from lab.provider.diffing import same_objects
+from lab.provider.schema import Prop, ResourceType, within, without_none
 from lab.provider.values import Inputs, State, is_empty
 
 
@@ -16,7 +17,8 @@ def read_back(kind: ResourceType, live: State, hints: Inputs) -> State:
     for name, prop in kind.props.items():
         if name not in hints:
             continue
-        if prop.kept or (name in outputs and prop.kind != "object" and prop.same(outputs[name], hints[name])):
+        plain = prop.kind not in ("object", "objects")
+        if prop.kept or (plain and name in outputs and prop.same(outputs[name], hints[name])):
             outputs[name] = hints[name]
     return outputs
 
@@ -30,8 +32,8 @@ def planned(kind: ResourceType, inputs: State) -> State:
 def _planned(props: Mapping[str, Prop], inputs: Inputs) -> State:
     outputs = dict(inputs)
     for name, prop in props.items():
-        if prop.fields and isinstance(inputs.get(name), Mapping):
-            outputs[name] = _planned(prop.fields, inputs[name])
+        if prop.fields and name in inputs:
+            outputs[name] = within(prop, inputs[name], _planned)
         elif prop.computed:
             outputs.setdefault(name, UNKNOWN)
     return outputs
@@ -65,9 +67,7 @@ def all_inputs(kind: ResourceType, outputs: Inputs) -> State:
 def _all_inputs(props: Mapping[str, Prop], outputs: Inputs) -> State:
     inputs: State = {}
     for name, prop in props.items():
-        value = outputs.get(name)
-        if prop.fields and isinstance(value, Mapping):
-            value = _all_inputs(prop.fields, value)
+        value = within(prop, outputs.get(name), _all_inputs)
         if not is_empty(value):
             inputs[name] = value
     return inputs
@@ -86,6 +86,8 @@ def _same_inputs(props: Mapping[str, Prop], outputs: Inputs, inputs: Inputs) -> 
             continue
         if prop.fields and isinstance(now, Mapping) and isinstance(given, Mapping):
             result[name] = _same_inputs(prop.fields, now, given)
+        elif prop.kind == "objects":
+            result[name] = given if same_objects(prop, now, given) else now
         else:
             result[name] = given if prop.same(now, given) else now
     return result

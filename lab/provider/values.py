@@ -80,6 +80,11 @@ def same_value(one: Any, other: Any) -> bool:
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
+def same_number(one: str, other: str) -> bool:
+    """Equal as numbers: AWS writes 50.0 for 50."""
+    return float(one) == float(other)
+
+
 def same_members(one: Any, other: Any) -> bool:
     """Equal as sets: the API returns such lists in an order of its own."""
     return sorted(map(str, one)) == sorted(map(str, other))

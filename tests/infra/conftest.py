@@ -44,6 +44,7 @@ class Cloud(mocks.Mocks):
     resources: list[mocks.MockResourceArgs] = field(default_factory=list)
     requests: list[Any] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)  # the functions, by their last part
+    unlisted: list[str] = field(default_factory=list)  # what was asked beside the provider, by its kind
 
     # ---- what a test prepares
 
@@ -100,6 +101,25 @@ class Cloud(mocks.Mocks):
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         return [thing for thing in self.things if thing["kind"] == kind]
+
+    # ---- what the program asks beside the provider (infra/unlisted.py)
+
+    def group(self, name: str) -> list[str]:
+        return self._named("aws:scheduler/scheduleGroup:ScheduleGroup", name, name)
+
+    def schedule(self, group_name: str, name: str) -> list[str]:
+        return self._named("aws:scheduler/schedule:Schedule", name, f"{group_name}/{name}")
+
+    def budget(self, name: str) -> list[str]:
+        return self._named("aws:budgets/budget:Budget", name, f"123456789012:{name}")
+
+    def lifecycle_policies(self, tags: dict[str, str]) -> list[str]:
+        self.unlisted.append("policies")
+        return self._ids("aws:dlm/lifecyclePolicy:LifecyclePolicy", {"tags": tags})
+
+    def _named(self, kind: str, name: str, import_id: str) -> list[str]:
+        self.unlisted.append(kind.rpartition(":")[2])
+        return [import_id] if name in [thing["name"] for thing in self.of_kind(kind)] else []
 
     # ---- what the program asks
 
@@ -266,6 +286,10 @@ def declare(
 ) -> Callable[..., dict[str, Any]]:
     """Runs the program with `config` and what is given on top; answers the stack's outputs."""
     monkeypatch.delenv("WORKBENCH_ADOPT", raising=False)
+    from infra import unlisted
+
+    for name in ("group", "schedule", "budget", "lifecycle_policies"):
+        monkeypatch.setattr(unlisted, name, getattr(cloud, name))
 
     def run(stack: str = "dev", **changes: Any) -> dict[str, Any]:
         from infra import identity

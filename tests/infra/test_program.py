@@ -13,13 +13,21 @@ TAGGABLE_NOT = {
     "aws:ec2/eipAssociation:EipAssociation",
     "aws:ec2/volumeAttachment:VolumeAttachment",
     "aws:route53/record:Record",
+    "aws:scheduler/schedule:Schedule",
+    "aws:iam/rolePolicy:RolePolicy",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+}
+UPKEEP = {
+    "schedule": {"start": "08:00", "stop": "20:00"},
+    "snapshots": {"daily": "03:00"},
+    "budget": {"usdPerMonth": 80, "emails": ["ada@example.org"]},
 }
 
 
 def test_every_taggable_resource_carries_project_stack_and_its_id(declare: Any, cloud: Any) -> None:
-    declare(domain="bench.example.org")
+    declare(domain="bench.example.org", **UPKEEP)
     real = [r for r in cloud.resources if r.typ.startswith("aws:") and r.typ not in TAGGABLE_NOT]
-    assert len(real) >= 13
+    assert len(real) >= 18
     for resource in real:
         assert resource.inputs["tags"]["Project"] == "workbench", resource.typ
         assert resource.inputs["tags"]["Stack"] == "dev", resource.typ

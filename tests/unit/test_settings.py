@@ -110,6 +110,14 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
         ({"services": {"proxy": {"acmeRoot": "x"}}}, 'acmeRoot is "x", which is no certificate'),
         ({"services": {"proxy": {"contact": "a\nb"}}}, "is too long or not one line"),
         (
+            {"services": {"proxy": {"notice": "\x1b[2J"}}},
+            '.notice is "\\u001b[2J", which holds the character U+001B; takes one line of plain text.',
+        ),
+        (
+            {"services": {"proxy": {"notice": "x" * 501}}},
+            "..., which has 501 characters; takes at most 500.",
+        ),
+        (
             {"services": {"proxy": {"acmeServer": "https://ca.example"}}},
             "workbench:services.proxy.acmeServer is set, but there is no domain, so no ACME CA is asked",
         ),
@@ -262,3 +270,8 @@ def test_the_reference_of_settings_is_not_stale() -> None:
 
 def test_config_of_other_namespaces_is_not_looked_at(config: dict[str, Any]) -> None:
     assert parse({**config, "aws:nonsense": 1}) == parse(config)
+
+
+def test_a_notice_is_one_line_however_it_is_folded(config: dict[str, Any]) -> None:
+    config["workbench:services"] = {"proxy": {"notice": "Back at\n  six,\u00a0perhaps\n"}}
+    assert parse(config).services.proxy.notice == "Back at six, perhaps"

@@ -14,20 +14,26 @@ from workbench.faults import Fault
 from workbench.instance_types import Architecture
 from workbench.settings import rules
 from workbench.settings.alarms import Alarms
+from workbench.settings.backups import Snapshots
+from workbench.settings.budget import Budget
 from workbench.settings.mirrors import Mirrors
+from workbench.settings.schedule import Schedule
 from workbench.settings.section import Section, Service, SignIn, SshKey
 from workbench.settings.services import Services
 from workbench.settings.users import Limits, User
 
 __all__ = [
     "Alarms",
+    "Budget",
     "Limits",
     "Mirrors",
+    "Schedule",
     "Section",
     "Service",
     "Services",
     "Settings",
     "SignIn",
+    "Snapshots",
     "User",
 ]
 
@@ -80,6 +86,9 @@ class Settings(Section):
         False,
         description="make a new Route 53 zone named as `domain`, whose name servers you then delegate to",
     )
+    schedule: Schedule | None = Field(None, description="when the server is started and stopped by itself")
+    snapshots: Snapshots = Field(Snapshots(), description="daily snapshots of the data volume")
+    budget: Budget | None = Field(None, description="who is told when a month costs more than it may")
     services: Services = Field(Services(), description="a section for each service")
     mirrors: Mirrors = Field(Mirrors(), description="where downloads come from")
     configure: bool = Field(

@@ -174,6 +174,11 @@ def notes(settings: "Settings") -> Faults:
             f"is {settings.size!r}, whose GPU or other accelerator is paid for and lies idle: the workbench has no "
             "driver for it",
         )
+    if settings.schedule is not None and settings.schedule.spare_busy and not settings.configure:
+        yield Fault(
+            ("schedule", "spareBusy"),
+            "is true, but configure is false: the server stops itself only once `workbench deploy` has been there",
+        )
 
 
 def unfit(settings: "Settings", architecture: Architecture, memory_mib: int) -> Faults:

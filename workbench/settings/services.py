@@ -172,8 +172,10 @@ class Proxy(Section):
     http_port: ClassVar[int] = 80
     https_port: ClassVar[int] = 443
 
-    notice: Annotated[str, Field(max_length=500)] = Field(
-        "", description="a line for everybody on the landing page, such as a maintenance window"
+    notice: Annotated[str, AfterValidator(checks.notice)] = Field(
+        "",
+        description="a line for everybody, on all pages and in terminals, for as long as it is set; `workbench notice` "
+        "says one for the moment",
     )
     contact: Annotated[str, AfterValidator(checks.contact)] = Field(
         "", description="whom to ask, on the landing page: an e-mail address, a web address, or words"

@@ -26,6 +26,7 @@ from workbench_host.accounts.homes import ARCHIVES
 from workbench_host.accounts.records import ADMIN_GROUPS, SYSTEM_GROUPS, ConflictError
 from workbench_host.accounts.registry import read_registry, read_wanted
 from workbench_host.accounts.system import HOMES
+from workbench_host.activity import logins
 from workbench_host.processes import counts
 from workbench_host.tools import DATA_VOLUME, FailureError, run
 
@@ -67,11 +68,6 @@ def servers() -> Counter[str]:
     )
     matches = (SERVER.fullmatch(line.split()[0]) for line in listed.splitlines() if line)
     return Counter(match[1] for match in matches if match)
-
-
-def logins() -> Counter[str]:
-    sessions = json.loads(run("loginctl", "list-sessions", "--json=short") or "[]")
-    return Counter(session["user"] for session in sessions if session.get("class", "user") == "user")
 
 
 def disk_gib(name: str, uid: int, shares: dict[int, quota.Share] | None) -> float:

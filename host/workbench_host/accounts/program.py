@@ -151,12 +151,13 @@ class Due:
 
 def running(name: str, uid: int) -> str:
     """What a user runs at present."""
+    from workbench_host import activity
     from workbench_host.accounts import people
 
     return counted(
         {
             ("Jupyter server", "Jupyter servers"): people.servers()[name],
-            ("login", "logins"): people.logins()[name],
+            ("login", "logins"): activity.logins()[name],
             ("process", "processes"): processes.counts()[uid],
         }
     )

@@ -14,5 +14,6 @@ MAIL, WEBHOOK = "mail", "webhook"
 PASSWORD = "password"  # noqa: S105 - the name of a file
 STATE_FOLDER = "workbench-alarms"
 STATE = f"/var/lib/private/{STATE_FOLDER}/state.json"  # as everybody but the unit itself finds it
-SNAPSHOT = "/run/workbench/snapshot.json"
+SNAPSHOT_FOLDER = "workbench-snapshots"
+SNAPSHOT = f"/var/lib/{SNAPSHOT_FOLDER}/snapshot.json"
 EVERY_SECONDS = 300

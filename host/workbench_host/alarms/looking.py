@@ -18,6 +18,7 @@ FULL, ROOM = (
     0.85,
     0.80,
 )  # of a disk: an alarm begins above the one and is over below the other, or it comes and goes
+ASKED_HOURS = 3  # AWS is asked for snapshots every hour while the server runs
 LAST_PART = 0.2  # of a certificate's time: Caddy renews it when a third is left, and has had days to try
 TIMEOUT_SECONDS = 10
 HTTPS = ("127.0.0.1", 443)
@@ -116,6 +117,8 @@ def snapshot(hours: float, now: datetime) -> Seen:
         told = json.loads(Path(alarms.SNAPSHOT).read_text())
     except (OSError, ValueError):
         return Seen("snapshot", None)  # it was not asked yet
+    if now - datetime.fromisoformat(told["asked"]) > timedelta(hours=ASKED_HOURS):
+        return Seen("snapshot", None)  # the server was stopped meanwhile, and is about to ask
     since = datetime.fromisoformat(told["newest"] or told["first"])
     wrong = now - since > timedelta(hours=hours)
     if told["problem"]:

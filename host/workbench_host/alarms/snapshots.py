@@ -2,9 +2,9 @@
 
 For root, which alone reaches the metadata service and so has the credentials of the server's role; they may read the
 list of snapshots (ec2:DescribeSnapshots, which cannot be limited to some) and nothing else. What it finds, which is no
-secret, is in /run/workbench/snapshot.json: {"newest" (ISO time, null for none), "first" (when it was asked first),
-"problem" (why it could not be asked, null)}. alarms.json says in "snapshots" what to ask: {"volume", "region",
-"endpoint", "hours"}.
+secret, is in /var/lib/workbench-snapshots/snapshot.json: {"volume", "newest" (ISO time, null for none), "first" and
+"asked" (when it was asked first and last), "problem" (why it could not be asked, null)}. alarms.json says in
+"snapshots" what to ask: {"volume", "region", "endpoint", "hours"}.
 """
 
 import contextlib
@@ -98,7 +98,7 @@ def signed(
 
 
 def newest(own: Credentials, wanted: Mapping[str, Any], now: datetime) -> datetime | None:
-    """When the newest snapshot of the volume that is complete was begun; None where there is none. Raises AskError."""
+    """When the newest snapshot of the volume was begun, unless it failed; None where there is none. Raises AskError."""
     found: list[datetime] = []
     page: dict[str, str] = {}
     while True:
@@ -110,6 +110,7 @@ def newest(own: Credentials, wanted: Mapping[str, Any], now: datetime) -> dateti
             "Filter.1.Value.1": wanted["volume"],
             "Filter.2.Name": "status",
             "Filter.2.Value.1": "completed",
+            "Filter.2.Value.2": "pending",  # one that is being made, which takes hours where much has changed
             "MaxResults": str(PAGE),
             **page,
         }
@@ -149,6 +150,7 @@ def ask(wanted: Mapping[str, Any], before: Mapping[str, Any], now: datetime) -> 
     same = before.get("volume") == wanted["volume"]
     kept = {
         "volume": wanted["volume"],
+        "asked": time,
         "first": before["first"] if same else time,
         "newest": before["newest"] if same else None,
     }

@@ -3,7 +3,6 @@
 import json
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,13 +42,16 @@ def test_the_host_is_told_whom_to_tell_and_no_secret(config: dict[str, Any]) -> 
     assert wanted(config)["mail"] is None
 
 
-def test_snapshots_are_asked_for_where_daily_ones_are_made() -> None:
-    assert alarms.snapshot_hours(SimpleNamespace(snapshots=SimpleNamespace(daily=True))) == 26  # type: ignore[arg-type]
-    assert alarms.snapshot_hours(SimpleNamespace(snapshots=SimpleNamespace(daily=False))) is None  # type: ignore[arg-type]
+def test_snapshots_are_asked_for_where_daily_ones_are_made(config: dict[str, Any]) -> None:
+    assert wanted(config)["snapshots"] is None
+    assert wanted({**config, "workbench:snapshots": {"daily": "03:00"}})["snapshots"] == {
+        "hours": 26, "volume": "vol-1", "region": "eu-west-1", "endpoint": "https://ec2.eu-west-1.amazonaws.com"
+    }  # fmt: skip
 
 
 VARIABLES = {
     "program": "/bin/true", "credential": "alarms", "secrets": "/etc/workbench/alarms", "state": "workbench-alarms",
+    "snapshot_state": "workbench-snapshots",
     "device": storage.DEVICE,
 }  # fmt: skip
 

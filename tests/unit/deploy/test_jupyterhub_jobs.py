@@ -1,5 +1,7 @@
 """What counts as a job in a user's server: processes in the place of kernels and shells, real and made up."""
 
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -100,3 +102,35 @@ def test_the_cgroup_is_systemds(
     file.write_text(text)
     extension.open = lambda _: file.open()
     assert extension.cgroup("self") == path
+
+
+def test_systemd_is_told_how_many_kernels_are_busy_whenever_that_changes(
+    extension: Any, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(0.2)
+        status = extension.Status(str(tmp_path / "notify"))
+        busy, idle, starting = (
+            SimpleNamespace(execution_state=state) for state in ("busy", "idle", "starting")
+        )
+        for found, text in (([], "0 of 0"), ([busy, idle, starting, SimpleNamespace()], "1 of 4")):
+            status.tell(found)
+            status.tell(found)
+            assert systemd.recv(100).decode() == f"STATUS={text} kernels busy"
+            with pytest.raises(TimeoutError):
+                systemd.recv(100)
+    status.tell([busy])  # nobody is there any more
+
+
+def test_what_the_server_starts_does_not_speak_for_it(
+    extension: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[float] = []
+    callback = SimpleNamespace(start=lambda: None)
+    extension.PeriodicCallback = lambda _, milliseconds: started.append(milliseconds) or callback
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+    extension._load_jupyter_server_extension(server({}, {}))
+    assert "NOTIFY_SOCKET" not in os.environ
+    extension._load_jupyter_server_extension(server({}, {}))
+    assert started == [60000, 2000, 60000]

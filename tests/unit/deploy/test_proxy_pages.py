@@ -1,5 +1,6 @@
 """The landing page and the pages of errors, rendered and given to their real parsers."""
 
+import re
 import subprocess
 import xml.etree.ElementTree as xml
 from pathlib import Path
@@ -36,8 +37,8 @@ def test_the_landing_page_lists_every_service_and_escapes_what_it_shows() -> Non
         ("other", "/other/"),
     ]
     assert cards[1].select_one(".title").text == "R & <friends>"
-    assert landing.select_one(".notice").text == "<script>alert(1)</script> & more"
-    assert len(landing.select("script")) == 1
+    assert landing.select_one("[data-notices] p").text == "<script>alert(1)</script> & more"
+    assert [script["src"] for script in landing.select("script")] == ["/notice.js", "/landing.js"]
 
 
 def test_without_a_domain_the_landing_page_says_what_that_means() -> None:
@@ -63,7 +64,7 @@ def test_the_landing_page_says_whom_to_ask(contact: str, link: str | None) -> No
 
 def test_without_a_notice_there_is_none_and_without_services_it_says_so() -> None:
     landing = page("index.html", [])
-    assert landing.select(".notice, footer") == []
+    assert landing.select("[data-notices] p, footer") == []
     assert "No service" in landing.main.text
 
 
@@ -83,8 +84,13 @@ def test_the_icon_is_an_image() -> None:
     assert xml.fromstring((TEMPLATES / "proxy/icon.svg").read_text()).tag.endswith("svg")
 
 
+SCRIPTS = ("proxy/landing.js", "proxy/notice.js", "jupyterhub/labextension/notice.js")
+
+
 @needs("node")
-def test_the_script_is_javascript(tmp_path: Path) -> None:
-    path = tmp_path / "landing.js"
-    path.write_text((TEMPLATES / "proxy/landing.js").read_text())
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_scripts_are_javascript_and_make_no_markup_of_text(script: str, tmp_path: Path) -> None:
+    path = tmp_path / "script.js"
+    path.write_text((TEMPLATES / script).read_text())
     subprocess.run(["node", "--check", str(path)], check=True)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", path.read_text())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.unit.host.accounts_machine import HASHES, Entry, Machine, Registry, Wanted, apply
-from workbench_host import tools
+from workbench_host import activity, tools
 from workbench_host.accounts import people, program, quota, registry
 from workbench_host.accounts.plan import plan
 from workbench_host.accounts.words import words
@@ -83,7 +83,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(quota, "wrong", lambda disk_gib, uids: dict.fromkeys(uids, 1) if disk_gib else {})
     monkeypatch.setattr("workbench_host.processes.counts", lambda: Counter({2000: 14}))
     monkeypatch.setattr(people, "servers", lambda: Counter({"ana": 2}))
-    monkeypatch.setattr(people, "logins", lambda: Counter({"ana": 1}))
+    monkeypatch.setattr(activity, "logins", lambda: Counter({"ana": 1}))
     return machine
 
 

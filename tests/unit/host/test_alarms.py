@@ -228,7 +228,10 @@ def test_a_snapshot_is_overdue_after_its_hours_also_where_nobody_can_tell(
     path = tmp_path / "snapshot.json"
     monkeypatch.setattr(alarms, "SNAPSHOT", str(path))
     assert looking.snapshot(26, NOW).wrong is None, "before it was asked"
-    path.write_text(json.dumps({"newest": newest, "first": "2026-11-26T00:00:00+00:00", "problem": problem}))
+    told = {"newest": newest, "first": "2026-11-26T00:00:00+00:00", "problem": problem}
+    path.write_text(json.dumps({**told, "asked": "2026-11-27T23:00:00+00:00"}))
+    assert looking.snapshot(26, NOW).wrong is None, "the server was stopped and has not asked again yet"
+    path.write_text(json.dumps({**told, "asked": "2026-11-28T02:30:00+00:00"}))
     seen = looking.snapshot(26, NOW)
     assert seen.wrong is wrong
     if problem and wrong:

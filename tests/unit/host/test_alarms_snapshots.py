@@ -80,7 +80,7 @@ def test_what_cannot_be_asked_leaves_what_was_found_and_says_why(ec2: Any) -> No
     before = {"volume": "vol-1", "first": "2026-11-20T00:00:00+00:00", "newest": "2026-11-27T23:00:00+00:00"}
     asked = {**wanted(ec2, "vol-1"), "endpoint": "http://127.0.0.1:1"}
     told = snapshots.ask(asked, before, NOW)
-    assert told == {**before, "problem": told["problem"]}
+    assert told == {**before, "asked": "2026-11-28T03:04:05+00:00", "problem": told["problem"]}
     assert "EC2 could not be asked ([Errno 111] Connection refused)" in told["problem"]
 
 

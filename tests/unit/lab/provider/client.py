@@ -20,7 +20,9 @@ TOKENS = {
         "vpc/securityGroupIngressRule:SecurityGroupIngressRule vpc/securityGroupEgressRule:SecurityGroupEgressRule "
         "ec2/instance:Instance ec2/eip:Eip ec2/eipAssociation:EipAssociation ebs/volume:Volume ebs/snapshot:Snapshot "
         "ec2/volumeAttachment:VolumeAttachment iam/role:Role iam/instanceProfile:InstanceProfile route53/zone:Zone "
-        "route53/record:Record"
+        "route53/record:Record iam/rolePolicy:RolePolicy iam/rolePolicyAttachment:RolePolicyAttachment "
+        "scheduler/scheduleGroup:ScheduleGroup scheduler/schedule:Schedule dlm/lifecyclePolicy:LifecyclePolicy "
+        "budgets/budget:Budget"
     ).split()
 }
 

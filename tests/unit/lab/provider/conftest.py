@@ -6,13 +6,10 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.ec2.models import ec2_backends
 from moto.ec2.responses import instances as instance_responses
-from moto.server import ThreadedMotoServer
-from moto.ssm.models import ssm_backends
 
-from lab import seed
 from lab.provider import serve
+from tests.unit.lab.provider.backend import serving
 from tests.unit.lab.provider.client import Client
 from tests.unit.lab.provider.world import World
 
@@ -34,12 +31,9 @@ def moto_takes_changed_user_data() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def endpoint() -> Iterator[str]:
-    """The URL of a moto server."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    """The URL of an AWS look-alike."""
+    with serving() as url:
+        yield url
 
 
 @pytest.fixture(scope="package")
@@ -53,8 +47,6 @@ def served(endpoint: str) -> Iterator[int]:
 @pytest.fixture(scope="package")
 def client(served: int, endpoint: str) -> Iterator[Client]:
     """A configured provider."""
-    seed.images(ec2_backends[ACCOUNT][REGION])
-    seed.parameters(ssm_backends[ACCOUNT][REGION])
     client = Client(served)
     client.configure()
     yield client

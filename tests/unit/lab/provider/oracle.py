@@ -18,12 +18,16 @@ from typing import Any
 
 import grpc
 
+from tests.unit.lab.provider.backend import serving
 from tests.unit.lab.provider.client import UNKNOWN, Client, Made
 from tests.unit.lab.provider.world import World
 
 FILE = Path(__file__).with_name("verdicts.json")
 # Outputs that the oracle reports along with inputs: they follow from those.
 _FOLLOW = {"tagsAll", "id"}
+
+# Blocks that may be repeated, which the oracle calls by Terraform's names and the SDK by the plural.
+_PLURAL = {"costFilter": "costFilters", "notification": "notifications"}
 
 Case = dict[str, Any]
 
@@ -43,11 +47,11 @@ def news(made: Made, change: dict[str, Any]) -> dict[str, Any]:
 def verdict(client: Client, made: Made, change: dict[str, Any]) -> Case:
     """A provider's verdict, in the form of verdicts.json."""
     said = client.diff(made, news(made, change))
-    # Every plan of the oracle for an instance recomputes a tag map within its root device.
-    noise = _FOLLOW | ({"rootBlockDevice"} - change.keys())
+    # Every plan of the oracle recomputes what the cloud may choose within these, once anything else changes.
+    noise = _FOLLOW | ({"rootBlockDevice", "policyDetails"} - change.keys())
     return {
         "change": change,
-        "diffs": sorted(set(said.diffs) - noise),
+        "diffs": sorted({_PLURAL.get(name, name) for name in said.diffs} - noise),
         "replaces": sorted(set(said.replaces) - _FOLLOW),
     }
 
@@ -104,18 +108,8 @@ def record(client: Client, world: World) -> None:
 
 def main() -> None:
     """See the module's own words."""
-    from moto.ec2.models import ec2_backends
-    from moto.server import ThreadedMotoServer
-
-    from lab import seed
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    seed.images(ec2_backends["123456789012"]["eu-west-1"])
-    host, port = server.get_host_and_port()
-    with oracle(Path(sys.argv[1]), Path(sys.argv[2]), f"http://{host}:{port}") as client:
+    with serving() as url, oracle(Path(sys.argv[1]), Path(sys.argv[2]), url) as client:
         record(client, World(client, lambda service: service))
-    server.stop()
 
 
 if __name__ == "__main__":

@@ -28,3 +28,12 @@ def test_a_zone_with_records_does_not_go(client: Client, own_world: World) -> No
     own_world.record  # noqa: B018
     with pytest.raises(grpc.RpcError, match="HostedZoneNotEmpty"):
         client.delete(own_world.zone)
+
+
+def test_a_role_with_policies_goes_only_where_that_is_asked_for(client: Client, own_world: World) -> None:
+    own_world.role_policy, own_world.role_attachment  # noqa: B018
+    with pytest.raises(grpc.RpcError, match="DeleteConflict"):
+        client.delete(own_world.role)
+    made = client.update(own_world.role, news(own_world.role, {"forceDetachPolicies": True}))
+    client.delete(made)
+    assert client.read(made) is None

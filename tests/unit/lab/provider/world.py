@@ -19,6 +19,45 @@ def document(action: str, **rest: Any) -> str:
 TRUST = document("sts:AssumeRole", Principal={"Service": "ec2.amazonaws.com"})
 
 
+MANAGED = "arn:aws:iam::aws:policy/service-role/AWSDataLifecycleManagerServiceRole"
+
+
+def target(role: str, seconds: int = 3600) -> dict[str, Any]:
+    """What a schedule does."""
+    return {
+        "arn": "arn:aws:scheduler:::aws-sdk:ec2:stopInstances",
+        "roleArn": role,
+        "input": '{"InstanceIds": ["i-1"]}',
+        "retryPolicy": {"maximumEventAgeInSeconds": seconds, "maximumRetryAttempts": 185},
+    }
+
+
+def details(keep: int = 7, times: str = "03:10", **changes: Any) -> dict[str, Any]:
+    """What a lifecycle policy does."""
+    daily = {
+        "name": "daily",
+        "createRule": {"interval": 24, "intervalUnit": "HOURS", "times": times},
+        "retainRule": {"count": keep},
+        "tagsToAdd": {"Role": "snapshot"},
+    }
+    return {
+        "resourceTypes": ["VOLUME"],
+        "targetTags": {"Role": "data"},
+        "schedules": [{**daily, **changes}],
+    }
+
+
+def notification(kind: str, percent: int, mail: str = "ada@example.org") -> dict[str, Any]:
+    """Of a budget."""
+    return {
+        "notificationType": kind,
+        "comparisonOperator": "GREATER_THAN",
+        "threshold": percent,
+        "thresholdType": "PERCENTAGE",
+        "subscriberEmailAddresses": [mail],
+    }
+
+
 class World:
     """`world.subnet` is a subnet in `world.vpc`, and so on; `world.aws("ec2")` is boto3's client."""
 
@@ -164,6 +203,59 @@ class World:
             records=["1.2.3.4"],
         )
 
+    @cached_property
+    def role_policy(self) -> Made:
+        policy = document("ec2:StopInstances", Resource="*")
+        return self.client.create("RolePolicy", "policy", name="it", role=self.role.id, policy=policy)
+
+    @cached_property
+    def role_attachment(self) -> Made:
+        return self.client.create("RolePolicyAttachment", "attached", role=self.role.id, policyArn=MANAGED)
+
+    @cached_property
+    def schedule_group(self) -> Made:
+        return self.client.create("ScheduleGroup", "schedule", tags={"a": "b"})
+
+    @cached_property
+    def schedule(self) -> Made:
+        return self.client.create(
+            "Schedule",
+            "stop",
+            name="stop",
+            groupName=self.schedule_group.id,
+            scheduleExpression="cron(0 20 ? * MON,TUE *)",
+            scheduleExpressionTimezone="Europe/Madrid",
+            flexibleTimeWindow={"mode": "OFF"},
+            target=target(self.role.outputs["arn"]),
+        )
+
+    @cached_property
+    def lifecycle(self) -> Made:
+        return self.client.create(
+            "LifecyclePolicy",
+            "backups",
+            description="daily",
+            executionRoleArn=self.role.outputs["arn"],
+            state="ENABLED",
+            policyDetails=details(),
+            tags={"a": "b"},
+        )
+
+    @cached_property
+    def budget(self) -> Made:
+        return self.client.create(
+            "Budget",
+            "budget",
+            accountId="123456789012",
+            budgetType="COST",
+            limitAmount="50.0",
+            limitUnit="USD",
+            timeUnit="MONTHLY",
+            costFilters=[{"name": "TagKeyValue", "values": ["user:StackId$x"]}],
+            notifications=[notification("FORECASTED", 80), notification("ACTUAL", 100)],
+            tags={"a": "b"},
+        )
+
     def instance_state(self) -> str:
         found = self.aws("ec2").describe_instances(InstanceIds=[self.instance.id])
         return str(found["Reservations"][0]["Instances"][0]["State"]["Name"])
@@ -173,12 +265,14 @@ class World:
 ALL = (
     "vpc", "subnet", "gateway", "table", "route", "association", "group", "ingress", "egress", "key", "role",
     "profile", "instance", "address", "address_association", "volume",
-    "attachment", "snapshot", "zone", "record",
+    "attachment", "snapshot", "zone", "record", "role_policy", "role_attachment", "schedule_group", "schedule",
+    "lifecycle", "budget",
 )  # fmt: skip
 
 # What to give `import` where that is not the id.
 IMPORTS: dict[str, Callable[[Made], str]] = {
     "route": lambda made: f"{made.inputs['routeTableId']}_{made.inputs['destinationCidrBlock']}",
+    "role_attachment": lambda made: f"{made.inputs['role']}/{made.inputs['policyArn']}",
     "association": lambda made: f"{made.inputs['subnetId']}/{made.inputs['routeTableId']}",
     "attachment": lambda made: ":".join(
         made.inputs[name] for name in ("deviceName", "volumeId", "instanceId")

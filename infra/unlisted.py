@@ -1,0 +1,72 @@
+"""What AWS has of kinds that the provider has no function to ask for, asked through boto3.
+
+Only by infra/adoption.py, for what the settings want and the state lacks: a run of every day asks nothing here.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+
+from infra import naming
+
+_ABSENT = {"ResourceNotFoundException", "NotFoundException"}
+
+
+def group(name: str) -> list[str]:
+    """The schedule group of that name, as it is imported; nothing where there is none."""
+    return [name] if _found(lambda: _client("scheduler").get_schedule_group(Name=name)) else []
+
+
+def schedule(group_name: str, name: str) -> list[str]:
+    """The schedule of that name in a group."""
+    found = _found(lambda: _client("scheduler").get_schedule(GroupName=group_name, Name=name))
+    return [f"{group_name}/{name}"] if found else []
+
+
+def lifecycle_policies(tags: dict[str, str]) -> list[str]:
+    """The ids of the policies of Data Lifecycle Manager with these tags."""
+    told = _found(lambda: _client("dlm").get_lifecycle_policies()) or {"Policies": []}
+    return [one["PolicyId"] for one in told["Policies"] if tags.items() <= (one.get("Tags") or {}).items()]
+
+
+def budget(name: str) -> list[str]:
+    """The budget of that name in the account."""
+
+    def ask() -> str:
+        account: str = _client("sts").get_caller_identity()["Account"]
+        _client("budgets").describe_budget(AccountId=account, BudgetName=name)
+        return account
+
+    account = _found(ask)
+    return [f"{account}:{name}"] if account else []
+
+
+def _found(ask: Callable[[], Any]) -> Any:
+    """What `ask` finds; None where AWS says that there is no such thing. Raises RunError where AWS does not say."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return ask()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return None
+        raise pulumi.RunError(_unknown(error)) from None
+    except BotoCoreError as error:
+        raise pulumi.RunError(_unknown(error)) from None
+
+
+def _unknown(error: Exception) -> str:
+    return f"AWS did not say what it has of an earlier run of this {naming.PROJECT}: {error}"
+
+
+@cache
+def _client(service: str) -> Any:
+    """A client that is to AWS whom the provider is, by the stack's config and the environment."""
+    import boto3  # half a second, which a run that lacks nothing is spared
+
+    config = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
+    session: Any = boto3.Session(profile_name=config.get("aws:profile"), region_name=config.get("aws:region"))
+    return session.client(service)
