@@ -5,10 +5,17 @@ trust meanwhile.
 """
 
 import json
+import os
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import boto3
+import httpx
 import pytest
 
 from lab.visitor import Visitor
@@ -131,6 +138,62 @@ def test_the_secrets_are_roots_alone_and_the_looking_is_nobodys(workbench: Workb
     assert "Only root may send a test" in done.stderr
     assert "DynamicUser=yes" in done.stdout
     assert workbench.ssh("systemctl is-active workbench-alarms.timer").stdout == "active\n"
+
+
+@contextmanager
+def ec2_at(address: str) -> Iterator[int]:
+    """The port at which the lab's API answers to machines as well, as EC2 does on AWS."""
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer = httpx.post(f"{endpoint}{self.path}", content=body, headers=dict(self.headers))
+            self.send_response(answer.status_code)
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer((address, 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_a_snapshot_that_is_not_made_is_told_and_so_is_one_that_is(workbench: Workbench, told: Told) -> None:
+    """With the credentials of the role, from the lab's metadata service. Hours pass by being asked for fewer."""
+    here = workbench.ssh("ip route | awk '/^default/ { print $3 }'").stdout.strip()
+    with workbench.settings(snapshots={"daily": "03:00"}) as applied, ec2_at(here) as port:
+        applied.require()
+        config = json.loads(workbench.ssh("cat /etc/workbench/alarms.json").stdout)
+        assert config["snapshots"]["hours"] == 26
+        assert workbench.ssh("systemctl is-active workbench-snapshots.timer").stdout == "active\n"
+
+        def look(hours: float) -> dict[str, Any]:
+            asked = {**config["snapshots"], "endpoint": f"http://{here}:{port}", "hours": hours}
+            text = json.dumps({**config, "snapshots": asked})
+            workbench.ssh(f"cat > /etc/workbench/alarms.json <<'END'\n{text}\nEND\n")
+            workbench.ssh(f"systemctl start workbench-snapshots && {LOOK}")
+            found: dict[str, Any] = json.loads(
+                workbench.ssh("cat /var/lib/workbench-snapshots/snapshot.json").stdout
+            )
+            return found
+
+        posts = len(told.hook.posts)
+        found = look(0)
+        assert (found["newest"], found["problem"]) == (None, None)
+        assert "ALARM: No snapshot of the data volume was made" in told.hook.posts[posts]["text"]
+        ec2 = boto3.client("ec2", region_name=workbench.outputs.region)
+        snapshot = ec2.create_snapshot(VolumeId=workbench.outputs.volume_id)
+        try:
+            found = look(1)
+        finally:
+            ec2.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+        assert found["newest"][:16] == f"{snapshot['StartTime']:%Y-%m-%dT%H:%M}"
+        assert "OVER: No snapshot of the data volume was made" in told.hook.posts[posts + 1]["text"]
+    assert workbench.ssh("systemctl is-active workbench-snapshots.timer", check=False).stdout == "inactive\n"
 
 
 def test_where_nobody_is_to_be_told_a_test_says_so_and_no_secret_is_on_the_host(
