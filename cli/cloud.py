@@ -144,6 +144,19 @@ def next_change(stack: str, volume_id: str) -> datetime | None:
     return None if last is None else last + timedelta(hours=CHANGE_HOURS)
 
 
+def attached_to(facts: Outputs) -> str | None:
+    """The instance that has the stack's data volume, "" where none has; None where there is no such volume."""
+    try:
+        found = client("ec2", stacks.aws_config(), facts.region).describe_volumes(VolumeIds=[facts.volume_id])
+    except BotoCoreError as error:
+        raise WorkbenchError(f"AWS did not say where the data volume is: {error}") from None
+    except ClientError as error:
+        _unless_gone(error, "InvalidVolume.NotFound")
+        return None
+    attachments = found["Volumes"][0]["Attachments"]
+    return attachments[0]["InstanceId"] if attachments else ""
+
+
 def client(service: str, access: stacks.AwsConfig, region: str | None = None) -> Any:
     """A client that is to AWS whom the stack's provider is; `region` where it is known for certain."""
     return identity.session(access, region).client(service)

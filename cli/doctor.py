@@ -93,6 +93,7 @@ def examine(facts: Outputs | None) -> list[Finding]:
         usual = pool.submit(outside.answering, facts.address, {*findings.OPEN, *outside.USUAL})
         told = _told(facts)
         inside = [told] if isinstance(told, Finding) else list(findings.of_host(told))
+        inside = [_missing(one, facts) if one.about == findings.VOLUME else one for one in inside]
         host = {} if isinstance(told, Finding) else told
         asked = findings.ports_beyond_loopback(host) - findings.OPEN - set(outside.USUAL)
         ports = usual.result() | outside.answering(facts.address, asked)
@@ -105,6 +106,24 @@ def _kept(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
     if found and holdings.type_of_server(found) is None:
         listed = "; ".join(str(one.part) for one in found)
         yield Finding("kept", f"There is no server; what is kept costs {listed}.", note=True)
+
+
+def _missing(one: Finding, facts: Outputs) -> Finding:
+    """What is to be done about a data volume that is not mounted: AWS knows where it is."""
+    where, volume = cloud.attached_to(facts), facts.volume_id
+    if where is None:
+        told, command = f"AWS has no {volume} any more.", "workbench snapshots"
+    elif where == facts.instance_id:
+        told = f"{volume} is attached; why it is not mounted, the server's journal says."
+        command = f"{findings.ON_HOST}sudo journalctl -b -u srv-workbench.mount -u 'systemd-fsck@*'"
+    else:
+        told = (
+            f"{volume} is attached to {where}, which is to let go of it first."
+            if where
+            else f"{volume} is attached to no server."
+        )
+        command = f"aws ec2 attach-volume --volume-id {volume} --instance-id {facts.instance_id} --device {volumes.DEVICE}"
+    return Finding(one.about, f"{one.what} {told}", command)
 
 
 def _told(facts: Outputs) -> Mapping[str, Any] | Finding:

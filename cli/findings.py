@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cryptography import x509
@@ -17,13 +17,15 @@ DHCP = frozenset({68, 546})  # where the host itself asks for its address
 EXPOSURE = 4.0  # of a unit, by `systemd-analyze security`: docs/security.md, "Units"
 # What may be more, and how much: the reasons are there too. Versions of systemd differ by some tenths.
 EXPOSED = {"rstudio-server.service": 8.5}
-FULL = 0.9  # of a disk, or of its inodes
+FULL = 0.85  # of a disk, or of its inodes: where the host's alarm begins
 LITTLE_MEMORY = 0.05  # of all, still to be had
 CA_DAYS = 60  # of the own CA, below which a deploy makes another (host/workbench_host/authority.py)
 STALE_DAYS = 3  # of apt's lists, which are fetched every day
 SILENT_SECONDS = 90  # of health, which writes every 15 s
+UNSEEN = timedelta(minutes=20)  # alarms are looked for every 5
 FEW = 8  # of many numbers that are listed
 ON_HOST = "workbench ssh -- "
+VOLUME = "volume"
 MANAGER = re.compile(
     r"user@(\d+)\.service"
 )  # systemd's of a user: needs /proc, which is mounted with hidepid
@@ -50,6 +52,7 @@ def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
         "memory": _memory,
         "logins": _logins,
         "ca": _ca,
+        "alarms": _alarms,
     }
     for name, judge in judges.items():
         if name in told:
@@ -181,7 +184,12 @@ def _disk(disks: Mapping[str, Mapping[str, float] | None]) -> Iterator[Finding]:
         setting = "rootVolumeGib" if path == "/" else "dataVolumeGib"
         grow = f"set workbench:{setting} higher, then `workbench up`"
         if size is None:
-            yield Finding("disk", f"Nothing is mounted at {path}.", "workbench deploy")
+            yield Finding(
+                VOLUME,
+                "The data volume, with everybody's homes, is missing: what needs it has stopped, and goes on by itself "
+                "once that is mounted.",
+                "workbench deploy",
+            )
         elif size["used_gib"] > FULL * size["total_gib"]:
             used = f"{size['used_gib']:.1f} GiB of {size['total_gib']:.1f} GiB"
             yield Finding("disk", f"The disk at {path} is nearly full ({used}): {grow}.", "workbench users")
@@ -223,3 +231,26 @@ def _ca(pem: str) -> Iterator[Finding]:
     when = f"ends in {days} days" if days >= 0 else "has ended"
     what = "the next deploy makes another, and who imported this one has to import that: say so before."
     yield Finding("certificate", f"The workbench's own CA {when}; {what}", "workbench deploy")
+
+
+def _alarms(told: Mapping[str, Any]) -> Iterator[Finding]:
+    """What no other part has: of disks and the volume the report says more."""
+    commands = {
+        "certificate": f"{ON_HOST}sudo journalctl -u caddy -n 50",
+        "snapshot": "workbench snapshots",
+    }
+    for one in told["on"]:
+        if one["key"] in commands:
+            yield Finding("alarm", f"{plain(one['text'])} Since {plain(one['since'])}.", commands[one["key"]])
+    for way, why in told["refused"].items():
+        yield Finding(
+            "alarm", f"Nobody could be told by {plain(way)}: {plain(why)}.", "workbench alarms --test"
+        )
+    last = datetime.fromisoformat(told["looked"]) if told["looked"] else None
+    if last is None or datetime.now(UTC) - last > UNSEEN:
+        when = "not yet" if last is None else f"last at {last:%Y-%m-%d %H:%M} UTC"
+        yield Finding(
+            "alarm",
+            f"What may be wrong with the server was looked for {when}; that is due every 5 minutes.",
+            f"{ON_HOST}sudo systemctl start workbench-alarms",
+        )

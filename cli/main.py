@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from cli import (
+    alarms,
     common,
     cost,
     destroy,
@@ -53,6 +54,7 @@ for command in (
     server.deploy,
     notice.notice,
     users.users,
+    alarms.alarms,
     local.check,
     local.password,
 ):

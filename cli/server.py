@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import activity, cloud, common, loudness, remote
+from cli import activity, alarms, cloud, common, loudness, remote
 from cli.common import JsonOption, StackOption, console
 from connector import configure
 from workbench import stack as stacks
@@ -61,6 +61,7 @@ def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[st
         "users": [],
         "people": None,  # where nobody says
         "logins": {},
+        "alarms": {},
     }
     if server is None:
         return {**report, "url": None, "address": None}
@@ -72,7 +73,7 @@ def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[st
             return {**report, "problem": str(error)}
         report.update({key: health[key] for key in ("services", "disk", "memory", "users")})
         # A host that no deploy has been to lately does not say these.
-        report.update({key: health[key] for key in ("people", "logins") if key in health})
+        report.update({key: health[key] for key in ("people", "logins", "alarms") if key in health})
     return report
 
 
@@ -176,10 +177,11 @@ def _show(report: dict[str, Any]) -> None:
         colour = _STATES.get(service["state"], "red")
         table.add_row(name, f"[{colour}]{service['state']}[/{colour}] {service['detail']}")
     for path, size in report["disk"].items():
-        table.add_row(f"disk {path}", _used(size["used_gib"], size["total_gib"]) if size else "not mounted")
+        table.add_row(f"disk {path}", _disk(size))
     if report["memory"]:
         used, total = (report["memory"][key] / 1024 for key in ("used_mib", "total_mib"))
         table.add_row("memory", _used(used, total))
+    _show_alarms(table, report)
     if "problem" in report:
         table.add_row("host", f"[red]{escape(report['problem'])}[/red]")
     if (people := report.get("people")) is not None:
@@ -192,6 +194,16 @@ def _show(report: dict[str, Any]) -> None:
     console.print(table)
     if logins and logins["banned"]:
         console.print("To let an address in again: workbench ssh -- sudo fail2ban-client unban ADDRESS")
+
+
+def _show_alarms(table: Table, report: dict[str, Any]) -> None:
+    for line in alarms.lines(report["alarms"]) if report.get("alarms") else ():
+        table.add_row("alarm", f"[red]{escape(line)}[/red]")
+
+
+def _disk(size: dict[str, float] | None) -> str:
+    missing = "[red]missing[/red]; see `workbench doctor`"
+    return _used(size["used_gib"], size["total_gib"]) if size else missing
 
 
 def _used(used_gib: float, total_gib: float) -> str:

@@ -1,6 +1,7 @@
 """Everything that the host runs, in order: `pyinfra deploy/inventory.py deploy/main.py`."""
 
 from deploy import (
+    alarms,
     apps,
     apt,
     base,
@@ -32,7 +33,7 @@ from deploy.context import current
 HOST = (
     *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE),
     *(privacy.SERVICE, mirrors.SERVICE, uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE),
-    *(health.SERVICE, notice.SERVICE, proxy.SERVICE, apps.SERVICE, schedule.SERVICE),
+    *(health.SERVICE, notice.SERVICE, proxy.SERVICE, apps.SERVICE, alarms.SERVICE, schedule.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

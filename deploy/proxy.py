@@ -12,6 +12,7 @@ certificate it did not know could not go on.
 import inspect
 import json
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 from pyinfra.api.deploy import deploy
@@ -24,6 +25,7 @@ from workbench.settings.section import Judge, Passage
 from workbench.stack import Context
 from workbench_host.accounts import apps
 from workbench_host.tools import PROXIES
+from workbench_host.volume.presence import PAGE_UNIT
 
 ENVIRONMENT = uv.Environment("caddy")
 USER = PROXIES
@@ -39,6 +41,11 @@ ADMIN = "unix//run/caddy/admin.sock"
 UNIT = "caddy.service"
 RELOAD_UNIT = "caddy-reload.service"
 AUTHORITY_UNIT = "workbench-authority.service"  # by a timer
+# In Caddy's place while the data volume is missing; and who keeps what that needs beside the volume.
+MISSING_UNIT, SPARE_UNIT = PAGE_UNIT, "workbench-spare.service"
+MISSING_FOLDER, SPARE_FOLDER = "workbench-missing", "workbench-certificate"
+MISSING_CONFIG = f"{FOLDER}/missing.caddy"
+MISSING_PAGE = "missing.html"
 LANDING = "index.html"
 TROUBLE = ("404.html", "refused.html", "server.html", "unavailable.html")  # pages in the place of others
 PARTS = ("site.css", "landing.js", "notice.css", "notice.js", "icon.svg")
@@ -106,6 +113,7 @@ def proxy(context: Context) -> None:
         "named": context.outputs.host_name == context.settings.domain,
     }
     files.template(f"proxy/{LANDING}.j2", f"{SITE}/{LANDING}", variables=variables)
+    files.template(f"proxy/{MISSING_PAGE}.j2", f"{SITE}/{MISSING_PAGE}", variables=variables)
     for page in TROUBLE:
         files.template(f"proxy/{page}.j2", f"{SITE}/{page}")
     for page in PARTS:
@@ -120,6 +128,12 @@ def proxy(context: Context) -> None:
             "apps": apps.FOLDER,
             **variables,
         },
+        validate=validation(),
+    )
+    files.template(
+        f"proxy/{PurePosixPath(MISSING_CONFIG).name}.j2",
+        MISSING_CONFIG,
+        variables={"site": SITE, "state": f"/run/{MISSING_FOLDER}", **variables},
         validate=validation(),
     )
     _run()
@@ -183,29 +197,45 @@ def _directory(context: Context) -> str | None:
 
 
 def _run() -> None:
-    for unit in (UNIT, RELOAD_UNIT, AUTHORITY_UNIT):
+    for unit in (UNIT, RELOAD_UNIT, AUTHORITY_UNIT, MISSING_UNIT, SPARE_UNIT):
         files.template(
             f"proxy/{unit}.j2",
             f"{units.UNITS}/{unit}",
-            variables={
-                "program": f"{uv.folder('caddy')}/bin/caddy",
-                "account": USER,
-                "config": CONFIG,
-                "state": STATE,
-                "admin": ADMIN,
-                "ca": CA,
-                "authority": program_path("authority"),
-            },
+            variables=unit_variables(unit),
         )
     units.service(unit=UNIT, name=f"Run {UNIT}")
+    units.reread(units=[MISSING_UNIT], name=f"Know {MISSING_UNIT}")
     programs.run(
         program="authority", arguments=["renew"], reads=WANTED, name="Have a CA of our own that will do"
     )
-    timer = AUTHORITY_UNIT.replace(".service", ".timer")
-    files.copy(f"proxy/{timer}", f"{units.UNITS}/{timer}")
-    units.service(unit=timer, name="Have it renewed where nobody deploys")
+    for unit, why in (
+        (AUTHORITY_UNIT, "Have it renewed where nobody deploys"),
+        (SPARE_UNIT, "Keep a copy of the certificate beside the volume"),
+    ):
+        timer = unit.replace(".service", ".timer")
+        files.copy(f"proxy/{timer}", f"{units.UNITS}/{timer}")
+        units.service(unit=timer, name=why)
     # A changed Caddyfile is loaded, which keeps open websockets; only a changed unit or Caddy is a restart.
     units.service(unit=RELOAD_UNIT, reads=[CONFIG, CERTIFICATE, ACME_ROOT], name=f"Run {RELOAD_UNIT}")
+
+
+def unit_variables(unit: str) -> dict[str, str]:
+    """What the template of one of the proxy's units takes."""
+    missing = unit == MISSING_UNIT
+    return {
+        "program": f"{uv.folder('caddy')}/bin/caddy",
+        "account": USER,
+        "config": MISSING_CONFIG if missing else CONFIG,
+        "state": f"/run/{MISSING_FOLDER}" if missing else STATE,
+        "missing": MISSING_UNIT,
+        "folder": MISSING_FOLDER,
+        "spare": f"/var/lib/{SPARE_FOLDER}",
+        "spare_folder": SPARE_FOLDER,
+        "admin": ADMIN,
+        "ca": CA,
+        "authority": program_path("authority"),
+        "certificate": program_path("certificate"),
+    }
 
 
 def contact_link(contact: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Who the server is for AWS (a role that may do nothing) and which key seeds its first boot."""
+"""Who the server is for AWS (a role that may do next to nothing) and which key seeds its first boot."""
 
 import json
 from dataclasses import dataclass
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import naming
+from infra import naming, rights
 
 
 @dataclass(frozen=True)
 class AccessArgs:
-    """The administrator's first key, for the key pair."""
+    """The administrator's first key, for the key pair; and whether the server looks for the snapshots of its data."""
 
     owner: naming.Owner
     public_key: str
+    sees_snapshots: bool
 
 
 class Access(pulumi.ComponentResource):
@@ -38,15 +39,22 @@ class Access(pulumi.ComponentResource):
             ],
         }
         named = naming.role_name(args.owner)
-        # Nothing is granted: no service of the workbench calls AWS. It is here so that granting something later
-        # is an update in place.
+        # Nothing is granted, but for the one thing below: it is here so that granting something is an update in place.
         role = aws.iam.Role(
             "role",
             name=named,
             assume_role_policy=json.dumps(trust),
+            force_detach_policies=True,  # a run that was killed may have made one that no state knows
             tags=args.owner.tags("role"),
             opts=child,
         )
+        if args.sees_snapshots:
+            # For the alarm that none was made (host/workbench_host/alarms). AWS cannot limit this to some of them.
+            # Source: AWS, "Actions, resources, and condition keys for Amazon EC2"
+            allowed = {"Effect": "Allow", "Action": ["ec2:DescribeSnapshots"], "Resource": "*"}
+            aws.iam.RolePolicy(
+                "role-policy", name="snapshots", role=role.name, policy=rights.document(allowed), opts=child
+            )
         profile = aws.iam.InstanceProfile(
             "profile", name=named, role=role.name, tags=args.owner.tags("profile"), opts=child
         )

@@ -115,7 +115,11 @@ def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage
     firewall = Firewall(
         "firewall", FirewallArgs(owner, network.vpc_id, naming.inbound_rules(settings)), child
     )
-    access = Access("access", AccessArgs(owner, naming.first_boot_key(settings)), child)
+    access = Access(
+        "access",
+        AccessArgs(owner, naming.first_boot_key(settings), sees_snapshots=settings.snapshots.daily != OFF),
+        child,
+    )
     storage = Storage("storage", StorageArgs(owner, settings.zone, settings.data_volume_gib), child)
     server = Server(
         "server",

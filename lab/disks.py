@@ -26,6 +26,8 @@ class Loop:
 
     device: str
     file: Path
+    leaving: bool = False
+    """Whether it was detached, and goes when its last user does."""
 
     @property
     def minor(self) -> int:
@@ -119,7 +121,7 @@ class Disks:
         """The volume's loop device, made if there is none."""
         file = self.file(volume_id)
         for loop in self.loops():
-            if loop.file == file:
+            if loop.file == file and not loop.leaving:
                 return loop
         return Loop(run(["losetup", "--find", "--show", str(file)]).strip(), file)
 
@@ -142,7 +144,7 @@ class Disks:
         Told by the file itself (device and inode), not its path: a chroot's lab may have the same path. A
         file that was deleted under its device has only the path left to be told by.
         """
-        listed = run(["losetup", "--json", "--list", "--output", "NAME,BACK-FILE,BACK-INO"]).strip()
+        listed = run(["losetup", "--json", "--list", "--output", "NAME,BACK-FILE,BACK-INO,AUTOCLEAR"]).strip()
         found = []
         for device in json.loads(listed or '{"loopdevices": []}')["loopdevices"]:
             name = str(device["back-file"] or "")
@@ -150,7 +152,7 @@ class Disks:
             if file.parent != self.volumes:
                 continue
             if name.endswith(" (deleted)") or _inode(file) == int(device["back-ino"]):
-                found.append(Loop(device["name"], file))
+                found.append(Loop(device["name"], file, bool(device["autoclear"])))
         return found
 
 

@@ -16,6 +16,11 @@ from lab.shell import attempt, run
 
 DEVICES = "python3 -I /usr/lib/workbench-lab/devices.py"
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
+# A stand-in for a device that is gone: its filesystem answers everything with an error from here on (EXT4_IOC_SHUTDOWN
+# of Linux's include/uapi/linux/ext4.h, which writes nothing more), where a loop device would go on for whom it is open.
+SHUT_DOWN = (
+    "import fcntl, os, sys; fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, b'\\2\\0\\0\\0')"
+)
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 # Programs that bring roots of their own, and the variable by which each takes the system's.
 TRUST = {
@@ -80,7 +85,9 @@ def attach_script(volumes: Mapping[str, int]) -> list[str]:
             node=$(readlink -f "$link"); minor=$((0x$(stat -c %T "$node" 2>/dev/null || echo fffff)))
             case "$wanted" in
                 *" ${{link##*/}}=$minor "*) ;;
-                *) rm -f "$link" "$node" ;;
+                *) at=$(awk -v minor="7:$minor" '$3 == minor {{ print $5; exit }}' /proc/self/mountinfo)
+                   [ -z "$at" ] || python3 -I -c {shlex.quote(SHUT_DOWN)} "$at"
+                   rm -f "$link" "$node" ;;
             esac
         done
         for volume in $wanted; do

@@ -201,6 +201,39 @@ def email(value: str) -> str:
     return value
 
 
+def server_name(value: str) -> str:
+    """A host's name (RFC 1123, 2.1), of one label or more, or an IPv4 address; without a port."""
+    try:
+        return str(ipaddress.IPv4Address(value))
+    except ValueError:
+        labels = value.split(".")
+    named = len(value) <= 253 and all(DOMAIN_LABEL.fullmatch(label) for label in labels)
+    if not named or labels[-1].isdigit():
+        raise ValueError(
+            "is no server's name; takes one such as smtp.example.org, without a port or https://"
+        )
+    return value
+
+
+def one_line(value: str) -> str:
+    """Text that is not empty and has no line break or other character that cannot be printed."""
+    if not value or not value.isprintable():
+        raise ValueError("is empty or not one line of text")
+    return value
+
+
+def webhook(value: str) -> str:
+    """An https address that something can be posted to, with whatever path and query it has. It is a secret."""
+    try:
+        parts = urlsplit(value)
+        fits = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or not value.isascii() or re.search(r"\s", value):
+        raise ValueError("is no address of a webhook; takes one that begins with https://")
+    return value
+
+
 def contact(value: str) -> str:
     """One line for people to read; a web address in it is a whole one, since the landing page links to it."""
     if len(value) > 200 or not value.isprintable():

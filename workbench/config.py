@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE, Fault, KeyPath
 from workbench.settings import Settings, User
+from workbench.settings.alarms import Mail
 from workbench.settings.section import RULE, unwrapped
 
 # What would be right, by the type of pydantic's error.
@@ -34,6 +35,8 @@ _TAKES = {
 
 # What of a user may be shown. Not so where it stands in something else: a clear password may be anywhere in there.
 _OPEN = frozenset(field.alias for field in User.model_fields.values()) - {"passwordHash"}
+# What of the alarms may be: the address of a webhook is as good as a password.
+_OPEN_OF_ALARMS = frozenset(field.alias for field in Mail.model_fields.values()) - {"password"}
 
 
 class SettingsError(WorkbenchError):
@@ -106,6 +109,7 @@ def _shown(path: KeyPath, value: object) -> str:
     value. Of an address only the user and password in it are left out.
     """
     secret = path[:1] == ("users",) and not _OPEN.intersection(path)
+    secret = secret or (path[:1] == ("alarms",) and not _OPEN_OF_ALARMS.intersection(path))
     if secret or isinstance(value, dict | list) or "PRIVATE KEY" in str(value):
         return ""
     text = json.dumps(value, default=str, ensure_ascii=False)

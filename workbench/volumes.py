@@ -12,4 +12,4 @@ SNAPSHOT = "snapshot"
 
 MADE = "Made"  # a snapshot's tag: how it came about
 BY_HAND, DAILY, FINAL = "by hand", "daily", "final"
-DEVICE = "/dev/sdf"  # what the data volume is attached as
+DEVICE = "/dev/sdf"  # how the data volume is attached; on the host it is Outputs.volume_device()

@@ -9,6 +9,7 @@ Each deploy asks them all: what only a run with work to do needs is imported the
 PROGRAMS = {  # the command's name -> the module whose `main` it calls with its arguments
     "accounts": "accounts.program",
     "activity": "activity",
+    "alarms": "alarms.program",
     "apps": "apps.dispatcher",
     "ask": "ask",
     "authority": "authority",
@@ -31,7 +32,9 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "scheduled-stop": "scheduled_stop",
     "session-scope": "session_scope",
     "sign-in": "sign_in",
+    "snapshots": "alarms.snapshots",
     "trust-folder": "trust_folder",
     "volume": "volume.program",
     "volume-copy": "volume.copies",
+    "volume-presence": "volume.presence",
 }

@@ -1,4 +1,4 @@
-"""certificate choose | obtain [--check [--given]]
+"""certificate choose | obtain [--check [--given]] | spare
 
 Which certificate the proxy shows for the workbench's name. /etc/workbench/certificate.json says what is wanted:
 {"domain", "address", "server", "root", "open"}; "server" is null where the workbench's own CA is to vouch, "root" a PEM
@@ -11,6 +11,10 @@ choose  before the proxy starts: acme.caddy where the data volume holds a valid 
 obtain  once the proxy runs: finds out whether a CA could reach it, and only then switches to acme.caddy, with which
         Caddy asks. When that is refused it goes back to own.caddy and says why: asked once a deploy, never in a loop,
         since a CA counts failures (Let's Encrypt: 5 an hour for a name).
+
+spare   as Caddy's user, by a timer: keeps a copy of the CA's certificate beside the data volume, in a folder of that
+        user alone. Where the volume is missing, browsers that insist on such a certificate (HSTS) still see the page
+        that says so.
 
 Caddy itself could fall back to its own CA (two issuers), but would do so at a failed renewal too, and put a
 certificate that nobody knows in the place of one that is good for weeks.
@@ -42,7 +46,8 @@ ACME, OWN, CHOSEN = "acme.caddy", "own.caddy", "certificate.caddy"
 RELOAD = ("systemctl", "restart", "caddy-reload.service")
 REFUSED = "could not get certificate from issuer"  # Caddy's words in its journal
 WAIT_SECONDS = 120
-DONE = {"choose": "chosen", "obtain": "obtained"}
+DONE = {"choose": "chosen", "obtain": "obtained", "spare": "kept"}
+SPARE = Path("/var/lib/workbench-certificate")
 TIMEOUT_SECONDS = 15
 
 
@@ -233,6 +238,18 @@ def answer(config: Config) -> str | None:
     return f"no answer within {WAIT_SECONDS} s"
 
 
+def spare(config: Config) -> int:
+    """Copies certificate and key, where they are others than before; takes the copy away where there is none."""
+    certificate = stored(config) if config["server"] else None
+    pairs = {SPARE / "crt": certificate, SPARE / "key": certificate and certificate.with_suffix(".key")}
+    for copy, source in pairs.items():
+        if source is None:
+            copy.unlink(missing_ok=True)
+        elif not copy.exists() or copy.read_bytes() != source.read_bytes():
+            write(copy, source.read_bytes(), 0o600)
+    return 0
+
+
 def reload() -> None:
     """Has the proxy read its configuration again."""
     try:
@@ -247,6 +264,8 @@ def main(arguments: Sequence[str]) -> int:
     what, *flags = arguments
     config = json.loads(tools.wanted(CONFIG, flags))
     try:
+        if what == "spare":
+            return spare(config)
         return {"choose": choose, "obtain": obtain}[what](config, "--check" in flags)
     except OSError as error:
         print(f"The certificate cannot be {DONE[what]}: {tools.reason(error)}.", file=sys.stderr)

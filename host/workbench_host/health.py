@@ -1,9 +1,9 @@
 """health --json | --watch SECONDS
 
 Asks how the services in /etc/workbench/health.json are. --json prints it (for root, since it names who is at work),
-with what people are at (workbench_host/activity.py), how many logins failed and which addresses are banned; --watch
-asks every SECONDS seconds and writes /run/workbench/health.json (root only) and /run/workbench/status.json (the
-services alone, for the landing page). A service is
+with what people are at (workbench_host/activity.py), how many logins failed, which addresses are banned and which
+alarms are on; --watch asks every SECONDS seconds and writes /run/workbench/health.json (root only) and
+/run/workbench/status.json (the services alone, for the landing page). A service is
 
   up        its units are active and its address answers with success
   starting  a unit is starting, or has been active for less than 60 s while the address does not answer yet
@@ -29,6 +29,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from workbench_host import activity, logins, tools
+from workbench_host.alarms import memory as alarms
 from workbench_host.processes import PROCESSES, USER_UIDS, owners
 from workbench_host.tools import write
 
@@ -130,6 +131,8 @@ def judge_all(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     found = {}
     for name, service in services.items():
         state, detail = judge(service, states)
+        if state == "down" and not os.path.ismount(tools.DATA_VOLUME):
+            detail += "; the data volume is missing"
         found[name] = {"title": service["title"], "path": service["path"], "state": state, "detail": detail}
     return found
 
@@ -191,5 +194,6 @@ def main(arguments: Sequence[str]) -> int:
         print("Only root may ask who is at work here; run it with sudo.", file=sys.stderr)
         return 1
     people = dataclasses.asdict(activity.look())["people"]
-    print(json.dumps({**report(config), "people": people, "logins": logins.report()}, indent=2))
+    told = {"people": people, "logins": logins.report(), "alarms": alarms.report()}
+    print(json.dumps({**report(config), **told}, indent=2))
     return 0

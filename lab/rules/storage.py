@@ -130,9 +130,12 @@ def is_attached(facts: Facts) -> None:
 
 
 def is_not_mounted(facts: Facts) -> None:
-    """AWS keeps a mounted volume 'busy' until it is unmounted, for ever if need be; the lab says so at once."""
+    """AWS keeps a mounted volume 'busy' until it is unmounted, for ever if need be; the lab says so at once.
+
+    Forced, it goes as it is, with what was not written yet.
+    """
     volume, _ = _volume_and_instance(facts)
-    if volume is None or not volume.attachment:
+    if volume is None or not volume.attachment or facts.call.get("Force").lower() == "true":
         return
     instance = volume.attachment.instance
     if instance.state == "running" and facts.mounted(instance.id, volume.id):

@@ -1,11 +1,16 @@
 """The data volume on a host that runs."""
 
 import re
+import ssl
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import httpx
 import pytest
 
-from tests.workbench_in_lab import STACK, Workbench
+from tests.workbench_in_lab import Workbench
 from workbench import stackfile
 
 pytestmark = pytest.mark.lab
@@ -66,16 +71,19 @@ def test_up_grows_it_and_where_the_kernel_does_not_in_use_interrupts_nobody_befo
 ) -> None:
     """Where this machine gives containers no CAP_SYS_RESOURCE, growing out of use stands in for growing in use.
 
-    Growing in use is in tests/unit/deploy/test_storage_in_use.py.
+    Growing in use is in tests/unit/host/test_volume_in_use.py.
     """
     workbench.ssh(
         "echo 'still here' > /home/ada/precious && systemd-run --unit=at-work --slice=user-$(id -u ada).slice "
         "--uid=ada --working-directory=/home/ada sleep 3600"
     )
-    path = stackfile.path_of(STACK)
+    path = stackfile.path_of(workbench.stack)
     bigger = int(workbench.settings_now.data_volume_gib) + 1
     stackfile.set_value(path, "dataVolumeGib", bigger)
-    grown = workbench.command("up", "--yes", check=False)
+    with probing(workbench) as rounds:
+        grown = workbench.command("up", "--yes", check=False)
+    assert len(rounds) > 20
+    assert set(rounds) == {200}, "no request failed"
     units = "systemctl is-active at-work jupyterhub jupyterhub-proxy caddy"
     assert workbench.ssh(units).stdout.split() == ["active"] * 4, "nobody was interrupted"
     capable = int(workbench.ssh("awk '/CapEff/ { print $2 }' /proc/self/status").stdout, 16) & 1 << 24
@@ -99,6 +107,29 @@ def test_up_grows_it_and_where_the_kernel_does_not_in_use_interrupts_nobody_befo
         "/srv/workbench",
         "/home",
     ]
+
+
+@contextmanager
+def probing(workbench: Workbench) -> Iterator[list[int]]:
+    """Asks the hub from outside every 50 ms, and notes each status (0 for no answer), while the block lasts."""
+    rounds: list[int] = []
+    end = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(verify=ssl.create_default_context(cafile=str(workbench.ca)), timeout=5) as client:
+            while not end.wait(0.05):
+                try:
+                    rounds.append(client.get(f"{workbench.url}jupyter/hub/health").status_code)
+                except httpx.TransportError:
+                    rounds.append(0)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield rounds
+    finally:
+        end.set()
+        asking.join()
 
 
 def free_volume(workbench: Workbench, command: str) -> None:

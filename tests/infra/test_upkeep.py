@@ -14,7 +14,7 @@ SNAPSHOTS = {"daily": "03:10", "keep": 14}
 BUDGET = {"usdPerMonth": 80, "emails": ["ada@example.org"]}
 ALL = {"schedule": SCHEDULE, "snapshots": SNAPSHOTS, "budget": BUDGET}
 # The policies of a role, which AWS takes twice.
-MADE_AGAIN = {"schedule-policy", "backups-policy", "backups-keys"}
+MADE_AGAIN = {"schedule-policy", "backups-policy", "backups-keys", "role-policy"}
 
 
 def only(cloud: Any, kind: str, name: str) -> dict[str, Any]:
@@ -91,6 +91,17 @@ def test_snapshots_are_made_daily_of_the_data_volume_of_this_stack(declare: Any,
     assert daily["tagsToAdd"]["StackId"] == volume["StackId"]
     assert re.fullmatch("[0-9A-Za-z _-]+", policy["description"]), "AWS takes no other characters"
     assert policy["state"] == "ENABLED"
+
+
+def test_the_server_may_see_snapshots_where_an_alarm_depends_on_it_and_do_nothing_else(
+    declare: Any, cloud: Any
+) -> None:
+    declare(snapshots=SNAPSHOTS)
+    one = only(cloud, "RolePolicy", "role-policy")
+    assert statements(one["policy"]) == [
+        {"Effect": "Allow", "Action": ["ec2:DescribeSnapshots"], "Resource": "*"}
+    ]
+    assert one["role"] == only(cloud, "Role", "role")["name"]
 
 
 def test_the_role_of_the_snapshots_is_that_services_alone(declare: Any, cloud: Any) -> None:

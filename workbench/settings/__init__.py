@@ -13,6 +13,7 @@ from workbench import checks
 from workbench.faults import Fault
 from workbench.instance_types import Architecture
 from workbench.settings import rules
+from workbench.settings.alarms import Alarms
 from workbench.settings.backups import Snapshots
 from workbench.settings.budget import Budget
 from workbench.settings.mirrors import Mirrors
@@ -22,6 +23,7 @@ from workbench.settings.services import Services
 from workbench.settings.users import Limits, User
 
 __all__ = [
+    "Alarms",
     "Budget",
     "Limits",
     "Mirrors",
@@ -76,6 +78,7 @@ class Settings(Section):
         [], description="who has an account; one no longer listed is locked, never deleted"
     )
     limits: Limits = Field(Limits(), description="what one user may take of the server")
+    alarms: Alarms = Field(Alarms(), description="whom the host tells when something is wrong with it")
     domain: Annotated[str, AfterValidator(checks.domain)] | None = Field(
         None, description="name of the workbench, such as bench.example.org; its Route 53 zone must exist"
     )

@@ -18,6 +18,8 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 class Base(Section):
     """The host itself: clock, language and upkeep."""
 
+    reserved_names: ClassVar[tuple[str, ...]] = ("workbench-alarms",)
+
     timezone: Annotated[str, AfterValidator(checks.time_zone)] = Field(
         "Etc/UTC", description="time zone of the host, a name of the tz database such as Europe/Madrid"
     )

@@ -1,6 +1,6 @@
 """doctor: what `workbench doctor` asks of the host, in JSON on standard output. For root; it changes nothing.
 
-{"listeners", "upkeep", "logins", "units", "disk", "memory", "services", "certificate", "ca"}; what could not
+{"listeners", "upkeep", "logins", "units", "disk", "memory", "services", "certificate", "ca", "alarms"}; what could not
 be found out is missing there and stands under "unknown" with the reason: {name: reason}.
 """
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench_host import health, logins, tools
+from workbench_host.alarms import memory
 from workbench_host.checkup import listeners, units, upkeep
 
 CA = Path(tools.CONFIG) / "ca.crt"
@@ -69,6 +70,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "services": services,
     "certificate": certificate,
     "ca": CA.read_text,
+    "alarms": memory.report,
 }
 
 

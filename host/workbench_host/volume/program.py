@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, run, sync_folder, write
 from workbench_host.tools import DATA_VOLUME as MOUNT
-from workbench_host.volume import quota
+from workbench_host.volume import points, quota
 from workbench_host.volume.content import (
     LABEL,
     MIB,
@@ -134,7 +134,7 @@ def mount(device: str) -> None:
             check(device, "-f", "-p")
             grow(device)
         quota.prepare(device)
-        point(MOUNT)
+        points.make(MOUNT)
         run("mount", "-t", "ext4", "-o", OPTIONS, device, MOUNT)
     os.makedirs(HOMES, mode=0o755, exist_ok=True)
     if not homes_right():
@@ -142,7 +142,7 @@ def mount(device: str) -> None:
             raise Refusal(
                 f"something else is mounted on {HOME}, where the homes of the data volume belong; unmount it"
             )
-        point(HOME)
+        points.make(HOME)
         run("mount", "-t", "ext4", "-o", HOME_OPTIONS, device, HOME)
 
 
@@ -195,12 +195,6 @@ def grow(device: str) -> None:
     print(f"grew the filesystem to {size_of(device) // MIB} MiB")
 
 
-def point(path: str) -> None:
-    """A mount point nobody but root can write to while nothing is mounted there."""
-    os.makedirs(path, exist_ok=True)
-    os.chmod(path, 0o555)  # noqa: S103 - for all to read, for nobody to write
-
-
 def systemd_knows() -> bool:
     """Whether systemd has read fstab as it is now."""
     shown = run(
@@ -224,6 +218,7 @@ def is_right(device: str) -> bool:
         and homes_right()
         and fstab_text(read(FSTAB)) == read(FSTAB)
         and systemd_knows()
+        and points.is_closed(MOUNT, HOME)
         and not namesakes(device)
         and not can_grow(device)
     )
@@ -245,6 +240,8 @@ def reconcile(device: str, volume: str) -> None:
     if not systemd_knows():
         run("systemctl", "daemon-reload")
     mount(device)
+    if not points.is_closed(MOUNT, HOME):
+        points.close(MOUNT, HOME)  # an older version closed them to users only
     if can_grow(device):
         grow(device)
 

@@ -99,15 +99,29 @@ def test_status_says_in_words_how_full_disks_and_memory_are(capsys: pytest.Captu
             "disk": {"/": {"used_gib": 18.24, "total_gib": 29.4}, "/srv/workbench": None},
             "memory": {"used_mib": 1536, "total_mib": 7873},
             "users": ["ada"],
+            "people": [],
             "logins": {
                 "failed": 12,
                 "banned": [{"address": "192.0.2.1", "until": "2026-11-27T22:22:50+00:00"}],
+            },
+            "alarms": {
+                "on": [
+                    {
+                        "key": "disk /",
+                        "text": "The disk at / is 90% full.",
+                        "since": "2026-11-28T03:00:00+00:00",
+                    }
+                ],
+                "refused": {"mail": "it refused"},
+                "looked": "2026-11-28T03:05:00+00:00",
             },
         }
     )
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "disk / 18.2 GiB used of 29.4 GiB" in said
-    assert "disk /srv/workbench not mounted" in said
+    assert "disk /srv/workbench missing; see `workbench doctor`" in said
+    assert "alarm The disk at / is 90% full. (since 2026-11-28T03:00:00+00:00)" in said
+    assert "alarm Nobody could be told by mail: it refused." in said
     assert "memory 1.5 GiB used of 7.7 GiB" in said
     assert "proxy down caddy.service is failed" in said
     assert "at work" not in said  # a host of before does not say

@@ -98,7 +98,7 @@ def test_what_listens_on_loopback_is_a_note() -> None:
         ({"services": {"age_s": 400, "of": {}}}, "400 s ago", "restart workbench-health"),
         ({"services": {"age_s": 4, "of": {"r": {"state": "down", "detail": "no answer", "units": ["r.service"]}}}},
          "r is down: no answer", "restart r.service"),
-        ({"disk": {"/": GIB, "/srv/workbench": None}}, "Nothing is mounted", "workbench deploy"),
+        ({"disk": {"/": GIB, "/srv/workbench": None}}, "is missing: what needs it has stopped", "workbench deploy"),
         ({"disk": {"/": {**GIB, "used_gib": 9.1}}}, "rootVolumeGib", "workbench users"),
         ({"disk": {"/srv/workbench": {**GIB, "inodes": 0.95}}}, "95% of inodes", "workbench users"),
         ({"memory": {"used_mib": 7900, "total_mib": 8000}}, "100 MiB of 8000 MiB", "systemd-cgtop"),

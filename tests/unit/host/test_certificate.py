@@ -110,6 +110,28 @@ def test_a_run_that_was_killed_while_it_asked_starts_again_with_the_own_ca(progr
     assert program.obtain(config(), check=True) == program.WOULD_CHANGE
 
 
+def test_a_copy_of_the_cas_certificate_is_kept_beside_the_volume_as_long_as_there_is_one(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setattr(program, "SPARE", kept)
+    assert program.spare(config()) == 0
+    assert list(kept.iterdir()) == []
+    store(program, 5)
+    folder = program.STORED / "ca" / DOMAIN
+    (folder / f"{DOMAIN}.key").write_text("a key")
+    assert program.spare(config()) == 0
+    assert (kept / "crt").read_bytes() == (folder / f"{DOMAIN}.crt").read_bytes()
+    assert (kept / "key").read_text() == "a key"
+    assert {file.stat().st_mode & 0o777 for file in kept.iterdir()} == {0o600}
+    before = (kept / "key").stat().st_mtime_ns
+    assert program.spare(config()) == 0
+    assert (kept / "key").stat().st_mtime_ns == before
+    assert program.spare(config(server=None)) == 0
+    assert list(kept.iterdir()) == []
+
+
 def answers(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     """DNS answers with these addresses; with none it does not know the name."""
 

@@ -16,7 +16,7 @@ from tornado.web import HTTPError
 
 from deploy import jupyterhub
 from workbench_host import turns
-from workbench_hub import bodies, homes, pages, passwords, servers, users
+from workbench_hub import alarms, bodies, homes, pages, passwords, servers, users
 
 LONGEST = "x" * 32  # a user's name
 
@@ -229,3 +229,18 @@ def test_the_hubs_server_takes_small_bodies_only(monkeypatch: pytest.MonkeyPatch
     bodies.limit()
     made = tornado.httpserver.HTTPServer(lambda _: None, xheaders=True)
     assert made.conn_params.max_body_size == bodies.BYTES
+
+
+def test_administrators_alone_see_on_the_hubs_pages_which_alarms_are_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    report = {
+        "on": [{"key": "disk /", "text": "The disk at / is <full>.", "since": "2026-11-28T03:00:00+00:00"}],
+        "refused": {"mail": "it & they refused"},
+    }
+    monkeypatch.setattr(alarms.memory, "report", lambda: report)
+    shown = alarms.shown(SimpleNamespace(name="ada"))
+    assert "Alarm: The disk at / is &lt;full&gt;. (since 2026-11-28 03:00 UTC)</p>" in shown
+    assert "by mail: it &amp; they refused." in shown
+    assert alarms.shown(SimpleNamespace(name="grace")) == ""
+    assert alarms.shown(None) == ""

@@ -40,6 +40,7 @@ def test_it_grows_in_use_where_the_kernel_lets_it_and_else_before_it_is_mounted(
 
     monkeypatch.setattr(volume, "run", run)
     monkeypatch.setattr(volume, "may_grow_mounted", lambda: in_use)
+    monkeypatch.setattr(volume.points, "make", lambda path: None)
     for name, path in (("MOUNT", "srv"), ("HOMES", "srv/home"), ("HOME", "home")):
         monkeypatch.setattr(volume, name, str(tmp_path / path))
     volume.mount(device)

@@ -20,7 +20,7 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin PYTHONPATH={{programs}} PYTHONDONTWRIT
 mount -t proc proc /proc && mount -t tmpfs dev /dev && cd /dev
 mknod ubda b 98 0; mknod null c 1 3; mknod urandom c 1 9
 mkfs.ext4 -q -F ubda 64M && mkdir data && mount -t ext4 ubda data && echo precious > data/file
-sleep 1000 < data/file & sleep 1
+{sys.executable} -S {{probe}} & sleep 1
 umount data || echo said: in use
 {sys.executable} -S -c '
 from workbench_host.volume import program as volume
@@ -28,15 +28,33 @@ volume.MOUNT = "/dev/data"
 print("said: can grow", volume.can_grow("/dev/ubda"))
 volume.grow("/dev/ubda")
 print("said: can grow", volume.can_grow("/dev/ubda"))'
-kill -0 $! && echo said: $(cat data/file)
-kill $!; wait; umount data; e2fsck -f -n ubda > null; echo said: e2fsck $?
+sleep 1; touch stop; wait; echo said: $(cat data/file)
+umount data; e2fsck -f -n ubda > null; echo said: e2fsck $?
 echo o > /proc/sysrq-trigger; sleep 10
+"""
+
+# As whoever works on it: every 50 ms it writes, syncs and reads. An error of any kind, and it says nothing.
+PROBE = """\
+import os, time
+rounds, longest = 0, 0.0
+with open("data/log", "ab", buffering=0) as log:
+    while not os.path.exists("stop"):
+        begin = time.monotonic()
+        log.write(b"x" * 4096)
+        os.fsync(log.fileno())
+        assert open("data/file").read() == "precious\\n"
+        rounds, longest = rounds + 1, max(longest, time.monotonic() - begin)
+        time.sleep(0.05)
+assert os.path.getsize("data/log") == 4096 * rounds
+print("said: no round failed" if rounds > 10 else f"said: {rounds} rounds only")
+print(f"measured: {rounds} rounds, the longest {1000 * longest:.0f} ms")
 """
 
 
 def test_a_filesystem_in_use_grows_and_keeps_what_it_holds(tmp_path: Path) -> None:
-    init, disk = tmp_path / "init", tmp_path / "disk"
-    init.write_text(INIT.format(programs=ROOT / "host"))
+    init, disk, probe = tmp_path / "init", tmp_path / "disk", tmp_path / "probe.py"
+    probe.write_text(PROBE)
+    init.write_text(INIT.format(programs=ROOT / "host", probe=probe))
     init.chmod(0o755)
     disk.touch()
     os.truncate(disk, 1024**3)
@@ -46,5 +64,6 @@ def test_a_filesystem_in_use_grows_and_keeps_what_it_holds(tmp_path: Path) -> No
         [*kernel, *root], capture_output=True, text=True, errors="replace", timeout=240, check=False
     )
     said = [line.strip().partition("said: ")[2] for line in done.stdout.splitlines() if "said: " in line]
-    expected = ["in use", "can grow True", "can grow False", "precious", "e2fsck 0"]
+    expected = ["in use", "can grow True", "can grow False", "no round failed", "precious", "e2fsck 0"]
     assert said == expected, done.stdout + done.stderr
+    print(*(line for line in done.stdout.splitlines() if "measured: " in line))

@@ -88,6 +88,15 @@ def test_a_mounted_volume_is_not_detached(cloud: Cloud, net: Network, instance: 
     assert volume not in cloud.containers.volumes[instance]
 
 
+def test_a_mounted_volume_is_detached_by_force(cloud: Cloud, net: Network, instance: str) -> None:
+    volume = net.volume()
+    net.attach(volume, instance, "/dev/sdp")
+    cloud.disks.loops = lambda: [cloud.disks.attach(volume)]  # type: ignore[method-assign]
+    cloud.containers.mounted.add(cloud.containers.volumes[instance][volume])
+    cloud.ec2.detach_volume(VolumeId=volume, Force=True)
+    assert volume not in cloud.containers.volumes[instance]
+
+
 def test_a_volume_that_is_not_attached_is_not_detached(cloud: Cloud, net: Network) -> None:
     refused(cloud, "IncorrectState", cloud.ec2.detach_volume, VolumeId=net.volume())
 
