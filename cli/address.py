@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import cloud
-from workbench import leftovers, stackfile
+from workbench import leftovers, prices, stackfile
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 
@@ -21,6 +21,17 @@ def is_kept(name: str, exported: Exported) -> bool:
         return bool(stackfile.value_of(name, "keepAddress"))
     except WorkbenchError:
         return any(one.get("protect", False) for one in _of(exported))
+
+
+def change_of_keeping(name: str, exported: Exported) -> str:
+    """What `up` changes about whether it is kept, which the engine calls no change; "" where it changes nothing."""
+    keeps = is_kept(name, exported)
+    if all(one.get("protect", False) == keeps for one in _of(exported)):
+        return ""
+    if keeps:
+        cost = prices.said(prices.ADDRESS_USD_PER_MONTH)
+        return f"From now on the address stays when the server is given back, for {cost}."
+    return "From now on the address goes when the server is given back."
 
 
 def keep(name: str, exported: Exported, keeps: bool) -> None:

@@ -132,7 +132,7 @@ def _told(facts: Outputs) -> Mapping[str, Any] | Finding:
         return remote.report_of(facts, PROGRAM, _PROGRAM_SECONDS, "how it is")
     except WorkbenchError as error:
         reason = findings.plain(error)
-    if "command not found" in reason:
+    if any(words in reason for words in ("command not found", "has no such program yet")):
         return Finding(
             "server", "The server has not been configured by this version yet.", "workbench deploy", note=True
         )

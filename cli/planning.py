@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from cli import cloud, engine, holdings, plan, words
+from cli import address, cloud, engine, holdings, plan, words
 from cli.cloud import Instance
 from cli.plan import Plan
 from cli.progress import Progress
@@ -33,6 +33,7 @@ def of_steps(name: str, exported: Exported, progress: Progress) -> Plan:
     if server and server.state in {"stopping", "stopped"} and not told.stops:
         happens.append(f"The server {server.id}, which is {server.state}, is started.")
     happens += [said for volume in told.grows if (said := _growth(name, volume))]
+    happens += [said for said in [address.change_of_keeping(name, exported)] if said]
     found = holdings.of(name, exported) if changes else []
     before, after = holdings.parts(found), _after(found, changes)
     same = prices.total(before) == prices.total(after)
@@ -54,8 +55,8 @@ def of_destroy(name: str, exported: Exported, keeps_address: bool, to_snapshot: 
     if server:
         happens.append(f"The server {server.id} ({server.type}) is ended, and its root disk goes with it.")
     addresses = [one.part.detail for one in found if one.role == holdings.ADDRESS]
-    for address in [] if keeps_address else addresses:
-        happens.append(f"The address {address} is given back; with the next server comes another.")
+    for ip in [] if keeps_address else addresses:
+        happens.append(f"The address {ip} is given back; with the next server comes another.")
     happens += _names(exported)
     happens.append("Network, firewall, key and role are removed, as far as they are there.")
     volumes = [one for one in found if one.role == holdings.DATA]
@@ -67,7 +68,7 @@ def of_destroy(name: str, exported: Exported, keeps_address: bool, to_snapshot: 
     kept = [f"{one.part.name} {one.id}" for one in volumes if not to_snapshot]
     kept += [f"{one.part.name} {one.id}" for one in found if one.role == holdings.SNAPSHOTS]
     kept += ["a last snapshot of the data"] if to_snapshot and volumes else []
-    kept += [f"the address {address}" for address in addresses if keeps_address]
+    kept += [f"the address {ip}" for ip in addresses if keeps_address]
     kept += [f"the zone {one.part.detail}" for one in found if one.role == holdings.ZONE]
     return Plan(
         happens,

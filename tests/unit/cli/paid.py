@@ -13,6 +13,7 @@ from workbench import stack as stacks
 from workbench.outputs import Outputs
 
 REGION, ID = "eu-central-1", "0123456789ab"
+IMAGE = "ami-0123456789abcdef0"  # moto looks at none, and those that it has take it seconds to load
 
 
 @contextmanager
@@ -20,6 +21,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """An empty account; its EC2, which the command then asks."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     monkeypatch.setattr(stacks, "aws_config", lambda stack=None: stacks.AwsConfig(REGION, None))
     with mock_aws():
         yield boto3.client("ec2", region_name=REGION)
@@ -32,9 +34,8 @@ def tagged(kind: str, role: str, stack_id: str = ID) -> list[dict[str, Any]]:
 
 def make(ec2: Any, size: str = "t3.medium") -> tuple[Outputs, dict[str, Any]]:
     """The stack; its outputs, and its exported state."""
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     server = ec2.run_instances(
-        ImageId=image,
+        ImageId=IMAGE,
         InstanceType=size,
         MinCount=1,
         MaxCount=1,

@@ -64,6 +64,19 @@ def test_the_stack_file_says_whether_it_is_kept_and_without_one_the_state(
     assert not address.is_kept("prod", exported(protect=True)), "it may be released by taking the setting out"
 
 
+def test_a_plan_says_what_keeping_it_costs_though_the_engine_sees_no_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(address, "is_kept", lambda name, exported: True)
+    assert address.change_of_keeping("prod", exported()) == (
+        "From now on the address stays when the server is given back, for about 3.65 USD a month."
+    )
+    assert address.change_of_keeping("prod", exported(protect=True)) == ""
+    assert address.change_of_keeping("prod", {}) == ""
+    monkeypatch.setattr(address, "is_kept", lambda name, exported: False)
+    assert "goes when the server is given back" in address.change_of_keeping("prod", exported(protect=True))
+
+
 @pytest.mark.parametrize(
     ("protect", "keeps", "verb"),
     [(True, False, "unprotect"), (False, True, "protect"), (True, True, ""), (False, False, "")],
