@@ -90,5 +90,5 @@ def _daily(args: BackupsArgs) -> aws.dlm.LifecyclePolicyPolicyDetailsScheduleArg
         "retain_rule": {"count": args.snapshots.keep},
         # The volume's own are not copied: a snapshot has another role.
         "copy_tags": False,
-        "tags_to_add": args.owner.tags("snapshot"),
+        "tags_to_add": {**args.owner.tags("snapshot"), "Made": "daily"},  # how it came about
     }

@@ -3,6 +3,7 @@
 Only by infra/adoption.py, for what the settings want and the state lacks: a run of every day asks nothing here.
 """
 
+import os
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -68,5 +69,6 @@ def _client(service: str) -> Any:
     import boto3  # half a second, which a run that lacks nothing is spared
 
     config = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
-    session: Any = boto3.Session(profile_name=config.get("aws:profile"), region_name=config.get("aws:region"))
+    region = config.get("aws:region") or os.environ.get("AWS_REGION")  # which boto3 itself does not read
+    session: Any = boto3.Session(profile_name=config.get("aws:profile"), region_name=region)
     return session.client(service)

@@ -87,7 +87,7 @@ def test_snapshots_are_made_daily_of_the_data_volume_of_this_stack(declare: Any,
     assert daily["createRule"] == {"interval": 24, "intervalUnit": "HOURS", "times": "03:10"}
     assert daily["retainRule"] == {"count": 14}
     assert daily["copyTags"] is False
-    assert daily["tagsToAdd"]["Role"] == "snapshot"
+    assert (daily["tagsToAdd"]["Role"], daily["tagsToAdd"]["Made"]) == ("snapshot", "daily")
     assert daily["tagsToAdd"]["StackId"] == volume["StackId"]
     assert re.fullmatch("[0-9A-Za-z _-]+", policy["description"]), "AWS takes no other characters"
     assert policy["state"] == "ENABLED"

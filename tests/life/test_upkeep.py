@@ -103,6 +103,7 @@ def test_a_stack_is_started_stopped_and_backed_up_at_its_times_and_takes_that_al
         assert len(snapshots(stack)) == 2, "snapshots outlive what made them"
 
 
+@pytest.mark.long
 def test_settings_that_change_are_changed_in_place_and_those_taken_out_leave_nothing(bare_lab: Lab) -> None:
     with bare_lab.stack(**SETTINGS) as stack:
         stack.workbench("up", "--yes")
@@ -158,13 +159,14 @@ def test_a_lost_state_takes_back_what_aws_does_by_itself(bare_lab: Lab) -> None:
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "said",
     [
         "aws:scheduler:Schedule stop created",
-        pytest.param("aws:scheduler:ScheduleGroup schedule created", marks=pytest.mark.long),
-        pytest.param("aws:dlm:LifecyclePolicy backups created", marks=pytest.mark.long),
-        pytest.param("aws:budgets:Budget budget created", marks=pytest.mark.long),
+        "aws:scheduler:ScheduleGroup schedule created",
+        "aws:dlm:LifecyclePolicy backups created",
+        "aws:budgets:Budget budget created",
     ],
 )
 def test_an_up_that_was_killed_there_is_repaired_by_the_next(bare_lab: Lab, said: str) -> None:

@@ -32,7 +32,7 @@ class Schedule(Section):
     )
     stop: Annotated[str, AfterValidator(checks.late_clock)] | None = Field(
         None,
-        description="when it is stopped, as HH:MM; hours beyond 24:00 are those of the night after, so that 26:00 is "
+        description="when it is stopped, as HH:MM; hours from 24:00 on are those of the next day, so that 26:00 is "
         "two o'clock of the next day; without it, by hand alone",
     )
     days: Annotated[list[Day], Field(min_length=1)] = Field(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from werkzeug.test import Client
 
 from infra import rights, schedule
 from infra.backups import policies
 from lab.clock import instant
+from lab.daemon import Front
 from lab.seed import ACCOUNT, REGION
 from tests.unit.lab.cloud import Cloud, Network, serve
 from workbench.errors import WorkbenchError
@@ -279,3 +281,16 @@ def test_a_time_is_read_with_its_zone_or_in_utc() -> None:
     assert instant("2026-12-01T20:00+01:00") == instant("2026-12-01T19:00")
     with pytest.raises(WorkbenchError, match="'tomorrow' is no time; takes one such as 2026-12-01T20:00"):
         instant("tomorrow")
+
+
+def test_the_labs_page_tells_the_time_and_a_post_moves_it(cloud: Cloud, server: str) -> None:
+    scheduled(cloud, server, stop="cron(0 20 * * ? *)")
+    page = Client(Front(cloud.api))
+    assert page.get("/lab/clock").json["now"].startswith("2030-12-02T00:0")
+    told = page.post("/lab/clock", data="2030-12-02T20:30").json
+    assert told["now"].startswith("2030-12-02T20:30")
+    assert [one["outcome"] for one in told["done"]] == [f"StopInstances {server}"]
+    assert told["next"][0]["when"] == "2030-12-03T19:00:00+00:00"
+    refused = page.post("/lab/clock", data="soon")
+    assert (refused.status_code, "is no time" in refused.json["error"]) == (400, True)
+    assert page.get("/lab/clock").json["now"].startswith("2030-12-02T20:30"), "and nothing has changed"
