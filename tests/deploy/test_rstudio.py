@@ -19,6 +19,7 @@ from tests import strangers
 from tests.standins import debs
 from tests.standins.mirror import mirror
 from tests.workbench_in_lab import Applied, Workbench
+from workbench.host import program_path
 
 pytestmark = pytest.mark.lab
 
@@ -160,6 +161,8 @@ def test_a_session_is_in_its_users_slice_and_outlives_the_server(
     place = f"/user.slice/user-{uid}.slice/workbench-session-{uid}-{pid}.scope"
     assert place in workbench.ssh(f"cat /proc/{pid}/cgroup").stdout
     assert workbench.ssh(f"stat -c %U /proc/{pid}").stdout.strip() == "grace"
+    at_work = json.loads(workbench.ssh(f"{program_path('activity')} --json").stdout)["people"]
+    assert [one["rstudio"] for one in at_work if one["user"] == "grace"] == [1]
     workbench.ssh("systemctl restart rstudio-server")
     assert workbench.ssh(f"stat -c %U /proc/{pid}").stdout.strip() == "grace"
     workbench.ssh(f"kill {pid}")

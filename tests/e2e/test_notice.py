@@ -86,10 +86,14 @@ def test_a_notice_reaches_everybody_within_ten_seconds_and_is_taken_back(
     page.locator(".jp-LauncherCard").first.wait_for(timeout=SPAWN_TIMEOUT)
     menu = page.locator("#jp-top-panel")
     before = menu.bounding_box()
-    landing, hub = page.context.new_page(), page.context.new_page()
-    landing.goto(workbench.url)
-    hub.goto(f"{workbench.url}jupyter/hub/home")
-    pages = (page, landing, hub)
+    pages = [page]
+    for path in (
+        "",
+        "jupyter/hub/home",
+        "nothing/is/here",
+    ):  # the last is shown in the place of what is missing
+        pages.append(page.context.new_page())
+        pages[-1].goto(f"{workbench.url}{path}")
     notices = [one.locator("[data-notices] .workbench-notice") for one in pages]
     with ThreadPoolExecutor(1) as pool:
         typing = pool.submit(grace.type_in_terminal, "echo rea'dy'", f"administrator: {TEXT}", 60)
