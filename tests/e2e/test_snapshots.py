@@ -124,7 +124,9 @@ def waits(workbench: Workbench) -> bool:
     return done.returncode == 0
 
 
-@pytest.mark.parametrize("end", ["killed", "cut off", "forgotten"])
+@pytest.mark.parametrize(
+    "end", ["killed", *(pytest.param(end, marks=pytest.mark.long) for end in ("cut off", "forgotten"))]
+)
 def test_a_frozen_filesystem_goes_on_whatever_becomes_of_who_froze_it(workbench: Workbench, end: str) -> None:
     seconds = 5 if end == "forgotten" else 60
     command = [*stacks.ssh_command(workbench.outputs), f"sudo {program_path('freeze')} {seconds}"]

@@ -14,15 +14,21 @@ from botocore.exceptions import ClientError
 from tests.unit.lab.cloud import ZONE, Cloud, Network, serve
 
 
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    with serve(tmp_path) as served:
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with serve(Path(tmp_path_factory.mktemp("cloud"))) as served:
         yield served
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def net(cloud: Cloud) -> Network:
     return Network(cloud)
+
+
+@pytest.fixture(autouse=True)
+def nothing_fails(cloud: Cloud) -> Iterator[None]:
+    yield
+    (cloud.folder / "faults.json").unlink(missing_ok=True)
 
 
 def want(cloud: Cloud, **faults: Any) -> None:
