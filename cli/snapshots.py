@@ -46,7 +46,7 @@ def snapshot(
                 "AWS goes on with it all the same; `workbench snapshots` shows when it is complete."
             )
             raise
-    console.print(f"Snapshot {made.name} ({made.id}) is complete; at most {_usd(made)} a month.")
+    console.print(f"Snapshot {made.name} ({made.id}) is complete; at most {_usd(made)} USD a month.")
 
 
 def _judged(name: str) -> str:
@@ -111,7 +111,7 @@ def _show(name: str, found: Sequence[Snapshot], kept: Sequence[Disk]) -> None:
     else:
         table = Table(title=f"Snapshots of stack {name}", title_justify="left")
         for title in ("name", "id", "age", "GiB", "made", "state", "USD a month, at most"):
-            table.add_column(title)
+            table.add_column(title, no_wrap=title in ("name", "id"))
         for one in reversed(found):
             state = one.state if one.usable else f"{one.state} {one.why or one.progress}".strip()
             table.add_row(one.name, one.id, age(one.started), str(one.gib), one.how, state, _usd(one))

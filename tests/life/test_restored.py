@@ -14,14 +14,14 @@ from workbench.stackfile import path_of
 
 pytestmark = pytest.mark.lab
 
-long = pytest.mark.long
+long = pytest.mark.long  # all: each step in short is tests/unit/cli/test_swapping.py's
 SAID = [
-    pytest.param("A volume of the snapshot one done", marks=long),
-    pytest.param("Stop the server", marks=long),
+    "A volume of the snapshot one done",
+    "Stop the server",
     "Put the restored volume in the data volume's place ...",
-    pytest.param("Put the restored volume in the data volume's place done", marks=long),
-    pytest.param("Make it so", marks=long),
-    pytest.param("aws:ebs:Volume data import", marks=long),
+    "Put the restored volume in the data volume's place done",
+    "Make it so",
+    "Volume data import",
 ]
 
 
@@ -53,6 +53,7 @@ def ended(stack: Stack, old: str) -> str:
     return data
 
 
+@long
 @pytest.mark.parametrize("moment", SAID)
 def test_a_restore_that_was_killed_goes_on_or_back_with_the_next_up(bare_lab: Lab, moment: str) -> None:
     with bare_lab.stack() as stack:

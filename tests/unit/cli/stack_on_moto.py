@@ -4,7 +4,7 @@ The engine is a dict of what its state has, and does what the program would: it 
 takes the data volume into the state by its tags, attaches it, and starts the server.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
-from moto.backends import get_backend as backend
+from moto.backends import get_backend
 
 from cli import cloud, common, locks, stack, statefile, swapping
 from cli.disks import Disks
@@ -133,32 +133,49 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        patch.setenv(name, "testing")
+def account() -> Iterator[Any]:
+    """An account for many tests, one after the other: to make one takes long. Its EC2 client."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.setenv(name, "testing")
+        yield boto3.client("ec2", region_name=REGION)
+
+
+@contextmanager
+def world(ec2: Any, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A stack's, in an account that has nothing."""
+    kept = get_backend("ec2")["123456789012"][REGION]
+    for things in (kept.volumes, kept.snapshots, kept.reservations, kept.tags):
+        things.clear()
+    made = World(ec2, folder)
     patch.setattr(stacks, "ROOT", folder)
     patch.setattr(stacks, "aws_config", lambda stack=None: stacks.AwsConfig(REGION, None))
     patch.setattr(locks, "of", lambda stack: [])
     patch.setattr(common, "enter", lambda stack: STACK)
     patch.setattr(common, "require_stack_file", lambda stack: None)
-    with mock_aws():
-        backend("ec2")["123456789012"][REGION].snapshots.clear()  # of thousands of public images
-        made = World(boto3.client("ec2", region_name=REGION), folder)
-        patch.setattr(statefile, "exported", lambda stack: made.exported())
-        patch.setattr(stacks, "outputs_in", lambda exported: None)
-        patch.setattr(swapping, "drop", made.drop)
-        patch.setattr(stack, "make", made.make)
-        _count_changes(made, patch)
-        yield made
+    patch.setattr(statefile, "exported", lambda stack: made.exported())
+    patch.setattr(stacks, "outputs_in", lambda exported: None)
+    patch.setattr(swapping, "drop", made.drop)
+    patch.setattr(stack, "make", made.make)
+    patch.setattr(cloud, "client", lambda service, access, region=None: Counting(ec2, made.step))
+    yield made
 
 
-def _count_changes(made: World, patch: pytest.MonkeyPatch) -> None:
-    """Of the clients that commands make: each call that changes something is a step."""
-    one = cloud.client("ec2", stacks.AwsConfig(REGION, None))  # for all: to make one takes long
+class Counting:
+    """A client of which each call that changes something is a step."""
 
-    def note(http_response: Any, parsed: Any, model: Any, **_: Any) -> None:
-        if not model.name.startswith("Describe"):
-            made.step(model.name)
+    def __init__(self, client: Any, step: Callable[[str], None]) -> None:
+        self._client = client
+        self._step = step
 
-    one.meta.events.register("after-call.ec2", note)
-    patch.setattr(cloud, "client", lambda service, access, region=None: one)
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+        if name.startswith(("describe", "get")):
+            return call
+
+        def noted(**arguments: Any) -> Any:
+            answer = call(**arguments)
+            self._step(name)
+            return answer
+
+        return noted

@@ -14,16 +14,22 @@ import pytest
 from cli import copies, freezing
 from cli.copies import Copy
 from cli.disks import Disks, Server
-from tests.unit.cli.stack_on_moto import World, world
+from tests.unit.cli.stack_on_moto import World, account, world
 from tests.unit.cli.test_doctor import FACTS
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
 
 
+@pytest.fixture(scope="module")
+def ec2() -> Iterator[Any]:
+    with account() as client:
+        yield client
+
+
 @pytest.fixture
-def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with world(tmp_path, monkeypatch) as made:
+def aws(ec2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with world(ec2, tmp_path, monkeypatch) as made:
         yield made
 
 

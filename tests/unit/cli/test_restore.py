@@ -14,7 +14,7 @@ import pytest
 
 from cli import activity, destroy, ending, engine, restore, snapshots
 from cli.disks import Disks, Snapshot
-from tests.unit.cli.stack_on_moto import STACK, KilledError, World, world
+from tests.unit.cli.stack_on_moto import STACK, KilledError, World, account, world
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
@@ -24,11 +24,17 @@ ADA = SimpleNamespace(user="ada", computing=True)
 GRACE = SimpleNamespace(user="grace", computing=False)
 
 
+@pytest.fixture(scope="module")
+def ec2() -> Iterator[Any]:
+    with account() as client:
+        yield client
+
+
 @pytest.fixture
-def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def aws(ec2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(stacks, "settings", lambda stack: SETTINGS)
     monkeypatch.setattr(activity, "people", lambda facts: [])
-    with world(tmp_path, monkeypatch) as made:
+    with world(ec2, tmp_path, monkeypatch) as made:
         yield made
 
 

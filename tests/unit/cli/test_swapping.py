@@ -11,7 +11,7 @@ import pytest
 
 from cli import activity, restore, stack, swapping
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import STACK, KilledError, World, world
+from tests.unit.cli.stack_on_moto import STACK, KilledError, World, account, world
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
@@ -26,11 +26,17 @@ class Settings:
     data_volume_gib = 10
 
 
+@pytest.fixture(scope="module")
+def ec2() -> Iterator[Any]:
+    with account() as client:
+        yield client
+
+
 @pytest.fixture
-def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def aws(ec2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(stacks, "settings", lambda stack: Settings())
     monkeypatch.setattr(activity, "people", lambda facts: [])
-    with world(tmp_path, monkeypatch) as made:
+    with world(ec2, tmp_path, monkeypatch) as made:
         yield made
 
 
@@ -105,7 +111,7 @@ def test_a_restore_has_as_many_steps_as_are_tried(aws: World) -> None:
     aws.dies(-1)
     restored()
     assert len(aws.calls) < max(STEPS)
-    assert aws.calls[:1] == ["CreateVolume"]
+    assert aws.calls[:1] == ["create_volume"]
 
 
 def test_a_stack_without_a_server_gets_its_volume_back_also_in_another_zone(
