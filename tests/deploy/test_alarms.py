@@ -162,6 +162,7 @@ def ec2_at(address: str) -> Iterator[int]:
         server.shutdown()
 
 
+@pytest.mark.long
 def test_a_snapshot_that_is_not_made_is_told_and_so_is_one_that_is(workbench: Workbench, told: Told) -> None:
     """With the credentials of the role, from the lab's metadata service. Hours pass by being asked for fewer."""
     here = workbench.ssh("ip route | awk '/^default/ { print $3 }'").stdout.strip()
