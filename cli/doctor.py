@@ -122,7 +122,10 @@ def _missing(one: Finding, facts: Outputs) -> Finding:
             if where
             else f"{volume} is attached to no server."
         )
-        command = f"aws ec2 attach-volume --volume-id {volume} --instance-id {facts.instance_id} --device {volumes.DEVICE}"
+        command = (
+            f"aws ec2 attach-volume --volume-id {volume} --instance-id {facts.instance_id} "
+            f"--device {volumes.DEVICE}"
+        )
     return Finding(one.about, f"{one.what} {told}", command)
 
 
