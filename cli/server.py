@@ -59,7 +59,7 @@ def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[st
         "disk": {},
         "memory": {},
         "users": [],
-        "people": [],
+        "people": None,  # where nobody says
         "logins": {},
     }
     if server is None:
@@ -182,8 +182,8 @@ def _show(report: dict[str, Any]) -> None:
         table.add_row("memory", _used(used, total))
     if "problem" in report:
         table.add_row("host", f"[red]{escape(report['problem'])}[/red]")
-    if report["services"]:
-        at_work = activity.lines([Person(**one) for one in report["people"]])
+    if (people := report.get("people")) is not None:
+        at_work = activity.lines([Person(**one) for one in people])
         table.add_row("at work", escape("\n".join(at_work)))
     if logins := report.get("logins"):
         table.add_row("failed logins", f"{logins['failed']} in 24 hours")

@@ -115,7 +115,13 @@ def look() -> Activity:
     kernels = Counter(
         uid for uid, _ in {(process.uid, process.kernel) for process in after.values() if process.kernel}
     )
-    rstudio = Counter(process.uid for process in after.values() if process.stat.command == RSESSION)
+    # What a session forks (R's mclapply) has its name as well.
+    sessions_of_r = {pid for (pid, _), process in after.items() if process.stat.command == RSESSION}
+    rstudio = Counter(
+        process.uid
+        for (pid, _), process in after.items()
+        if pid in sessions_of_r and process.stat.parent not in sessions_of_r
+    )
     terminals = Counter(process.uid for process in after.values() if process.terminal)
     sessions, names = logins(), {process.uid: _name(process.uid) for process in after.values()}
     people = [

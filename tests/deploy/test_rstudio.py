@@ -6,6 +6,7 @@ The package, its sha256, the units, PAM, the proxy, slices and R are real; what 
 import asyncio
 import json
 import ssl
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests import strangers
 from tests.standins import debs
 from tests.standins.mirror import mirror
 from tests.workbench_in_lab import Applied, Workbench
+from workbench.host import program_path
 
 pytestmark = pytest.mark.lab
 
@@ -67,6 +69,12 @@ def session(workbench: Workbench, user: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(workbench.ssh(f"{wait}; cat /home/{user}/rsession.json").stdout)
     workbench.ssh(f"rm /home/{user}/rsession.json")
     return found
+
+
+def sessions_told(workbench: Workbench, user: str) -> int:
+    """How many sessions of the user the host tells of."""
+    people = json.loads(workbench.ssh(f"{program_path('activity')} --json").stdout)["people"]
+    return sum(one["rstudio"] for one in people if one["user"] == user)
 
 
 def test_a_second_run_changes_nothing_and_the_service_is_up(workbench: Workbench, applied: Applied) -> None:
@@ -154,12 +162,16 @@ def test_websockets_pass(web: httpx.Client, workbench: Workbench) -> None:
 def test_a_session_is_in_its_users_slice_and_outlives_the_server(
     web: httpx.Client, workbench: Workbench
 ) -> None:
+    before = sessions_told(workbench, "grace")
     sign_in(web, "grace", workbench.password("grace"))
     pid = session(workbench, "grace")["pid"]
     uid = workbench.ssh("id -u grace").stdout.strip()
     place = f"/user.slice/user-{uid}.slice/workbench-session-{uid}-{pid}.scope"
     assert place in workbench.ssh(f"cat /proc/{pid}/cgroup").stdout
     assert workbench.ssh(f"stat -c %U /proc/{pid}").stdout.strip() == "grace"
+    until = time.monotonic() + 15
+    while sessions_told(workbench, "grace") != before + 1:
+        assert time.monotonic() < until
     workbench.ssh("systemctl restart rstudio-server")
     assert workbench.ssh(f"stat -c %U /proc/{pid}").stdout.strip() == "grace"
     workbench.ssh(f"kill {pid}")

@@ -1,5 +1,6 @@
 """What a person meets, in Chromium: the landing page, logging in, apps of others."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.deploy.test_shiny import make_app
 from tests.e2e.pages import SCREENSHOTS, console_of, errors_in, log_in
 from tests.workbench_in_lab import Workbench
+from workbench.host import program_path
 
 pytestmark = pytest.mark.lab
 
@@ -94,6 +96,32 @@ def test_the_landing_page_is_whole_on_a_phone(browser: Browser, decorated: Workb
     page.screenshot(path=SCREENSHOTS / "landing-phone.png")
     assert errors_in(said) == []
     context.close()
+
+
+def test_a_notice_of_the_moment_stands_beside_that_of_the_settings_and_outlives_all_but_a_restart(
+    page: Page, decorated: Workbench
+) -> None:
+    notice = program_path("notice")
+
+    def told() -> list[str]:
+        found: list[str] = page.evaluate("fetch('/notice.json').then(it => it.json()).then(it => it.notices)")
+        return found
+
+    page.goto(decorated.url)
+    decorated.ssh(f"{notice} set 'Back at six'")
+    try:
+        expect(page.locator("[data-notices] p")).to_have_text(["Back at six", NOTICE], timeout=10_000)
+        would = json.loads(decorated.command("deploy", "--dry-run", "--json").stdout)["would"]
+        assert would == []
+        decorated.ssh("systemctl restart jupyterhub workbench-notice")
+        assert told() == ["Back at six", NOTICE]
+        new = decorated.ssh("runuser -l grace -c 'bash -lic true' 2>&1").stdout
+        assert [line.partition(": ")[2] for line in new.splitlines() if "administrator" in line] == told()
+        # What a restart of the server leaves: /run is empty then, and the unit runs before Caddy.
+        decorated.ssh("rm /run/workbench/notice*; systemctl restart workbench-notice")
+        assert told() == [NOTICE]
+    finally:
+        decorated.ssh(f"{notice} clear")
 
 
 def test_a_shiny_app_computes_and_cannot_act_as_its_visitor(page: Page, decorated: Workbench) -> None:

@@ -33,8 +33,11 @@
         area.node.style.minHeight = `${place.offsetHeight}px`;
         area.parent?.fit();
       }).observe(place);
-      load("link", { rel: "stylesheet", href: "/notice.css" });
-      load("script", { src: "/notice.js" });
+      // The area is part of the page from here on.
+      void app.restored.then(() => {
+        load("link", { rel: "stylesheet", href: "/notice.css" });
+        load("script", { src: "/notice.js" });
+      });
     },
   };
 

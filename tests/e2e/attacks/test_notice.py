@@ -9,10 +9,11 @@ import pytest
 
 from tests.e2e.attacks.people import by_grace
 from tests.workbench_in_lab import Workbench
+from workbench.host import program_path
 
 pytestmark = pytest.mark.lab
 
-NOTICE = "/usr/local/lib/workbench/host/bin/notice"
+NOTICE = program_path("notice")
 FILES = (
     "/run/workbench /run/workbench/notice.json /run/workbench/notice.txt /run/workbench/notice "
     "/run/workbench/notice.lock "
@@ -73,7 +74,7 @@ def test_nobody_but_root_gives_a_notice_or_changes_one(workbench: Workbench, not
 
 def test_no_program_lets_a_user_write_to_others_terminals(workbench: Workbench) -> None:
     """`wall` and `write` with the group tty, as they were when CVE-2024-28085 was found."""
-    assert workbench.ssh("find / -xdev -type f -perm /6000 -group tty").stdout == ""
+    assert workbench.ssh("find /usr /opt -xdev -type f -perm /6000 -group tty").stdout == ""
 
 
 def test_escape_sequences_do_not_pass_and_stopped_terminals_keep_nobody_waiting(

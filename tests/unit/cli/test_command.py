@@ -110,6 +110,7 @@ def test_status_says_in_words_how_full_disks_and_memory_are(capsys: pytest.Captu
     assert "disk /srv/workbench not mounted" in said
     assert "memory 1.5 GiB used of 7.7 GiB" in said
     assert "proxy down caddy.service is failed" in said
+    assert "at work" not in said  # a host of before does not say
     assert "failed logins 12 in 24 hours" in said
     assert "banned 192.0.2.1 until 2026-11-27T22:22:50+00:00" in said
     assert "workbench ssh -- sudo fail2ban-client unban ADDRESS" in said

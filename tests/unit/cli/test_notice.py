@@ -1,11 +1,12 @@
 """`workbench notice`, and how people at work are told of; what the server would say is the test's."""
 
+import subprocess
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from cli import activity, notice, server
+from cli import activity, notice, remote, server
 from cli.common import console
 from cli.main import app
 from workbench.errors import WorkbenchError
@@ -86,7 +87,7 @@ def test_people_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_status_shows_who_is_at_work() -> None:
-    report = {
+    report: dict[str, Any] = {
         "stack": "s",
         "url": None,
         "instance": {"id": "i", "type": "t", "state": "running"},
@@ -100,3 +101,15 @@ def test_status_shows_who_is_at_work() -> None:
     lines = [" ".join(line.split()) for line in said.get().splitlines()]
     assert "at work │ ada: 1 login, computing" in [line.strip("│ ") for line in lines]
     assert "grace: 2 logins, idle" in said.get()
+
+
+def test_a_server_of_before_is_told_what_to_do_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = f"sudo: {notice.NOTICE}: command not found"
+    done = subprocess.CompletedProcess([], 1, "", said)
+    monkeypatch.setattr(remote.stacks, "ssh_command", lambda _: ["ssh"])
+    monkeypatch.setattr(remote.subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(WorkbenchError) as error:
+        notice.take_back(FACTS)
+    assert str(error.value) == (
+        "192.0.2.7 could not be asked for its notices: it has no such program yet, which `workbench deploy` brings."
+    )

@@ -80,6 +80,15 @@ def test_pages_obey_their_own_content_security_policy(name: str) -> None:
     assert {link.removeprefix("/") for link in links if "." in link} <= set(proxy.PAGES)
 
 
+@pytest.mark.parametrize("name", ["page.html", "workbench.html"])
+def test_the_hubs_pages_ask_for_notices_as_ours_do(name: str) -> None:
+    text = (TEMPLATES / "jupyterhub" / "pages" / name).read_text()
+    head = (TEMPLATES / "proxy" / "page.html.j2").read_text()
+    asked = [line.strip() for line in head.splitlines() if "/notice." in line]
+    assert len(asked) == 2
+    assert [line.strip() for line in text.splitlines() if "/notice." in line] == asked
+
+
 def test_the_icon_is_an_image() -> None:
     assert xml.fromstring((TEMPLATES / "proxy/icon.svg").read_text()).tag.endswith("svg")
 

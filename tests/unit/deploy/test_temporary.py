@@ -93,8 +93,11 @@ def test_no_template_spells_a_path_that_has_a_constant() -> None:
             )
         )
     )
+    compiled = {".woff2", ".pyc"}  # the latter where a test has imported a template
     texts = {
-        path: path.read_text() for path in TEMPLATES.rglob("*") if path.is_file() and path.suffix != ".woff2"
+        path: path.read_text()
+        for path in TEMPLATES.rglob("*")
+        if path.is_file() and path.suffix not in compiled
     }
     assert [str(path) for path, text in texts.items() if spelt.search(text)] == []
 

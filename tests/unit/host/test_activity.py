@@ -29,13 +29,19 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.setattr(activity, "told_busy", set)
 
     def made(
-        pid: int, group: str, command: str = "x", words: str = "x", session: int = 1, tty: int = 0
+        pid: int,
+        group: str,
+        command: str = "x",
+        words: str = "x",
+        session: int = 1,
+        tty: int = 0,
+        parent: int = 1,
     ) -> None:
         (tmp_path / str(pid)).mkdir()
         (tmp_path / str(pid) / "cgroup").write_text(f"4:cpu:{group}\n1:name=systemd:{group}\n")
         (tmp_path / str(pid) / "cmdline").write_bytes(words.replace(" ", "\0").encode())
         (tmp_path / str(pid) / "stat").write_text(
-            f"{pid} ({command}) S 1 {pid} {session} {tty} -1 {'0 ' * 44}"
+            f"{pid} ({command}) S {parent} {pid} {session} {tty} -1 {'0 ' * 44}"
         )
 
     return made
@@ -51,6 +57,7 @@ def test_kernels_terminals_and_r_sessions_are_counted_by_whose_slice_they_are_in
     make(15, SERVER.format(2000), "vim", session=14, tty=34816)
     make(20, SESSION.format(2001), "grep", f"grep x {KERNEL}")  # no kernel: not in a server
     make(21, "/user.slice/user-2001.slice/workbench-session-2001-21.scope", "rsession")
+    make(23, "/user.slice/user-2001.slice/workbench-session-2001-21.scope", "rsession", parent=21)
     make(22, "/user.slice/user-2001.slice/user@2001.service/init.scope", "systemd")
     make(30, SERVER.format(1000), "python", f"python {KERNEL}")  # the administrator's
     make(31, SERVER.format(2002))  # a server at which nobody is
