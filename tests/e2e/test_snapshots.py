@@ -18,7 +18,10 @@ from workbench.host import program_path
 pytestmark = pytest.mark.lab
 
 DATA = "/home/ada/of-all-kinds"
-WHO = "id ada; id grace; sha256sum /etc/ssh/ssh_host_ed25519_key.pub /srv/workbench/jupyterhub/jupyterhub_cookie_secret"
+WHO = (
+    "id ada; id grace; cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub; "
+    "sha256sum /srv/workbench/jupyterhub/jupyterhub_cookie_secret"
+)
 HASHES = "grep -E '^(ada|grace):' /etc/shadow | cut -d: -f1,2"
 WRITER = (
     "while :; do n=$((n+1)); echo $n > /home/ada/busy/$((n % 50)); [ $((n % 20)) -gt 0 ] || sleep 0.001; done"

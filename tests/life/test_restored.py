@@ -48,8 +48,11 @@ def ended(stack: Stack, old: str) -> str:
     assert set(told) == {old, data}
     assert told[old] in (volumes.DATA, volumes.KEPT)
     assert stack.in_state()["aws:ebs/volume:Volume"] == {data}
-    attached = stack.client("ec2").describe_volumes(VolumeIds=[data])["Volumes"][0]["Attachments"]
-    assert [one["Device"] for one in attached] == [volumes.DEVICE]
+    described = stack.client("ec2").describe_volumes(VolumeIds=[data])["Volumes"][0]
+    assert [one["Device"] for one in described["Attachments"]] == [volumes.DEVICE]
+    assert "By" not in [tag["Key"] for tag in described["Tags"]], (
+        "the program has taken it over, tags and all"
+    )
     return data
 
 
