@@ -117,7 +117,7 @@ def test_the_doctor_names_who_could_not_be_told_and_that_nobody_looks() -> None:
         ("", "vol-1 is attached to no server.", "attach-volume --volume-id vol-1 --instance-id i-1 --device /dev/sdf"),
         ("i-2", "vol-1 is attached to i-2, which is to let go of it first.", "aws ec2 attach-volume"),
         ("i-1", "vol-1 is attached; why it is not mounted", "journalctl -b -u srv-workbench.mount"),
-        (None, "AWS has no vol-1 any more.", "describe-snapshots"),
+        (None, "AWS has no vol-1 any more.", "workbench snapshots"),
     ],
 )  # fmt: skip
 def test_the_doctor_says_where_a_missing_volume_is_and_how_it_comes_back(

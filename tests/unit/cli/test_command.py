@@ -99,7 +99,7 @@ def test_status_says_in_words_how_full_disks_and_memory_are(capsys: pytest.Captu
             "disk": {"/": {"used_gib": 18.24, "total_gib": 29.4}, "/srv/workbench": None},
             "memory": {"used_mib": 1536, "total_mib": 7873},
             "users": ["ada"],
-            "people": [],
+            "people": None,
             "logins": {
                 "failed": 12,
                 "banned": [{"address": "192.0.2.1", "until": "2026-11-27T22:22:50+00:00"}],
