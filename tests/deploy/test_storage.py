@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests import workbench_in_lab
 from tests.workbench_in_lab import STACK, Workbench
 from workbench import stackfile
 
@@ -73,6 +74,7 @@ def test_up_grows_it_and_where_the_kernel_does_not_in_use_interrupts_nobody_befo
         "--uid=ada --working-directory=/home/ada sleep 3600"
     )
     path = stackfile.path_of(STACK)
+    workbench_in_lab.let_the_volume_change_again()
     bigger = int(workbench.settings_now.data_volume_gib) + 1
     stackfile.set_value(path, "dataVolumeGib", bigger)
     grown = workbench.command("up", "--yes", check=False)
