@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from tests import workbench_in_lab
 from tests.workbench_in_lab import Workbench
 from workbench import stackfile
 
@@ -77,6 +78,7 @@ def test_up_grows_it_and_where_the_kernel_does_not_in_use_interrupts_nobody_befo
         "echo 'still here' > /home/ada/precious && systemd-run --unit=at-work --slice=user-$(id -u ada).slice "
         "--uid=ada --working-directory=/home/ada sleep 3600"
     )
+    workbench_in_lab.let_the_volume_change_again()
     path = stackfile.path_of(workbench.stack)
     bigger = int(workbench.settings_now.data_volume_gib) + 1
     stackfile.set_value(path, "dataVolumeGib", bigger)
