@@ -9,14 +9,14 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import cloud
+from cli import cloud, removals
+from cli.removals import Client
 from workbench import leftovers
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.leftovers import Leftover
 
 Tags = dict[str, str]
-Client = Any
 Listing = Callable[[Client], Iterator[tuple[dict[str, Any], Tags]]]
 _LIVING = {"pending", "running", "stopping", "stopped"}
 _SELDOM = {"scheduler", "dlm", "budgets"}
@@ -48,19 +48,11 @@ def of(stack: str, stack_id: str | None = None) -> list[Found]:
         raise WorkbenchError(f"AWS did not say what it has of stack {name}: {error}") from None
 
 
-@dataclass(frozen=True)
-class OfAccount:
-    """A client of Budgets, which has to be told the account with each call."""
-
-    client: Client
-    account: str
-
-
 def _client(service: str, access: stacks.AwsConfig) -> Client:
     client = cloud.client(service, access)
     if service != "budgets":
         return client
-    return OfAccount(client, cloud.client("sts", access).get_caller_identity()["Account"])
+    return removals.OfAccount(client, cloud.client("sts", access).get_caller_identity()["Account"])
 
 
 def _seen(kind: "Kind", client: Client) -> list[tuple[dict[str, Any], Tags]]:
@@ -177,7 +169,7 @@ def _lifecycle_policies(dlm: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
         yield policy, policy.get("Tags") or {}
 
 
-def _budgets(budgets: OfAccount) -> Iterator[tuple[dict[str, Any], Tags]]:
+def _budgets(budgets: removals.OfAccount) -> Iterator[tuple[dict[str, Any], Tags]]:
     client, account = budgets.client, budgets.account
     for page in client.get_paginator("describe_budgets").paginate(AccountId=account):
         for budget in page.get("Budgets") or ():
@@ -198,55 +190,6 @@ def _server(item: dict[str, Any], stack_id: str) -> Leftover:
     return leftovers.server(item["InstanceId"], stack_id, item["InstanceType"], item["State"]["Name"], 0)
 
 
-def _terminate(ec2: Client, server: str) -> None:
-    ec2.terminate_instances(InstanceIds=[server])
-    ec2.get_waiter("instance_terminated").wait(
-        InstanceIds=[server], WaiterConfig={"Delay": cloud.POLL_SECONDS}
-    )
-
-
-def _release(ec2: Client, address: str) -> None:
-    for one in ec2.describe_addresses(AllocationIds=[address])["Addresses"]:
-        if "AssociationId" in one:
-            ec2.disassociate_address(AssociationId=one["AssociationId"])
-    ec2.release_address(AllocationId=address)
-
-
-def _remove_table(ec2: Client, table: str) -> None:
-    for one in ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"]:
-        for association in one["Associations"]:
-            ec2.disassociate_route_table(AssociationId=association["RouteTableAssociationId"])
-    ec2.delete_route_table(RouteTableId=table)
-
-
-def _remove_gateway(ec2: Client, gateway: str) -> None:
-    for one in ec2.describe_internet_gateways(InternetGatewayIds=[gateway])["InternetGateways"]:
-        for attachment in one["Attachments"]:
-            ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=attachment["VpcId"])
-    ec2.delete_internet_gateway(InternetGatewayId=gateway)
-
-
-def _remove_role(iam: Client, role: str) -> None:
-    """With what it may do."""
-    for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
-        for policy in page["PolicyNames"]:
-            iam.delete_role_policy(RoleName=role, PolicyName=policy)
-    for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role):
-        for policy in page["AttachedPolicies"]:
-            iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
-    iam.delete_role(RoleName=role)
-
-
-def _remove_budget(budgets: OfAccount, budget: str) -> None:
-    budgets.client.delete_budget(AccountId=budgets.account, BudgetName=budget.partition(":")[2])
-
-
-def _remove_profile(iam: Client, profile: str) -> None:
-    for role in iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Roles"]:
-        iam.remove_role_from_instance_profile(InstanceProfileName=profile, RoleName=role["RoleName"])
-    iam.delete_instance_profile(InstanceProfileName=profile)
-
-
 # In the order in which AWS lets them go. Rules, routes, associations, schedules and policies of roles go with what they
 # are part of.
 KINDS = (
@@ -258,11 +201,12 @@ KINDS = (
         "aws:dlm/lifecyclePolicy:LifecyclePolicy", _lifecycle_policies,
         _plain("policy of daily snapshots", "PolicyId"), lambda dlm, id_: dlm.delete_lifecycle_policy(PolicyId=id_),
     ),
-    Kind("aws:budgets/budget:Budget", _budgets, _plain("budget", "Id"), _remove_budget),
-    Kind("aws:ec2/instance:Instance", _servers, _server, _terminate),
+    Kind("aws:budgets/budget:Budget", _budgets, _plain("budget", "Id"), removals.remove_budget),
+    Kind("aws:ec2/instance:Instance", _servers, _server, removals.terminate),
     Kind(
         "aws:ec2/eip:Eip", _listed("describe_addresses", "Addresses"),
-        lambda item, stack_id: leftovers.address(item["AllocationId"], stack_id, item["PublicIp"]), _release,
+        lambda item, stack_id: leftovers.address(item["AllocationId"], stack_id, item["PublicIp"]),
+        removals.release_address,
     ),
     Kind(
         "aws:ebs/volume:Volume", _volumes,
@@ -277,11 +221,11 @@ KINDS = (
     ),
     Kind(
         "aws:ec2/routeTable:RouteTable", _listed("describe_route_tables", "RouteTables"),
-        _plain("route table", "RouteTableId"), _remove_table,
+        _plain("route table", "RouteTableId"), removals.remove_table,
     ),
     Kind(
         "aws:ec2/internetGateway:InternetGateway", _listed("describe_internet_gateways", "InternetGateways"),
-        _plain("gateway", "InternetGatewayId"), _remove_gateway,
+        _plain("gateway", "InternetGatewayId"), removals.remove_gateway,
     ),
     Kind(
         "aws:ec2/subnet:Subnet", _listed("describe_subnets", "Subnets"),
@@ -298,10 +242,10 @@ KINDS = (
     Kind(
         "aws:iam/instanceProfile:InstanceProfile",
         _in_iam("list_instance_profiles", "InstanceProfile"),
-        _plain("instance profile", "InstanceProfileName"), _remove_profile,
+        _plain("instance profile", "InstanceProfileName"), removals.remove_profile,
     ),
     Kind(
         "aws:iam/role:Role", _in_iam("list_roles", "Role"),
-        _plain("role", "RoleName"), _remove_role,
+        _plain("role", "RoleName"), removals.remove_role,
     ),
 )  # fmt: skip

@@ -13,7 +13,8 @@ from typing import Any
 
 from cli import common, remote
 from cli.common import console
-from cli.disks import Disk, Disks, Server, Snapshot
+from cli.described import Disk, Server, Snapshot
+from cli.disks import Disks
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError

@@ -4,84 +4,20 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import cloud, repair
 from cli.common import console
-from workbench import prices, volumes
+from cli.described import Disk, Server, Snapshot, Tags, disk_of, pairs, snapshot_of, specified, tags_of
 from workbench import stack as stacks
+from workbench import volumes
 from workbench.errors import WorkbenchError
 
-Tags = dict[str, str]
 _WAIT_SECONDS = 600.0  # for what AWS does within seconds
 _KNOWN_SECONDS = 60.0  # until AWS knows everywhere of what it has just made
 _LIVING = ["pending", "running", "stopping", "stopped"]
-_SECOND_DEVICES = [f"/dev/sd{letter}" for letter in "ghijklmnop"]  # AWS: device names on Linux instances
-
-
-@dataclass(frozen=True)
-class Disk:
-    """A volume: GiB, what it is to the stack, and the server that has it ("" if none has)."""
-
-    id: str
-    role: str
-    gib: int
-    zone: str
-    state: str
-    server: str
-    snapshot: str
-    made: datetime
-    by: str = ""
-    """The machine whose command made it, of those that are for the time of a command."""
-
-    @property
-    def usd_per_month(self) -> float:
-        return self.gib * prices.GP3_USD_PER_GIB_MONTH
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A snapshot: GiB of its volume (AWS stores what is used of them, and once what several have in common)."""
-
-    id: str
-    name: str
-    how: str
-    state: str
-    progress: str
-    gib: int
-    stored_gib: float
-    started: datetime
-    volume: str
-    why: str
-
-    @property
-    def usd_per_month(self) -> float:
-        """At most: what it alone would cost."""
-        return self.stored_gib * prices.SNAPSHOT_USD_PER_GIB_MONTH
-
-    @property
-    def usable(self) -> bool:
-        return self.state == "completed"
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.id}, {self.how}, {self.gib} GiB)"
-
-
-@dataclass(frozen=True)
-class Server:
-    """The stack's server; `devices` that are taken."""
-
-    id: str
-    state: str
-    zone: str
-    devices: frozenset[str]
-
-    def free_device(self) -> str:
-        return next(device for device in _SECOND_DEVICES if device not in self.devices)
 
 
 @contextmanager
@@ -120,7 +56,7 @@ class Disks:
                 *self.ec2.describe_volumes(Filters=filters)["Volumes"],
                 *self.ec2.describe_snapshots(Filters=filters, OwnerIds=["self"])["Snapshots"],
             ]
-        ids = sorted({_tags(one)["StackId"] for one in listed if "StackId" in _tags(one)})
+        ids = sorted({tags_of(one)["StackId"] for one in listed if "StackId" in tags_of(one)})
         if not ids:
             raise WorkbenchError(
                 f"Stack {name} has no data: its state knows none, and AWS has neither a volume nor a snapshot of a "
@@ -151,7 +87,7 @@ class Disks:
         """Those of these roles, of all but the server's own disk where none is named; the oldest first."""
         with asking("Looking for the stack's volumes"):
             found = [
-                _disk(one)
+                disk_of(one)
                 for page in self.ec2.get_paginator("describe_volumes").paginate(Filters=self._filters())
                 for one in page["Volumes"]
             ]
@@ -167,7 +103,7 @@ class Disks:
             if error.response["Error"]["Code"] == "InvalidVolume.NotFound":
                 return None
             raise
-        return _disk(found[0])
+        return disk_of(found[0])
 
     def data(self) -> Disk | None:
         """The data volume. Raises WorkbenchError where two claim to be it."""
@@ -189,7 +125,7 @@ class Disks:
                 snapshot_of(one)
                 for page in pages
                 for one in page["Snapshots"]
-                if _tags(one).get("Role") in (volumes.SNAPSHOT, volumes.DATA)
+                if tags_of(one).get("Role") in (volumes.SNAPSHOT, volumes.DATA)
             ]
         return sorted(found, key=lambda one: one.started)
 
@@ -214,7 +150,7 @@ class Disks:
         made = self.ec2.create_snapshot(
             VolumeId=volume,
             Description=f"workbench {stacks.short_name(self.stack)}: {name}",
-            TagSpecifications=_specified("snapshot", self.tags(volumes.SNAPSHOT, Name=name, Made=how)),
+            TagSpecifications=specified("snapshot", self.tags(volumes.SNAPSHOT, Name=name, Made=how)),
         )
         return snapshot_of(made)
 
@@ -244,7 +180,7 @@ class Disks:
         with asking(f"Making a volume of the snapshot {snapshot.name}"):
             made = self.ec2.create_volume(
                 SnapshotId=snapshot.id, AvailabilityZone=zone, Size=gib, VolumeType="gp3", Encrypted=True,
-                TagSpecifications=_specified("volume", tags),
+                TagSpecifications=specified("volume", tags),
             )  # fmt: skip
         return self.wait(made["VolumeId"], "available")
 
@@ -288,7 +224,7 @@ class Disks:
 
     def retag(self, volume_id: str, tags: Mapping[str, str]) -> None:
         with asking(f"Naming the volume {volume_id}"):
-            self.ec2.create_tags(Resources=[volume_id], Tags=_pairs(tags))
+            self.ec2.create_tags(Resources=[volume_id], Tags=pairs(tags))
 
     def delete_volume(self, volume_id: str) -> None:
         """For good. AWS refuses one that a server has."""
@@ -327,64 +263,9 @@ def _strangers(name: str, disks: Disks) -> str:
         ]
     except (BotoCoreError, ClientError):
         return ""
-    tags = _tags(found[0]) if found else {}
+    tags = tags_of(found[0]) if found else {}
     if not found:
         return ""
     if "StackId" not in tags:
         return "no workbench"
     return f"stack {tags.get('Stack', '(no name)')} with the id {tags['StackId']}"
-
-
-def snapshot_of(one: Mapping[str, Any]) -> Snapshot:
-    tags, size = _tags(one), one["VolumeSize"]
-    started = one["StartTime"]
-    daily = any(key.startswith(("aws:dlm:", "dlm:")) for key in tags)  # Data Lifecycle Manager's own tags
-    how = tags.get(volumes.MADE, volumes.DAILY if daily else "otherwise")
-    name = (
-        f"daily-{started.astimezone(UTC):%Y-%m-%d}"
-        if how == volumes.DAILY
-        else tags.get("Name", one["SnapshotId"])
-    )
-    full = one.get("FullSnapshotSizeInBytes")
-    return Snapshot(
-        id=one["SnapshotId"],
-        name=name,
-        how=how,
-        state=one["State"],
-        progress=one.get("Progress") or "",
-        gib=size,
-        stored_gib=full / 1024**3 if full else float(size),
-        started=started,
-        volume=one.get("VolumeId", ""),
-        why=one.get("StateMessage") or "",
-    )
-
-
-def _disk(one: Mapping[str, Any]) -> Disk:
-    tags = _tags(one)
-    servers = [
-        attached["InstanceId"] for attached in one.get("Attachments") or () if attached["State"] != "detached"
-    ]
-    return Disk(
-        id=one["VolumeId"],
-        role=tags.get("Role", ""),
-        gib=one["Size"],
-        zone=one["AvailabilityZone"],
-        state=one["State"],
-        server=servers[0] if servers else "",
-        snapshot=tags.get("RestoredFrom") or one.get("SnapshotId") or "",
-        made=one["CreateTime"],
-        by=tags.get("By", ""),
-    )
-
-
-def _tags(one: Mapping[str, Any]) -> Tags:
-    return {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}
-
-
-def _pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
-
-
-def _specified(kind: str, tags: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [{"ResourceType": kind, "Tags": _pairs(tags)}]

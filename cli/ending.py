@@ -8,7 +8,8 @@ import typer
 
 from cli import common, holdings, repair, swapping
 from cli.common import StackOption, console
-from cli.disks import Disk, Disks, Snapshot, asking
+from cli.described import Disk, Snapshot
+from cli.disks import Disks, asking
 from workbench import prices, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError

@@ -49,13 +49,13 @@ def stop(
     )
     plan.confirm(wanted, yes)
     grace.wait(facts, minutes, "is stopped")
-    if unless_busy and minutes:
-        try:
+    try:
+        if unless_busy and minutes:
             _spare(facts)  # who began meanwhile counts too
-        except typer.Exit:
-            grace.over(facts, minutes)
-            raise
-    grace.over(facts, minutes)  # now: stopped, it could not be asked to, and would show it when it is back
+    finally:
+        grace.over(
+            facts, minutes
+        )  # now: stopped, it could not be asked to, and would show it when it is back
     with common.stage(f"Stop the server {server.id}"):
         cloud.stop(facts)
     console.print(

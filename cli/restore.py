@@ -9,7 +9,8 @@ import typer
 
 from cli import activity, common, copies, repair, stack, swapping
 from cli.common import StackOption, YesOption, console
-from cli.disks import Disk, Disks, Server, Snapshot, named
+from cli.described import Disk, Server, Snapshot
+from cli.disks import Disks, named
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
@@ -44,14 +45,7 @@ def restore(
     With --home nothing is put back: the home as it was is laid into the living one, as restored-DATE. With --drill
     nothing is changed at all: the snapshot is mounted, checked and counted, and goes again.
     """
-    if path is not None and home is None:
-        raise WorkbenchError(f"{path} goes with --home USER: a path is looked for in one home.")
-    if drill and home is not None:
-        raise WorkbenchError("--drill and --home are two things; do one after the other.")
-    if name is None and not drill:
-        raise WorkbenchError(
-            "Say which snapshot: `workbench restore NAME`; `workbench snapshots` lists them."
-        )
+    _judge_what(name, path, home, drill)
     stack = common.enter(stack)
     with swapping.alone(stack):
         swapping.refuse_runs(stack)
@@ -64,6 +58,18 @@ def restore(
             _bring(stacks.outputs_in(exported), disks, chosen, home, path or "")
         else:
             _restore(stack, exported, disks, chosen, force, yes)
+
+
+def _judge_what(name: str | None, path: str | None, home: str | None, drill: bool) -> None:
+    """Raises WorkbenchError where what is asked for does not go together."""
+    if path is not None and home is None:
+        raise WorkbenchError(f"{path} goes with --home USER: a path is looked for in one home.")
+    if drill and home is not None:
+        raise WorkbenchError("--drill and --home are two things; do one after the other.")
+    if name is None and not drill:
+        raise WorkbenchError(
+            "Say which snapshot: `workbench restore NAME`; `workbench snapshots` lists them."
+        )
 
 
 def _chosen(disks: Disks, name: str | None) -> Snapshot:

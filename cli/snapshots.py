@@ -11,7 +11,8 @@ from rich.table import Table
 
 from cli import common, freezing, repair, swapping
 from cli.common import JsonOption, StackOption, YesOption, console
-from cli.disks import Disk, Disks, Snapshot, asking, named
+from cli.described import Disk, Snapshot
+from cli.disks import Disks, asking, named
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError

@@ -5,10 +5,8 @@ It knows the workbench only from outside: its address, the certificate of its CA
 
 import asyncio
 import base64
-import json
 import ssl
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +18,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from lab import channels
 from workbench.errors import WorkbenchError
 
 REQUEST_SECONDS = 30.0
@@ -115,7 +114,7 @@ class Visitor:
         """Types a line into a new terminal, which stays; all that it showed up to the text `until`."""
         name = self._ask("POST", f"{self._home()}/api/terminals").json()["name"]
         path = f"{self._home()}/terminals/websocket/{name}"
-        return _finish(self._talk(path, timeout, lambda channel: _type(channel, line, until)))
+        return _finish(self._talk(path, timeout, lambda channel: channels.type_line(channel, line, until)))
 
     def running(self, kind: str) -> set[str]:
         """Ids of what runs in the server: `kind` is "kernels" or "terminals". Asking is no activity."""
@@ -162,7 +161,7 @@ class Visitor:
         return f"{self._home()}/api/kernels/{self._kernels[name]}/channels"
 
     async def _run(self, path: str, code: str, timeout: float, streams: Sequence[str] = ("stdout",)) -> str:
-        return await self._talk(path, timeout, lambda channel: _execute(channel, code, streams))
+        return await self._talk(path, timeout, lambda channel: channels.execute(channel, code, streams))
 
     async def _talk(
         self, path: str, timeout: float, talk: Callable[[ClientConnection], Awaitable[str]]
@@ -246,65 +245,3 @@ def _reason(answer: httpx.Response) -> str:
 def _is_ending(answer: httpx.Response) -> bool:
     """Whether the hub starts no server because the one before has yet to end."""
     return answer.is_error and _reason(answer).endswith("pending stop")
-
-
-def _request(code: str) -> dict[str, Any]:
-    """An execute_request of the Jupyter messaging protocol 5.3."""
-    return {
-        "header": {
-            "msg_id": uuid.uuid4().hex,
-            "msg_type": "execute_request",
-            "session": uuid.uuid4().hex,
-            "username": "",
-            "version": "5.3",
-        },
-        "parent_header": {},
-        "metadata": {},
-        "channel": "shell",
-        "content": {
-            "code": code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
-            "allow_stdin": False,
-        },
-    }
-
-
-async def _execute(channel: ClientConnection, code: str, streams: Sequence[str]) -> str:
-    """Sends `code` and collects its output until the kernel is idle again."""
-    request = _request(code)
-    await channel.send(json.dumps(request))
-    said: list[str] = []
-    while True:
-        message = json.loads(await channel.recv())
-        if message["parent_header"].get("msg_id") != request["header"]["msg_id"]:
-            continue
-        kind, content = message["msg_type"], message["content"]
-        if kind == "error":
-            raise WorkbenchError(f"The code failed with {content['ename']}: {content['evalue']}.")
-        if kind == "status" and content["execution_state"] == "idle":
-            return "".join(said)
-        said.append(_text(kind, content, streams))
-
-
-async def _type(channel: ClientConnection, line: str, until: str) -> str:
-    """Types a line into a terminal by terminado's protocol: JSON lists such as ["stdin", text], ["stdout", text]."""
-    await channel.send(json.dumps(["stdin", f"{line}\r"]))
-    said = ""
-    while until not in said:
-        kind, *rest = json.loads(await channel.recv())
-        said += rest[0] if kind == "stdout" else ""
-    return said
-
-
-def _text(kind: str, content: dict[str, Any], streams: Sequence[str]) -> str:
-    """The text of a message that carries output; nothing of any other, nor of other streams."""
-    if kind == "stream" and content["name"] in streams:
-        return str(content["text"])
-    if kind in (
-        "execute_result",
-        "display_data",
-    ):  # Python's kernel gives a last value as the one, R's as the other
-        return str(content["data"].get("text/plain", ""))
-    return ""

@@ -8,9 +8,6 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Sequence
-from difflib import get_close_matches
-from functools import cache
-from importlib import resources
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -46,7 +43,6 @@ PYTHON_VERSION = re.compile(r"3\.(\d{1,2})(?:\.\d{1,2})?")
 OLDEST_PYTHON = 10  # ipykernel 7 needs 3.10
 RSTUDIO_VERSION = re.compile(r"\d{4}\.\d{2}\.\d+\+\d+")
 SHA256 = re.compile(r"[0-9a-f]{64}")
-CLOCK = re.compile(r"(\d\d):[0-5]\d")
 NOTICE_LENGTH = 500  # characters, as the host's program has it (workbench_host/notice.py)
 DOMAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -146,42 +142,6 @@ def instance_type(value: str) -> str:
             f"is of the generation before Nitro, where the data volume has another name on the host; takes {close}"
         )
     return value
-
-
-def time_zone(value: str) -> str:
-    """A name of the tz database."""
-    known = _time_zones()
-    if value not in known:
-        close = get_close_matches(value, known, n=1) or ["Europe/Madrid"]
-        raise ValueError(f"is no time zone; takes a name of the tz database such as {close[0]}")
-    return value
-
-
-def clock(value: str) -> str:
-    """A time of day, 00:00 to 23:59."""
-    return _clock(value, 24)
-
-
-def late_clock(value: str) -> str:
-    """A time of day or of the night after it, 00:00 to 47:59: 26:00 is two o'clock of the next day."""
-    return _clock(value, 48)
-
-
-def _clock(value: str, hours: int) -> str:
-    match = CLOCK.fullmatch(value)
-    if not match or int(match[1]) >= hours:
-        raise ValueError(f"is no time of day; takes HH:MM from 00:00 to {hours - 1}:59, such as 07:30")
-    return value
-
-
-def daily(value: str) -> str:
-    """A time of day, or off."""
-    return value if value == "off" else clock(value)
-
-
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
 
 
 def domain(value: str) -> str:

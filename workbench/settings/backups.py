@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from workbench import checks
+from workbench import times
 from workbench.faults import Fault
 from workbench.settings.section import Section
 
@@ -16,7 +16,7 @@ _KEEP = 7
 class Snapshots(Section):
     """`snapshots`: made by AWS (Data Lifecycle Manager), whether the server runs or not."""
 
-    daily: Annotated[str, AfterValidator(checks.daily)] = Field(
+    daily: Annotated[str, AfterValidator(times.daily)] = Field(
         OFF,
         description="when AWS makes a snapshot of the data volume each day, as HH:MM in UTC (it begins within the hour "
         "that follows), or off",

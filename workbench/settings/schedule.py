@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
-from workbench import checks
+from workbench import times
 from workbench.faults import Fault
 from workbench.settings.section import Section, twice
 
@@ -27,10 +27,10 @@ class Weekly:
 class Schedule(Section):
     """`schedule`: start and stop of the server, each by itself or both."""
 
-    start: Annotated[str, AfterValidator(checks.clock)] | None = Field(
+    start: Annotated[str, AfterValidator(times.clock)] | None = Field(
         None, description="when the server is started on each of `days`, as HH:MM; without it, by hand alone"
     )
-    stop: Annotated[str, AfterValidator(checks.late_clock)] | None = Field(
+    stop: Annotated[str, AfterValidator(times.late_clock)] | None = Field(
         None,
         description="when it is stopped, as HH:MM; hours from 24:00 on are those of the next day, so that 26:00 is "
         "two o'clock of the next day; without it, by hand alone",
@@ -38,7 +38,7 @@ class Schedule(Section):
     days: Annotated[list[Day], Field(min_length=1)] = Field(
         ["mon", "tue", "wed", "thu", "fri"], description="days of the week on which that happens"
     )
-    time_zone: Annotated[str, AfterValidator(checks.time_zone)] = Field(
+    time_zone: Annotated[str, AfterValidator(times.time_zone)] = Field(
         "UTC", description="time zone of start and stop, a name of the tz database such as Europe/Madrid"
     )
     spare_busy: bool = Field(

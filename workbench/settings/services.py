@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from workbench import checks, versions
+from workbench import checks, times, versions
 from workbench.settings.section import Judge, Passage, ReservedPort, Section, Service, Sha256, SignIn, Url
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -20,7 +20,7 @@ class Base(Section):
 
     reserved_names: ClassVar[tuple[str, ...]] = ("workbench-alarms",)
 
-    timezone: Annotated[str, AfterValidator(checks.time_zone)] = Field(
+    timezone: Annotated[str, AfterValidator(times.time_zone)] = Field(
         "Etc/UTC", description="time zone of the host, a name of the tz database such as Europe/Madrid"
     )
     locale: Annotated[str, Field(pattern=r"^[a-z]{2,3}_[A-Z]{2}\.UTF-8$")] = Field(

@@ -13,7 +13,8 @@ import pytest
 
 from cli import copies, freezing
 from cli.copies import Copy
-from cli.disks import Disks, Server
+from cli.described import Server
+from cli.disks import Disks
 from tests.unit.cli.stack_on_moto import World, account, world
 from tests.unit.cli.test_doctor import FACTS
 from workbench import stack as stacks

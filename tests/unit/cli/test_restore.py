@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from cli import activity, destroy, ending, engine, restore, snapshots
-from cli.disks import Disks, Snapshot
+from cli.described import Snapshot
+from cli.disks import Disks
 from tests.unit.cli.stack_on_moto import STACK, KilledError, World, account, world
 from workbench import stack as stacks
 from workbench import volumes

@@ -1,0 +1,127 @@
+"""Volumes, snapshots and the server as AWS describes them, and tags as it takes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from workbench import prices, volumes
+
+Tags = dict[str, str]
+_SECOND_DEVICES = [f"/dev/sd{letter}" for letter in "ghijklmnop"]  # AWS: device names on Linux instances
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A volume: GiB, what it is to the stack, and the server that has it ("" if none has)."""
+
+    id: str
+    role: str
+    gib: int
+    zone: str
+    state: str
+    server: str
+    snapshot: str
+    made: datetime
+    by: str = ""
+    """The machine whose command made it, of those that are for the time of a command."""
+
+    @property
+    def usd_per_month(self) -> float:
+        return self.gib * prices.GP3_USD_PER_GIB_MONTH
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot: GiB of its volume (AWS stores what is used of them, and once what several have in common)."""
+
+    id: str
+    name: str
+    how: str
+    state: str
+    progress: str
+    gib: int
+    stored_gib: float
+    started: datetime
+    volume: str
+    why: str
+
+    @property
+    def usd_per_month(self) -> float:
+        """At most: what it alone would cost."""
+        return self.stored_gib * prices.SNAPSHOT_USD_PER_GIB_MONTH
+
+    @property
+    def usable(self) -> bool:
+        return self.state == "completed"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.id}, {self.how}, {self.gib} GiB)"
+
+
+@dataclass(frozen=True)
+class Server:
+    """The stack's server; `devices` that are taken."""
+
+    id: str
+    state: str
+    zone: str
+    devices: frozenset[str]
+
+    def free_device(self) -> str:
+        return next(device for device in _SECOND_DEVICES if device not in self.devices)
+
+
+def snapshot_of(one: Mapping[str, Any]) -> Snapshot:
+    tags, size = tags_of(one), one["VolumeSize"]
+    started = one["StartTime"]
+    daily = any(key.startswith(("aws:dlm:", "dlm:")) for key in tags)  # Data Lifecycle Manager's own tags
+    how = tags.get(volumes.MADE, volumes.DAILY if daily else "otherwise")
+    name = (
+        f"daily-{started.astimezone(UTC):%Y-%m-%d}"
+        if how == volumes.DAILY
+        else tags.get("Name", one["SnapshotId"])
+    )
+    full = one.get("FullSnapshotSizeInBytes")
+    return Snapshot(
+        id=one["SnapshotId"],
+        name=name,
+        how=how,
+        state=one["State"],
+        progress=one.get("Progress") or "",
+        gib=size,
+        stored_gib=full / 1024**3 if full else float(size),
+        started=started,
+        volume=one.get("VolumeId", ""),
+        why=one.get("StateMessage") or "",
+    )
+
+
+def disk_of(one: Mapping[str, Any]) -> Disk:
+    tags = tags_of(one)
+    servers = [
+        attached["InstanceId"] for attached in one.get("Attachments") or () if attached["State"] != "detached"
+    ]
+    return Disk(
+        id=one["VolumeId"],
+        role=tags.get("Role", ""),
+        gib=one["Size"],
+        zone=one["AvailabilityZone"],
+        state=one["State"],
+        server=servers[0] if servers else "",
+        snapshot=tags.get("RestoredFrom") or one.get("SnapshotId") or "",
+        made=one["CreateTime"],
+        by=tags.get("By", ""),
+    )
+
+
+def tags_of(one: Mapping[str, Any]) -> Tags:
+    return {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}
+
+
+def pairs(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def specified(kind: str, tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"ResourceType": kind, "Tags": pairs(tags)}]
