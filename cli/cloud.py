@@ -8,7 +8,6 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import identity
 from workbench import prices
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
@@ -159,7 +158,7 @@ def attached_to(facts: Outputs) -> str | None:
 
 def client(service: str, access: stacks.AwsConfig, region: str | None = None) -> Any:
     """A client that is to AWS whom the stack's provider is; `region` where it is known for certain."""
-    return identity.session(access, region).client(service)
+    return credentials.session(access, region).client(service)
 
 
 def _unless_gone(error: ClientError, code: str) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pulumi
 from pulumi.runtime import config as runtime_config
 
-from infra import naming
+from infra import credentials, naming
+from workbench import stack as stacks
 
 _ABSENT = {"ResourceNotFoundException", "NotFoundException"}
 
@@ -66,9 +67,7 @@ def _unknown(error: Exception) -> str:
 @cache
 def _client(service: str) -> Any:
     """A client that is to AWS whom the provider is, by the stack's config and the environment."""
-    import boto3  # half a second, which a run that lacks nothing is spared
-
     config = {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}
     region = config.get("aws:region") or os.environ.get("AWS_REGION")  # which boto3 itself does not read
-    session: Any = boto3.Session(profile_name=config.get("aws:profile"), region_name=region)
-    return session.client(service)
+    access = stacks.access(lambda key: config.get(f"aws:{key}"))
+    return credentials.session(access, region).client(service)

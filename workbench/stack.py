@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,8 +116,11 @@ def aws_config(stack: str | None = None) -> AwsConfig:
     if any(entry.get("secret") for key, entry in entries.items() if key.startswith("aws:")):
         entries = pulumi("config", "--show-secrets", stack=stack)
 
-    def told(key: str) -> Any:
-        return entries.get(f"aws:{key}", {}).get("value")
+    return access(lambda key: entries.get(f"aws:{key}", {}).get("value"))
+
+
+def access(told: Callable[[str], Any]) -> AwsConfig:
+    """The same of a config that is `told` by its keys, without their `aws:`. Raises WorkbenchError."""
 
     def listed(key: str) -> Any:
         """What is a section or a list in the file comes as JSON."""

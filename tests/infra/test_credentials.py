@@ -9,7 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from cli import cloud, identity
+from cli import cloud
+from infra import credentials
 from workbench import stack
 from workbench.errors import WorkbenchError
 
@@ -69,7 +70,7 @@ def test_the_files_of_the_config_are_read_the_one_that_has_the_profile(
         (tmp_path / name).write_text(
             f"[{profile}]\naws_access_key_id = OF-{name}\naws_secret_access_key = x\n"
         )
-    monkeypatch.setattr(identity, "ROOT", tmp_path)
+    monkeypatch.setattr(credentials, "ROOT", tmp_path)
     config["aws:profile"] = {"value": "team"}
     config["aws:sharedCredentialsFiles"] = {"value": json.dumps(["a", str(tmp_path / "b"), "missing"])}
     assert key_of(stack.aws_config("prod")) == "OF-a"
@@ -106,4 +107,4 @@ def test_what_no_role_can_be_is_said_in_a_sentence(config: dict[str, Any], roles
 
 
 def test_durations_are_those_of_go() -> None:
-    assert [identity.seconds(text) for text in ("1h", "45m", "1h30m", "900s")] == [3600, 2700, 5400, 900]
+    assert [credentials.seconds(text) for text in ("1h", "45m", "1h30m", "900s")] == [3600, 2700, 5400, 900]

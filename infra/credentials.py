@@ -1,4 +1,4 @@
-"""Who this command is to AWS: whom the stack's provider is, by the same keys of its config.
+"""Whom we are to AWS, where not the engine asks: whom the stack's provider is, by the same keys of its config.
 
 The provider reads `aws:accessKey` and its like, `aws:profile`, `aws:sharedCredentialsFiles`, `aws:sharedConfigFiles`,
 `aws:assumeRoles` (one role after the other) and `aws:assumeRoleWithWebIdentity`; where they say nothing it looks where
