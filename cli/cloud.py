@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra import credentials
 from workbench import prices
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
