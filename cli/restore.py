@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
-from cli import activity, common, copies, repair, stack, swapping
+from cli import common, copies, holdings, plan, repair, stack, swapping
 from cli.common import StackOption, YesOption, console
 from cli.described import Disk, Server, Snapshot
 from cli.disks import Disks, named
+from cli.holdings import Holding
+from cli.plan import Plan
+from workbench import prices
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 from workbench.settings import Settings
-from workbench_host.activity import Person
 from workbench_host.volume.content import LABEL
 
 
@@ -104,18 +106,15 @@ def _restore(
     settings, facts = stacks.settings(name), stacks.outputs_in(exported)
     server, old = disks.server(), disks.data()
     _judge(settings, snapshot, server)
-    people = _at_work(facts, server)
-    computing = [one.user for one in people if one.computing]
-    if computing and not force:
+    running = facts if server is not None and server.state == "running" else None
+    computing = [person.user for person in plan.at_work(running).busy] if running and not force else []
+    if computing:
         raise WorkbenchError(
             f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a restore "
             "ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench "
             "notice`), or say --force. Nothing was changed."
         )
-    if not yes:
-        common.asking()
-        show_plan(settings, snapshot, server, old, [one.user for one in people])
-        typer.confirm("Do this?", abort=True)
+    plan.confirm(_plan(settings, snapshot, running, old, holdings.of(name, exported)), yes)
     new = swapping.make_incoming(disks, snapshot, settings.zone, settings.data_volume_gib)
     swapping.replace(name, disks, new, exported)
     if server is not None:
@@ -146,40 +145,21 @@ def _judge(settings: Settings, snapshot: Snapshot, server: Server | None) -> Non
         )
 
 
-def _at_work(facts: Outputs | None, server: Server | None) -> list[Person]:
-    """Who is logged in or computes; nobody where no server runs, and none that is known where it does not answer."""
-    if facts is None or server is None or server.state != "running":
-        return []
-    try:
-        return activity.people(facts)
-    except WorkbenchError as error:  # a restore may be what mends it
-        console.print(f"Note: who is at work is not known: {error}", markup=False)
-        return []
-
-
-def show_plan(
-    settings: Settings, snapshot: Snapshot, server: Server | None, old: Disk | None, people: list[str]
-) -> None:
-    """What a restore does, on one screen."""
+def _plan(
+    settings: Settings, snapshot: Snapshot, facts: Outputs | None, old: Disk | None, found: list[Holding]
+) -> Plan:
+    """What a restore does. `facts`: of a server that runs, None where there is none."""
     taken = f"{snapshot.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    lines = [
-        f"This makes a new data volume of the snapshot {snapshot}, taken {taken}: {settings.data_volume_gib} GiB in "
+    happens = [
+        f"A new data volume is made of the snapshot {snapshot}, taken {taken}: {settings.data_volume_gib} GiB in "
         f"{settings.zone}. What was made since is not on it."
     ]
-    if server is not None:
-        lines.append(
-            "The server stops, gets the new volume in the place of the old one, and is configured anew: minutes."
-        )
-        lines.append(
-            f"At work now: {', '.join(people) or 'nobody that is known'}; what they have running ends."
-        )
-    if old is not None:
-        lines.append(
-            f"Kept: the present volume {old.id} ({old.gib} GiB) with all that is on it, for about "
-            f"{old.usd_per_month:.2f} USD a month, until `workbench delete-snapshot {old.id}`."
-        )
-    for line in lines:
-        console.print(line, markup=False)
+    if facts is not None:
+        happens.append("The server stops, gets it in the place of the present one, and is configured anew.")
+    kept = f"the present volume {old.id} ({old.gib} GiB), with all that is on it" if old else ""
+    new = [prices.disk("restored volume", settings.data_volume_gib)]
+    before = holdings.parts(found)
+    return Plan(happens, facts, "some minutes" if facts else "", kept, before, [*before, *new])
 
 
 # One home, and the drill.

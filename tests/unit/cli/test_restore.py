@@ -4,6 +4,7 @@ AWS is moto in this process, the engine a stand-in (tests/unit/cli/stack_on_moto
 """
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from cli import activity, destroy, ending, engine, restore, snapshots
+from cli import activity, destroy, ending, engine, plan, restore, snapshots
 from cli.described import Snapshot
 from cli.disks import Disks
 from tests.unit.cli.stack_on_moto import STACK, KilledError, World, account, world
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
+from workbench_host.activity import Person
 
 SETTINGS = SimpleNamespace(zone="eu-west-1a", data_volume_gib=10)
-ADA = SimpleNamespace(user="ada", computing=True)
-GRACE = SimpleNamespace(user="grace", computing=False)
+ADA = Person("ada", 1, 2, 0, computing=True)
+GRACE = Person("grace", 1, 0, 0, computing=False)
 
 
 @pytest.fixture(scope="module")
@@ -122,14 +124,14 @@ def test_somebody_is_asked_with_who_is_at_work_and_what_is_kept(
     aws.snapshot(old, "one")
     monkeypatch.setattr(stacks, "outputs_in", lambda exported: SimpleNamespace())
     monkeypatch.setattr(activity, "people", lambda facts: [GRACE])
-    monkeypatch.setattr(restore.typer, "confirm", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(plan.typer, "confirm", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
     aws.dies(-1)
     with pytest.raises(KeyboardInterrupt):
         restore.restore("one")
     said = capsys.readouterr().out
-    assert "At work now: grace;" in said
+    assert "At work now: grace: 1 login, idle." in said
     assert f"Kept: the present volume {old} (10 GiB)" in said
-    assert "about 0.80 USD a month" in said
+    assert re.search(r"Costs: about [\d.]+ USD a month now, about [\d.]+ USD a month afterwards", said)
     assert aws.calls == []
 
 
