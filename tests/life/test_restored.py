@@ -21,7 +21,7 @@ SAID = [
     "Put the restored volume in the data volume's place ...",
     "Put the restored volume in the data volume's place done",
     "Make it so",
-    "Volume data import",
+    "Volume data taken over",
 ]
 
 
