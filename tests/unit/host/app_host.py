@@ -111,7 +111,7 @@ def lives(pid: int) -> bool:
     """Whether it runs and is not only waiting for whoever is its parent by now to hear of its end."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may go while it is read
         return False
 
 
