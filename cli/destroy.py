@@ -7,6 +7,7 @@ import typer
 
 from cli import address, common, ending, engine, plan, planning, repair, swapping
 from cli.common import StackOption, YesOption
+from workbench.errors import WorkbenchError
 
 
 class DataKept(StrEnum):
@@ -30,6 +31,11 @@ def destroy(
     """
     name = common.enter(stack)
     exported = repair.export(name)
+    if data is DataKept.SNAPSHOT and repair.stack_id(exported) is None:
+        raise WorkbenchError(
+            f"The state of stack {name} knows no data of which a last snapshot could be made; if AWS has what is "
+            "yours, take it back first: `workbench up --adopt ID`. Nothing was changed."
+        )
     keeps = address.is_kept(name, exported)
     plan.confirm(planning.of_destroy(name, exported, keeps, data is DataKept.SNAPSHOT), yes)
     with swapping.alone(name):

@@ -1,5 +1,6 @@
 """A stack's volumes and snapshots in AWS, found by the id that all of a stack carries, and what is done to them."""
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from cli.described import Disk, Server, Snapshot, Tags, disk_of, pairs, snapshot
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
+from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE
 
 _WAIT_SECONDS = 600.0  # for what AWS does within seconds
 _KNOWN_SECONDS = 60.0  # until AWS knows everywhere of what it has just made
@@ -35,20 +37,49 @@ def asking(what: str) -> Iterator[None]:
 class Disks:
     """All of them of one stack."""
 
-    def __init__(self, stack: str, stack_id: str | None, access: stacks.AwsConfig) -> None:
-        """Raises WorkbenchError where nothing tells the id of the stack, by which its disks are told from others'."""
+    def __init__(
+        self, stack: str, stack_id: str | None, access: stacks.AwsConfig, guess: bool = False
+    ) -> None:
+        """Raises WorkbenchError where nothing tells the id of the stack, by which its disks are told from others'.
+
+        `guess`: where the state does not know it, the only one of that name in AWS will do. For who only looks: it may
+        be somebody else's.
+        """
         self.stack = stack
         self._access = access
         with asking("Asking AWS"):
             self.ec2 = cloud.client("ec2", access)
-        self.stack_id = stack_id or self._only_id()
+        self.stack_id = stack_id or self._found(guess)
 
     @classmethod
-    def of(cls, stack: str, exported: Mapping[str, Any]) -> "Disks":
-        return cls(stack, repair.stack_id(exported), stacks.aws_config(stack))
+    def of(cls, stack: str, exported: Mapping[str, Any], guess: bool = False) -> "Disks":
+        """Raises WorkbenchError also where the state knows the stack, and somebody asks for another."""
+        stack_id, wanted = repair.stack_id(exported), os.environ.get(ADOPT_VARIABLE)
+        if stack_id and wanted not in {None, "", ADOPT_NONE, stack_id}:
+            raise WorkbenchError(
+                f"--adopt is {wanted!r}, but the state of stack {stack} is there and has the id {stack_id}."
+            )
+        return cls(stack, stack_id, stacks.aws_config(stack), guess)
 
-    def _only_id(self) -> str:
-        """That of the volumes and snapshots of a stack of this name, where its state was lost or all is destroyed."""
+    def _found(self, guess: bool) -> str:
+        """Of a stack whose state was lost: the id that WORKBENCH_ADOPT names, if AWS has data with it."""
+        name, wanted, ids = stacks.short_name(self.stack), os.environ.get(ADOPT_VARIABLE), self._ids()
+        if not ids:
+            raise WorkbenchError(
+                f"Stack {name} has no data: its state knows none, and AWS has neither a volume nor a snapshot of a "
+                "stack of that name; `workbench up` makes one."
+            )
+        if wanted in ids:
+            return str(wanted)
+        if guess and len(ids) == 1 and not wanted:
+            return ids[0]
+        raise WorkbenchError(
+            f"The state of stack {name} knows no data, and what AWS has of a stack of that name may be somebody else's "
+            f"(by its id: {', '.join(ids)}); if it is yours, say so with `--adopt ID`. Nothing was changed."
+        )
+
+    def _ids(self) -> list[str]:
+        """Those of the volumes and snapshots of all stacks of this name."""
         name = stacks.short_name(self.stack)
         filters = [{"Name": "tag:Project", "Values": ["workbench"]}, {"Name": "tag:Stack", "Values": [name]}]
         with asking("Looking for what the stack has"):
@@ -56,18 +87,7 @@ class Disks:
                 *self.ec2.describe_volumes(Filters=filters)["Volumes"],
                 *self.ec2.describe_snapshots(Filters=filters, OwnerIds=["self"])["Snapshots"],
             ]
-        ids = sorted({tags_of(one)["StackId"] for one in listed if "StackId" in tags_of(one)})
-        if not ids:
-            raise WorkbenchError(
-                f"Stack {name} has no data: its state knows none, and AWS has neither a volume nor a snapshot of a "
-                "stack of that name; `workbench up` makes one."
-            )
-        if len(ids) > 1:
-            raise WorkbenchError(
-                f"The state of stack {name} is empty, and AWS has data of {len(ids)} stacks of that name "
-                f"({', '.join(ids)}); take one back first: `workbench up --adopt ID`."
-            )
-        return ids[0]
+        return sorted({tags_of(one)["StackId"] for one in listed if "StackId" in tags_of(one)})
 
     def _filters(self) -> list[dict[str, Any]]:
         return [

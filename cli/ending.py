@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import common, holdings, repair, swapping
-from cli.common import StackOption, console
+from cli.common import StackOption, WhoseOption, console
 from cli.described import Disk, Snapshot
 from cli.disks import Disks, asking
 from workbench import prices, volumes
@@ -100,9 +100,11 @@ def delete_data(
         str | None,
         typer.Option("--stack-name", metavar="NAME", help="the stack's name, which else is asked for"),
     ] = None,
+    adopt: WhoseOption = None,
 ) -> None:
     """Delete the data of a destroyed stack for good: its volumes and all of its snapshots. Nothing brings it back."""
     name = common.enter(stack)
+    common.adopt(adopt)
     with swapping.alone(name):
         swapping.refuse_runs(name)
         exported = repair.repaired(name).exported

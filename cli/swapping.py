@@ -69,9 +69,10 @@ def refuse_unfinished(disks: Disks) -> None:
 def settle(stack: str, exported: Mapping[str, Any]) -> bool:
     """Ends what a restore that died has left, forward where it has gone too far to go back; whether there was any.
 
+    Of a stack that the state does not know nothing is touched: the program says what AWS has of one of that name.
     To be called with `alone`. Raises WorkbenchError where it is another machine's, which may live.
     """
-    if not _known(exported):
+    if repair.stack_id(exported) is None:
         return False
     disks = Disks.of(stack, exported)
     one = incoming(disks)
@@ -97,13 +98,6 @@ def settled(stack: str, state: repair.Repaired) -> repair.Repaired:
     if settle(stack, state.exported):
         return repair.Repaired(repair.export(stack), state.creating)
     return state
-
-
-def _known(exported: Mapping[str, Any]) -> bool:
-    """Whether the state has anything of AWS, or of a stack that was begun."""
-    return any(
-        one["type"].startswith(("aws:", "workbench:infra:Workbench")) for one in stacks.resources_in(exported)
-    )
 
 
 def go_back(disks: Disks, one: Disk) -> None:

@@ -39,6 +39,7 @@ class World:
     calls: list[str] = field(default_factory=list)
     dies_after: int = -1
     configured: int = 0
+    lost: bool = False  # the state is empty, as of a stack that was just begun
     settings: dict[str, Any] = field(default_factory=dict)
 
     def tags(self, role: str, stack_id: str = ID, **more: str) -> list[dict[str, str]]:
@@ -85,6 +86,8 @@ class World:
     # The engine's part.
 
     def exported(self) -> dict[str, Any]:
+        if self.lost:
+            return {"deployment": {"resources": []}}
         found: list[dict[str, Any]] = [
             {
                 "type": "workbench:infra:Workbench",

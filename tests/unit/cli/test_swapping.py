@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cli import activity, restore, stack, swapping
-from cli.disks import Disks
 from tests.unit.cli.stack_on_moto import STACK, KilledError, World, account, world
 from workbench import stack as stacks
 from workbench import volumes
@@ -178,11 +177,3 @@ def test_going_back_is_refused_where_the_snapshot_is_gone(aws: World) -> None:
     with pytest.raises(WorkbenchError, match="that snapshot is gone"):
         stack.make(STACK, True, {})
     assert volumes.INCOMING in aws.roles().values()
-
-
-def test_the_oldest_things_of_a_lost_state_are_known_by_the_one_id_that_there_is(aws: World) -> None:
-    aws.snapshot(aws.volume(), "one")
-    assert Disks(STACK, None, stacks.aws_config()).stack_id == aws.disks().stack_id
-    aws.snapshot(aws.volume(), "theirs", stack_id="ba9876543210")
-    with pytest.raises(WorkbenchError, match="2 stacks of that name"):
-        Disks(STACK, None, stacks.aws_config())
