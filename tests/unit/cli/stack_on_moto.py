@@ -15,7 +15,8 @@ import pytest
 from moto import mock_aws
 from moto.backends import get_backend
 
-from cli import cloud, common, locks, stack, statefile, swapping
+from cli import cloud, common, locks, repair, stack, statefile, swapping
+from cli.account import Found
 from cli.disks import Disks
 from workbench import stack as stacks
 from workbench import volumes
@@ -39,6 +40,8 @@ class World:
     calls: list[str] = field(default_factory=list)
     dies_after: int = -1
     configured: int = 0
+    others: list[str] = field(default_factory=list)  # the types of what else the state has
+    left: list[Found] = field(default_factory=list)  # what AWS has beside, and no state knows
     lost: bool = False  # the state is empty, as of a stack that was just begun
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -88,7 +91,8 @@ class World:
     def exported(self) -> dict[str, Any]:
         if self.lost:
             return {"deployment": {"resources": []}}
-        found: list[dict[str, Any]] = [
+        found: list[dict[str, Any]] = [{"type": kind, "urn": f"::{kind}"} for kind in self.others]
+        found += [
             {
                 "type": "workbench:infra:Workbench",
                 "urn": f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench::workbench",
@@ -157,6 +161,7 @@ def world(ec2: Any, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
     patch.setattr(common, "enter", lambda stack: STACK)
     patch.setattr(common, "require_stack_file", lambda stack: None)
     patch.setattr(statefile, "exported", lambda stack: made.exported())
+    patch.setattr(repair, "left_over", lambda stack, exported: made.left)
     patch.setattr(stacks, "outputs_in", lambda exported: None)
     patch.setattr(swapping, "drop", made.drop)
     patch.setattr(stack, "make", made.make)
