@@ -150,6 +150,11 @@ def delete_snapshot(
     """Delete one snapshot, or one volume that a restore has kept, for good."""
     name = common.enter(stack)
     common.adopt(adopt)
+    with swapping.alone(name):
+        _delete(name, what, yes)
+
+
+def _delete(name: str, what: str, yes: bool) -> None:
     disks = Disks.of(name, repair.export(name))
     swapping.refuse_unfinished(disks)
     kept = next((one for one in disks.volumes(volumes.KEPT) if one.id == what), None)

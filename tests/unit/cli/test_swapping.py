@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from cli import activity, restore, stack, swapping
+from cli import activity, restore, snapshots, stack, swapping
+from cli.disks import Disks
 from tests.unit.cli.stack_on_moto import STACK, KilledError, World, account, world
 from workbench import stack as stacks
 from workbench import volumes
@@ -164,8 +165,27 @@ def test_a_restore_of_another_snapshot_begins_anew(aws: World) -> None:
 def test_two_at_once_are_refused(aws: World) -> None:
     old, _ = aws.up()
     aws.snapshot(old, "one")
-    with swapping.alone(STACK), pytest.raises(WorkbenchError, match="Another command is at the volumes"):
+    with swapping.alone(STACK):
+        for command in (restored, lambda: snapshots.delete_snapshot("one", yes=True)):
+            with pytest.raises(WorkbenchError, match="Another command is at the volumes"):
+                command()
+
+
+def test_a_server_that_was_started_meanwhile_keeps_its_volume(
+    aws: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, server = aws.up()
+    aws.snapshot(old, "one")
+    plain = Disks.stop
+
+    def stop(self: Disks, one: Any) -> None:
+        plain(self, one)
+        aws.ec2.start_instances(InstanceIds=[server])
+
+    monkeypatch.setattr(Disks, "stop", stop)
+    with pytest.raises(WorkbenchError, match=rf"{server} was started meanwhile .it is running"):
         restored()
+    assert aws.holder(old) == server
 
 
 def test_going_back_is_refused_where_the_snapshot_is_gone(aws: World) -> None:
