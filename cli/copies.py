@@ -4,14 +4,13 @@ Whatever happens, it goes again; what a run left that was killed, the next remov
 """
 
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cli import common, remote
+from cli import common, makers, remote
 from cli.common import console
 from cli.described import Disk, Server, Snapshot
 from cli.disks import Disks
@@ -52,15 +51,15 @@ def attached(facts: Outputs, disks: Disks, server: Server, snapshot: Snapshot) -
 
 
 def clear(disks: Disks) -> None:
-    """Removes what a killed run has left: of this machine's, only one runs at a time (cli/swapping.py).
+    """Removes what a killed run has left.
 
-    Raises WorkbenchError where another machine has made it, which may be at work still.
+    Raises WorkbenchError where a run has made it that is at work, or may be, since it is another machine's.
     """
     for left in disks.volumes(volumes.COPY):
-        if left.by != socket.gethostname():
+        if not makers.is_over(left.by):
             raise WorkbenchError(
-                f"The throw-away volume {left.id} is there, of a run on {left.by or 'another machine'}, which may be "
-                "at work; wait for it to end. If you know that it is dead: "
+                f"The throw-away volume {left.id} is there, of a run on {makers.said(left.by)}, which may be at "
+                "work; wait for it to end. If you know that it is dead: "
                 f"`aws ec2 detach-volume --volume-id {left.id}`, then `aws ec2 delete-volume --volume-id {left.id}`."
             )
         console.print(f"The throw-away volume {left.id} of a run that died is removed.")

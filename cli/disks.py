@@ -1,7 +1,6 @@
 """A stack's volumes and snapshots in AWS, found by the id that all of a stack carries, and what is done to them."""
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import cloud, repair
+from cli import cloud, makers, repair
 from cli.common import console
 from cli.described import Disk, Server, Snapshot, Tags, disk_of, pairs, snapshot_of, specified, tags_of
 from workbench import stack as stacks
@@ -196,7 +195,7 @@ class Disks:
 
     def make_volume(self, snapshot: Snapshot, role: str, zone: str, gib: int) -> Disk:
         """A volume with the content of the snapshot, once it is there. It is encrypted whether or not that is."""
-        tags = self.tags(role, RestoredFrom=snapshot.id, By=socket.gethostname())
+        tags = self.tags(role, RestoredFrom=snapshot.id, By=makers.this())
         with asking(f"Making a volume of the snapshot {snapshot.name}"):
             made = self.ec2.create_volume(
                 SnapshotId=snapshot.id, AvailabilityZone=zone, Size=gib, VolumeType="gp3", Encrypted=True,

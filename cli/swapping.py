@@ -11,12 +11,11 @@ Until 5 is done, the program refuses to run by itself (infra/existing.py).
 """
 
 import fcntl
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cli import common, locks, repair
+from cli import common, locks, makers, repair
 from cli.common import console
 from cli.described import Disk, Server, Snapshot
 from cli.disks import Disks
@@ -70,7 +69,7 @@ def settle(stack: str, exported: Mapping[str, Any]) -> bool:
     """Ends what a restore that died has left, forward where it has gone too far to go back; whether there was any.
 
     Of a stack that the state does not know nothing is touched: the program says what AWS has of one of that name.
-    To be called with `alone`. Raises WorkbenchError where it is another machine's, which may live.
+    To be called with `alone`. Raises WorkbenchError where it lives, or may live, since it is another machine's.
     """
     if repair.stack_id(exported) is None:
         return False
@@ -78,9 +77,9 @@ def settle(stack: str, exported: Mapping[str, Any]) -> bool:
     one = incoming(disks)
     if one is None:
         return forget_old(stack, disks, exported)
-    if one.by != socket.gethostname():
+    if not makers.is_over(one.by):
         raise WorkbenchError(
-            f"A restore of {one.snapshot} has begun on {one.by or 'another machine'} and not ended; wait for it. If "
+            f"A restore of {one.snapshot} has begun on {makers.said(one.by)} and not ended; wait for it. If "
             f"you know that it is dead, `workbench restore {one.snapshot}` goes on with it."
         )
     if one.server or disks.data() is None:
@@ -122,7 +121,13 @@ def make_incoming(disks: Disks, snapshot: Snapshot, zone: str, gib: int) -> Disk
     if data is not None and data.by and data.snapshot == snapshot.id and data.zone == zone:
         return data
     one = incoming(disks)
+    if one is not None and makers.lives(one.by):
+        raise WorkbenchError(
+            f"A restore of {one.snapshot} is at work ({makers.said(one.by)}); wait for it to end."
+        )
     if one is not None and (one.snapshot, one.zone) == (snapshot.id, zone) and one.gib >= gib:
+        if one.by != makers.this():
+            disks.retag(one.id, {"By": makers.this()})
         return disks.wait(one.id, "in-use" if one.server else "available")
     if one is not None:
         if one.server:

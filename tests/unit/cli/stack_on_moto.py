@@ -4,13 +4,17 @@ The engine is a dict of what its state has, and does what the program would: it 
 takes the data volume into the state by its tags, attaches it, and starts the server.
 """
 
+import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 from moto import mock_aws
 from moto.backends import get_backend
@@ -24,6 +28,16 @@ from workbench import volumes
 STACK, ID, REGION = "prod", "0123456789ab", "eu-west-1"
 ZONE = f"{REGION}a"
 URN = f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench$workbench:infra:Storage$aws:ebs/volume:Volume::data"
+
+
+DEAD = f"{socket.gethostname()} {os.getpid()} 2020-01-01T00:00:00+00:00"  # the number is another process's by now
+
+
+def living() -> tuple[str, str]:
+    """A process of this machine that is not this one, as the tag By says it and as people are told."""
+    since = datetime.fromtimestamp(psutil.Process(os.getppid()).create_time(), UTC)
+    host, pid = socket.gethostname(), os.getppid()
+    return f"{host} {pid} {since.isoformat()}", f"{host}, process {pid}"
 
 
 class KilledError(Exception):

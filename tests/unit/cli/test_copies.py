@@ -4,7 +4,6 @@ AWS is moto in this process, the server a shell script.
 """
 
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from cli import copies, freezing
 from cli.copies import Copy
 from cli.described import Server
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import World, account, world
+from tests.unit.cli.stack_on_moto import DEAD, World, account, living, world
 from tests.unit.cli.test_doctor import FACTS
 from workbench import stack as stacks
 from workbench import volumes
@@ -65,14 +64,16 @@ def test_a_copy_goes_again_however_it_ended(aws: World, fails: str, monkeypatch:
 
 def test_what_a_killed_run_left_goes_and_another_machines_stays(aws: World) -> None:
     data, server = aws.up()
-    left = aws.volume(volumes.COPY, By=socket.gethostname())
+    left = aws.volume(volumes.COPY, By=DEAD)
     aws.ec2.attach_volume(VolumeId=left, InstanceId=server, Device="/dev/sdg")
     copies.clear(aws.disks())
     assert aws.roles() == {data: volumes.DATA}
-    theirs = aws.volume(volumes.COPY, By="laptop-of-grace")
-    with pytest.raises(WorkbenchError, match=f"{theirs} is there, of a run on laptop-of-grace"):
-        copies.clear(aws.disks())
-    assert theirs in aws.roles()
+    for by, said in (("laptop-of-grace 7 2026-01-01T00:00:00+00:00", "laptop-of-grace, process 7"), living()):
+        theirs = aws.volume(volumes.COPY, By=by)
+        with pytest.raises(WorkbenchError, match=f"{theirs} is there, of a run on {said}"):
+            copies.clear(aws.disks())
+        assert theirs in aws.roles()
+        aws.ec2.delete_volume(VolumeId=theirs)
 
 
 def test_a_volume_that_is_no_copy_any_more_is_never_removed(aws: World) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cli import activity, restore, snapshots, stack, swapping
+from cli import activity, makers, restore, snapshots, stack, swapping
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import STACK, KilledError, World, account, world
+from tests.unit.cli.stack_on_moto import DEAD, STACK, KilledError, World, account, living, world
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
@@ -139,14 +139,44 @@ def test_a_stack_of_which_only_a_snapshot_is_left_gets_a_volume_again(aws: World
 def test_another_machines_restore_is_not_taken_for_a_dead_one(aws: World) -> None:
     old, _ = aws.up()
     snapshot = aws.snapshot(old, "one")
-    begun = aws.volume(volumes.INCOMING, By="laptop-of-grace", RestoredFrom=snapshot)
+    begun = aws.volume(
+        volumes.INCOMING, By="laptop-of-grace 7 2026-01-01T00:00:00+00:00", RestoredFrom=snapshot
+    )
     with pytest.raises(
-        WorkbenchError, match=rf"begun on laptop-of-grace .* `workbench restore {snapshot}` goes on"
+        WorkbenchError,
+        match=rf"begun on laptop-of-grace, process 7 .* `workbench restore {snapshot}` goes on",
     ):
         stack.make(STACK, True, {})
     assert aws.roles() == {old: volumes.DATA, begun: volumes.INCOMING}
     restored()
     assert aws.roles() == {old: volumes.KEPT, begun: volumes.DATA}
+
+
+def test_a_restore_that_lives_in_another_checkout_is_not_taken_for_a_dead_one(aws: World) -> None:
+    old, _ = aws.up()
+    snapshot = aws.snapshot(old, "one")
+    by, said = living()
+    begun = aws.volume(volumes.INCOMING, By=by, RestoredFrom=snapshot)
+    with pytest.raises(WorkbenchError, match=f"has begun on {said} and not ended"):
+        stack.make(STACK, True, {})
+    with pytest.raises(WorkbenchError, match=rf"is at work \({said}\); wait"):
+        restored()
+    assert aws.roles() == {old: volumes.DATA, begun: volumes.INCOMING}
+
+
+def test_a_dead_restore_that_is_resumed_is_its_new_processs(aws: World) -> None:
+    old, _ = aws.up()
+    snapshot = aws.snapshot(old, "one")
+    begun = aws.volume(volumes.INCOMING, By=DEAD, RestoredFrom=snapshot)
+    aws.dies(1)
+    with pytest.raises(KilledError):
+        restored()
+    (one,) = aws.disks().volumes(volumes.INCOMING)
+    assert (one.id, one.by) == (begun, makers.this())
+    aws.dies(-1)
+    aws.ec2.create_tags(Resources=[begun], Tags=[{"Key": "By", "Value": DEAD}])
+    stack.make(STACK, True, {})
+    assert aws.roles() == {old: volumes.DATA}
 
 
 def test_a_restore_of_another_snapshot_begins_anew(aws: World) -> None:
