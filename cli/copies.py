@@ -78,7 +78,10 @@ def _remove(disks: Disks, volume_id: str) -> None:
 
 
 def _attach(facts: Outputs, disks: Disks, server: Server, disk: Disk) -> Copy:
-    """Attaches it. The host's program waits for it already, to take it its label: the homes are mounted by that."""
+    """Attaches it. The host's program waits for it already, to take it its label: the homes are mounted by that.
+
+    Nobody waits longer for it than that program does: with its label it goes again.
+    """
     device = facts.model_copy(update={"volume_id": disk.id}).volume_device()
     command = [*stacks.ssh_command(facts), f"sudo {PROGRAM} take {disk.id} {device} {_APPEARS_SECONDS}"]
     waiting = subprocess.Popen(
@@ -87,7 +90,7 @@ def _attach(facts: Outputs, disks: Disks, server: Server, disk: Disk) -> Copy:
     assert waiting.stdout is not None
     try:
         if "waiting" in waiting.stdout.readline():
-            disks.attach(disk.id, server.id, server.free_device())
+            disks.attach(disk.id, server.id, server.free_device(), within=_APPEARS_SECONDS)
         out, err = waiting.communicate(timeout=_APPEARS_SECONDS + 60)
     except subprocess.TimeoutExpired:
         raise WorkbenchError(f"{facts.address} did not tell what is on the copy of the snapshot.") from None

@@ -203,17 +203,17 @@ class Disks:
             )  # fmt: skip
         return self.wait(made["VolumeId"], "available")
 
-    def wait(self, volume_id: str, state: str) -> Disk:
-        """Waits until a volume is in the state. Raises WorkbenchError where it does not come to that."""
+    def wait(self, volume_id: str, state: str, within: float = _WAIT_SECONDS) -> Disk:
+        """Waits until a volume is in the state. Raises WorkbenchError where it does not come to that `within` (s)."""
         found: Disk = self._until(
-            lambda: self.volume(volume_id), lambda one: one.state, state, f"the volume {volume_id}"
+            lambda: self.volume(volume_id), lambda one: one.state, state, f"the volume {volume_id}", within
         )
         return found
 
-    def attach(self, volume_id: str, server: str, device: str) -> None:
+    def attach(self, volume_id: str, server: str, device: str, within: float = _WAIT_SECONDS) -> None:
         with asking(f"Attaching the volume {volume_id}"):
             self.ec2.attach_volume(VolumeId=volume_id, InstanceId=server, Device=device)
-        self.wait(volume_id, "in-use")
+        self.wait(volume_id, "in-use", within)
 
     def detach(self, volume_id: str, server: str) -> None:
         with asking(f"Detaching the volume {volume_id}"):
@@ -228,7 +228,13 @@ class Disks:
         self._until(self.server, lambda one: one.state, "stopped", f"the server {server.id}")
 
     @staticmethod
-    def _until(look: Callable[[], Any], tell: Callable[[Any], str], wanted: str, what: str) -> Any:
+    def _until(
+        look: Callable[[], Any],
+        tell: Callable[[Any], str],
+        wanted: str,
+        what: str,
+        within: float = _WAIT_SECONDS,
+    ) -> Any:
         began = time.monotonic()
         while True:
             with asking(f"Asking for {what}"):
@@ -237,7 +243,7 @@ class Disks:
             if state == wanted:
                 return found
             waited = time.monotonic() - began
-            if state == "error" or waited > (_KNOWN_SECONDS if state == "gone" else _WAIT_SECONDS):
+            if state == "error" or waited > (_KNOWN_SECONDS if state == "gone" else within):
                 raise WorkbenchError(f"{what.capitalize()} is {state}, and not {wanted} as it should be.")
             time.sleep(cloud.POLL_SECONDS / 3)
 

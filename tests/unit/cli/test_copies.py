@@ -62,6 +62,30 @@ def test_a_copy_goes_again_however_it_ended(aws: World, fails: str, monkeypatch:
     assert aws.roles() == {data: volumes.DATA}
 
 
+def test_a_copy_that_comes_later_than_the_server_waits_for_it_goes_again(
+    aws: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, _ = aws.up()
+    aws.snapshot(data, "one")
+    disks = aws.disks()
+    server, (snapshot,) = disks.server(), disks.snapshots()
+    assert server is not None
+    plain, waited = Disks.wait, []
+
+    def slow(self: Disks, volume_id: str, state: str, within: float = 600.0) -> Any:
+        if state != "in-use":
+            return plain(self, volume_id, state, within)
+        waited.append(within)
+        raise WorkbenchError("it is attaching, and not in-use as it should be")
+
+    monkeypatch.setattr(Disks, "wait", slow)
+    monkeypatch.setattr(stacks, "ssh_command", lambda facts: ["sh", "-c", "echo waiting; exec sleep 60 # $0"])
+    with pytest.raises(WorkbenchError, match="is attaching"), copies.attached(FACTS, disks, server, snapshot):
+        raise AssertionError("it is not there")
+    assert waited == [copies._APPEARS_SECONDS]
+    assert aws.roles() == {data: volumes.DATA}
+
+
 def test_what_a_killed_run_left_goes_and_another_machines_stays(aws: World) -> None:
     data, server = aws.up()
     left = aws.volume(volumes.COPY, By=DEAD)
