@@ -27,7 +27,7 @@ def snapshot(
     adopt: WhoseOption = None,
 ) -> None:
     """Make a snapshot of the data volume now, while people work; for the moment that AWS needs their writes wait."""
-    wanted = _judged(name or f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}")
+    wanted = _judged(f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}" if name is None else name)
     stack = common.enter(stack)
     common.adopt(adopt)
     exported = repair.export(stack)
