@@ -17,7 +17,7 @@ from workbench.errors import WorkbenchError
 from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE
 
 _WAIT_SECONDS = 600.0  # for what AWS does within seconds
-_KNOWN_SECONDS = 60.0  # until AWS knows everywhere of what it has just made
+KNOWN_SECONDS = 60.0  # until AWS knows everywhere of what it has just made
 _LIVING = ["pending", "running", "stopping", "stopped"]
 
 
@@ -205,7 +205,7 @@ class Disks:
 
     def wait(self, volume_id: str, state: str, within: float = _WAIT_SECONDS) -> Disk:
         """Waits until a volume is in the state. Raises WorkbenchError where it does not come to that `within` (s)."""
-        found: Disk = self._until(
+        found: Disk = self.until(
             lambda: self.volume(volume_id), lambda one: one.state, state, f"the volume {volume_id}", within
         )
         return found
@@ -225,10 +225,10 @@ class Disks:
         with asking(f"Stopping the server {server.id}"):
             if server.state in ("pending", "running"):
                 self.ec2.stop_instances(InstanceIds=[server.id])
-        self._until(self.server, lambda one: one.state, "stopped", f"the server {server.id}")
+        self.until(self.server, lambda one: one.state, "stopped", f"the server {server.id}")
 
     @staticmethod
-    def _until(
+    def until(
         look: Callable[[], Any],
         tell: Callable[[Any], str],
         wanted: str,
@@ -243,7 +243,7 @@ class Disks:
             if state == wanted:
                 return found
             waited = time.monotonic() - began
-            if state == "error" or waited > (_KNOWN_SECONDS if state == "gone" else within):
+            if state == "error" or waited > (KNOWN_SECONDS if state == "gone" else within):
                 raise WorkbenchError(f"{what.capitalize()} is {state}, and not {wanted} as it should be.")
             time.sleep(cloud.POLL_SECONDS / 3)
 

@@ -18,7 +18,7 @@ from typing import Any
 from cli import common, locks, makers, repair
 from cli.common import console
 from cli.described import Disk, Server, Snapshot
-from cli.disks import Disks
+from cli.disks import KNOWN_SECONDS, Disks
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
@@ -172,6 +172,14 @@ def take_place(disks: Disks, new: Disk) -> None:
     if old is not None and old.id != new.id:
         disks.retag(old.id, disks.tags(volumes.KEPT, ReplacedBy=new.id))
     disks.retag(new.id, disks.tags(volumes.DATA))
+    # AWS may find things by their former tags for a while, and the next step goes by what it finds.
+    disks.until(
+        lambda: [one.id for one in disks.volumes(volumes.DATA)],
+        ", ".join,
+        new.id,
+        "the data volume by its tags",
+        KNOWN_SECONDS,
+    )
 
 
 def forget_old(stack: str, disks: Disks, exported: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli import activity, makers, restore, snapshots, stack, swapping
+from cli import activity, cloud, makers, restore, snapshots, stack, swapping
 from cli.disks import Disks
 from tests.unit.cli.stack_on_moto import DEAD, STACK, KilledError, World, account, living, world
 from workbench import stack as stacks
@@ -103,6 +103,40 @@ def test_killed_after_any_step_the_next_restore_ends_it(aws: World, after: int) 
         restored()
     assert settled(aws, old, server) != old
     assert len([role for role in aws.roles().values() if role == volumes.KEPT]) == 1
+
+
+@pytest.mark.parametrize("stale", ["nothing", "both"])
+def test_tags_that_show_late_are_waited_for(aws: World, stale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, server = aws.up()
+    aws.snapshot(old, "one")
+    plain_retag, plain, late = Disks.retag, Disks.volumes, []
+
+    def retag(self: Disks, volume_id: str, tags: Any) -> None:
+        plain_retag(self, volume_id, tags)
+        if tags.get("Role") == volumes.DATA:
+            late.extend([stale] * 3)  # answers
+
+    def found(self: Disks, *roles: str) -> list[Any]:
+        if roles == (volumes.DATA,) and late:
+            return [] if late.pop() == "nothing" else plain(self, volumes.DATA, volumes.KEPT)
+        return plain(self, *roles)
+
+    monkeypatch.setattr(Disks, "retag", retag)
+    monkeypatch.setattr(Disks, "volumes", found)
+    monkeypatch.setattr(cloud, "POLL_SECONDS", 0)
+    restored()
+    assert "drop" in aws.calls
+    assert settled(aws, old, server) != old
+
+
+def test_tags_that_never_show_are_said(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    monkeypatch.setattr(Disks, "retag", lambda *_: None)
+    monkeypatch.setattr(cloud, "POLL_SECONDS", 0)
+    monkeypatch.setattr(swapping, "KNOWN_SECONDS", 0)
+    with pytest.raises(WorkbenchError, match=rf"data volume by its tags is {old}, and not vol-"):
+        restored()
 
 
 def test_a_restore_has_as_many_steps_as_are_tried(aws: World) -> None:
