@@ -159,7 +159,9 @@ def _refuse_in_use(disks: Disks) -> None:
 
 
 def _told(doomed: Sequence[Disk], snapshots: Sequence[Snapshot]) -> list[str]:
-    lines = [f"the {one.role} volume {one.id}, {one.gib} GiB, of {one.made:%Y-%m-%d}" for one in doomed]
+    lines = [
+        f"the {volumes.NAMES[one.role]} {one.id}, {one.gib} GiB, of {one.made:%Y-%m-%d}" for one in doomed
+    ]
     return [*lines, *(f"the snapshot {one}" for one in snapshots)]
 
 

@@ -18,8 +18,8 @@ from cli.account import Found
 from cli.described import Snapshot
 from cli.disks import Disks
 from tests.unit.cli.stack_on_moto import ID, STACK, KilledError, World, account, world
+from workbench import leftovers, volumes
 from workbench import stack as stacks
-from workbench import volumes
 from workbench.errors import WorkbenchError
 from workbench.leftovers import Leftover
 from workbench_host.activity import Person
@@ -302,6 +302,19 @@ def test_an_ordinary_destroy_keeps_the_volume_and_says_what_it_costs(
     said = capsys.readouterr().out
     assert f"Kept: the data volume {destroyed}, with homes" in said
     assert "data volume (10 GiB gp3): about 0.80 USD a month" in said
+
+
+def test_a_volume_that_was_kept_has_one_name_everywhere(
+    aws: World, destroyed: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = aws.volume(volumes.KEPT)
+    destroy.destroy(yes=True)
+    assert "volume kept from before a restore (10 GiB gp3): about 0.80 USD" in capsys.readouterr().out
+    assert str(leftovers.volume(kept, ID, 10, volumes.KEPT)).startswith("volume kept from before a restore")
+    monkeypatch.setattr(ending.typer, "prompt", lambda *_, **__: "")
+    with pytest.raises(WorkbenchError, match="nothing was deleted"):
+        ending.delete_data()
+    assert f"the volume kept from before a restore {kept}, 10 GiB" in capsys.readouterr().out
 
 
 def test_a_second_destroy_leaves_the_stacks_id_in_the_state(
