@@ -17,6 +17,7 @@ from cli import demo_stack, selection
 from connector import process
 from workbench import stackfile
 from workbench.errors import WorkbenchError
+from workbench.leftovers import ADOPT_VARIABLE
 from workbench.stack import ROOT
 
 console = Console(highlight=False, soft_wrap=True)
@@ -32,6 +33,15 @@ StackOption = Annotated[
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
+WhoseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--adopt",
+        metavar="ID",
+        envvar=ADOPT_VARIABLE,
+        help="where the state knows no stack: whose data is meant, by the id that it carries in AWS",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="for a program to read")]
 
 
@@ -47,6 +57,12 @@ def enter(stack: str | None) -> str:
         enter_lab()
     os.environ["PULUMI_STACK"] = name
     return name
+
+
+def adopt(stack_id: str | None) -> None:
+    """From here on the stack is the one of that id, where its state does not say; Pulumi's program reads it as well."""
+    if stack_id:
+        os.environ[ADOPT_VARIABLE] = stack_id
 
 
 def enter_lab() -> None:

@@ -4,14 +4,13 @@ Whatever happens, it goes again; what a run left that was killed, the next remov
 """
 
 import json
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cli import common, remote
+from cli import common, makers, remote
 from cli.common import console
 from cli.described import Disk, Server, Snapshot
 from cli.disks import Disks
@@ -52,15 +51,15 @@ def attached(facts: Outputs, disks: Disks, server: Server, snapshot: Snapshot) -
 
 
 def clear(disks: Disks) -> None:
-    """Removes what a killed run has left: of this machine's, only one runs at a time (cli/swapping.py).
+    """Removes what a killed run has left.
 
-    Raises WorkbenchError where another machine has made it, which may be at work still.
+    Raises WorkbenchError where a run has made it that is at work, or may be, since it is another machine's.
     """
     for left in disks.volumes(volumes.COPY):
-        if left.by != socket.gethostname():
+        if not makers.is_over(left.by):
             raise WorkbenchError(
-                f"The throw-away volume {left.id} is there, of a run on {left.by or 'another machine'}, which may be "
-                "at work; wait for it to end. If you know that it is dead: "
+                f"The throw-away volume {left.id} is there, of a run on {makers.said(left.by)}, which may be at "
+                "work; wait for it to end. If you know that it is dead: "
                 f"`aws ec2 detach-volume --volume-id {left.id}`, then `aws ec2 delete-volume --volume-id {left.id}`."
             )
         console.print(f"The throw-away volume {left.id} of a run that died is removed.")
@@ -79,7 +78,10 @@ def _remove(disks: Disks, volume_id: str) -> None:
 
 
 def _attach(facts: Outputs, disks: Disks, server: Server, disk: Disk) -> Copy:
-    """Attaches it. The host's program waits for it already, to take it its label: the homes are mounted by that."""
+    """Attaches it. The host's program waits for it already, to take it its label: the homes are mounted by that.
+
+    Nobody waits longer for it than that program does: with its label it goes again.
+    """
     device = facts.model_copy(update={"volume_id": disk.id}).volume_device()
     command = [*stacks.ssh_command(facts), f"sudo {PROGRAM} take {disk.id} {device} {_APPEARS_SECONDS}"]
     waiting = subprocess.Popen(
@@ -88,7 +90,7 @@ def _attach(facts: Outputs, disks: Disks, server: Server, disk: Disk) -> Copy:
     assert waiting.stdout is not None
     try:
         if "waiting" in waiting.stdout.readline():
-            disks.attach(disk.id, server.id, server.free_device())
+            disks.attach(disk.id, server.id, server.free_device(), within=_APPEARS_SECONDS)
         out, err = waiting.communicate(timeout=_APPEARS_SECONDS + 60)
     except subprocess.TimeoutExpired:
         raise WorkbenchError(f"{facts.address} did not tell what is on the copy of the snapshot.") from None

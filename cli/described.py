@@ -24,7 +24,7 @@ class Disk:
     snapshot: str
     made: datetime
     by: str = ""
-    """The machine whose command made it, of those that are for the time of a command."""
+    """The process that made it, of those that are for the time of a command (cli/makers.py)."""
 
     @property
     def usd_per_month(self) -> float:

@@ -7,6 +7,8 @@ import typer
 
 from cli import address, common, ending, engine, plan, planning, repair, swapping
 from cli.common import StackOption, YesOption
+from cli.disks import Disks
+from workbench.errors import WorkbenchError
 
 
 class DataKept(StrEnum):
@@ -30,6 +32,12 @@ def destroy(
     """
     name = common.enter(stack)
     exported = repair.export(name)
+    disks = Disks.of(name, exported) if repair.stack_id(exported) else None  # the state may forget the id yet
+    if data is DataKept.SNAPSHOT and disks is None:
+        raise WorkbenchError(
+            f"The state of stack {name} knows no data of which a last snapshot could be made; if AWS has what is "
+            "yours, take it back first: `workbench up --adopt ID`. Nothing was changed."
+        )
     keeps = address.is_kept(name, exported)
     plan.confirm(planning.of_destroy(name, exported, keeps, data is DataKept.SNAPSHOT), yes)
     with swapping.alone(name):
@@ -37,9 +45,10 @@ def destroy(
         if state.creating:
             repair.take_into_state(name, state)
         address.keep(name, repair.export(name), keeps)
-        with common.stage("Destroy all but what is kept"):
-            engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
+        if not ending.is_over(repair.export(name), disks):
+            with common.stage("Destroy all but what is kept"):
+                engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
         repair.done(name)
-        if data is DataKept.SNAPSHOT:
-            ending.to_snapshot(name, repair.export(name))
-        ending.tell_what_stays(name, repair.export(name))
+        if data is DataKept.SNAPSHOT and disks is not None:
+            ending.to_snapshot(name, repair.export(name), disks)
+        ending.tell_what_stays(name, repair.export(name), disks)

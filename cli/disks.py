@@ -1,6 +1,6 @@
 """A stack's volumes and snapshots in AWS, found by the id that all of a stack carries, and what is done to them."""
 
-import socket
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,15 +8,16 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import cloud, repair
+from cli import cloud, makers, repair
 from cli.common import console
 from cli.described import Disk, Server, Snapshot, Tags, disk_of, pairs, snapshot_of, specified, tags_of
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
+from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE
 
 _WAIT_SECONDS = 600.0  # for what AWS does within seconds
-_KNOWN_SECONDS = 60.0  # until AWS knows everywhere of what it has just made
+KNOWN_SECONDS = 60.0  # until AWS knows everywhere of what it has just made
 _LIVING = ["pending", "running", "stopping", "stopped"]
 
 
@@ -35,20 +36,49 @@ def asking(what: str) -> Iterator[None]:
 class Disks:
     """All of them of one stack."""
 
-    def __init__(self, stack: str, stack_id: str | None, access: stacks.AwsConfig) -> None:
-        """Raises WorkbenchError where nothing tells the id of the stack, by which its disks are told from others'."""
+    def __init__(
+        self, stack: str, stack_id: str | None, access: stacks.AwsConfig, guess: bool = False
+    ) -> None:
+        """Raises WorkbenchError where nothing tells the id of the stack, by which its disks are told from others'.
+
+        `guess`: where the state does not know it, the only one of that name in AWS will do. For who only looks: it may
+        be somebody else's.
+        """
         self.stack = stack
         self._access = access
         with asking("Asking AWS"):
             self.ec2 = cloud.client("ec2", access)
-        self.stack_id = stack_id or self._only_id()
+        self.stack_id = stack_id or self._found(guess)
 
     @classmethod
-    def of(cls, stack: str, exported: Mapping[str, Any]) -> "Disks":
-        return cls(stack, repair.stack_id(exported), stacks.aws_config(stack))
+    def of(cls, stack: str, exported: Mapping[str, Any], guess: bool = False) -> "Disks":
+        """Raises WorkbenchError also where the state knows the stack, and somebody asks for another."""
+        stack_id, wanted = repair.stack_id(exported), os.environ.get(ADOPT_VARIABLE)
+        if stack_id and wanted not in {None, "", ADOPT_NONE, stack_id}:
+            raise WorkbenchError(
+                f"--adopt is {wanted!r}, but the state of stack {stack} is there and has the id {stack_id}."
+            )
+        return cls(stack, stack_id, stacks.aws_config(stack), guess)
 
-    def _only_id(self) -> str:
-        """That of the volumes and snapshots of a stack of this name, where its state was lost or all is destroyed."""
+    def _found(self, guess: bool) -> str:
+        """Of a stack whose state was lost: the id that WORKBENCH_ADOPT names, if AWS has data with it."""
+        name, wanted, ids = stacks.short_name(self.stack), os.environ.get(ADOPT_VARIABLE), self._ids()
+        if not ids:
+            raise WorkbenchError(
+                f"Stack {name} has no data: its state knows none, and AWS has neither a volume nor a snapshot of a "
+                "stack of that name; `workbench up` makes one."
+            )
+        if wanted in ids:
+            return str(wanted)
+        if guess and len(ids) == 1 and not wanted:
+            return ids[0]
+        raise WorkbenchError(
+            f"The state of stack {name} knows no data, and what AWS has of a stack of that name may be somebody else's "
+            f"(by its id: {', '.join(ids)}); if it is yours, say so with `--adopt ID`. Nothing was changed."
+        )
+
+    def _ids(self) -> list[str]:
+        """Those of the volumes and snapshots of all stacks of this name."""
         name = stacks.short_name(self.stack)
         filters = [{"Name": "tag:Project", "Values": ["workbench"]}, {"Name": "tag:Stack", "Values": [name]}]
         with asking("Looking for what the stack has"):
@@ -56,18 +86,7 @@ class Disks:
                 *self.ec2.describe_volumes(Filters=filters)["Volumes"],
                 *self.ec2.describe_snapshots(Filters=filters, OwnerIds=["self"])["Snapshots"],
             ]
-        ids = sorted({tags_of(one)["StackId"] for one in listed if "StackId" in tags_of(one)})
-        if not ids:
-            raise WorkbenchError(
-                f"Stack {name} has no data: its state knows none, and AWS has neither a volume nor a snapshot of a "
-                "stack of that name; `workbench up` makes one."
-            )
-        if len(ids) > 1:
-            raise WorkbenchError(
-                f"The state of stack {name} is empty, and AWS has data of {len(ids)} stacks of that name "
-                f"({', '.join(ids)}); take one back first: `workbench up --adopt ID`."
-            )
-        return ids[0]
+        return sorted({tags_of(one)["StackId"] for one in listed if "StackId" in tags_of(one)})
 
     def _filters(self) -> list[dict[str, Any]]:
         return [
@@ -176,7 +195,7 @@ class Disks:
 
     def make_volume(self, snapshot: Snapshot, role: str, zone: str, gib: int) -> Disk:
         """A volume with the content of the snapshot, once it is there. It is encrypted whether or not that is."""
-        tags = self.tags(role, RestoredFrom=snapshot.id, By=socket.gethostname())
+        tags = self.tags(role, RestoredFrom=snapshot.id, By=makers.this())
         with asking(f"Making a volume of the snapshot {snapshot.name}"):
             made = self.ec2.create_volume(
                 SnapshotId=snapshot.id, AvailabilityZone=zone, Size=gib, VolumeType="gp3", Encrypted=True,
@@ -184,17 +203,17 @@ class Disks:
             )  # fmt: skip
         return self.wait(made["VolumeId"], "available")
 
-    def wait(self, volume_id: str, state: str) -> Disk:
-        """Waits until a volume is in the state. Raises WorkbenchError where it does not come to that."""
-        found: Disk = self._until(
-            lambda: self.volume(volume_id), lambda one: one.state, state, f"the volume {volume_id}"
+    def wait(self, volume_id: str, state: str, within: float = _WAIT_SECONDS) -> Disk:
+        """Waits until a volume is in the state. Raises WorkbenchError where it does not come to that `within` (s)."""
+        found: Disk = self.until(
+            lambda: self.volume(volume_id), lambda one: one.state, state, f"the volume {volume_id}", within
         )
         return found
 
-    def attach(self, volume_id: str, server: str, device: str) -> None:
+    def attach(self, volume_id: str, server: str, device: str, within: float = _WAIT_SECONDS) -> None:
         with asking(f"Attaching the volume {volume_id}"):
             self.ec2.attach_volume(VolumeId=volume_id, InstanceId=server, Device=device)
-        self.wait(volume_id, "in-use")
+        self.wait(volume_id, "in-use", within)
 
     def detach(self, volume_id: str, server: str) -> None:
         with asking(f"Detaching the volume {volume_id}"):
@@ -206,10 +225,16 @@ class Disks:
         with asking(f"Stopping the server {server.id}"):
             if server.state in ("pending", "running"):
                 self.ec2.stop_instances(InstanceIds=[server.id])
-        self._until(self.server, lambda one: one.state, "stopped", f"the server {server.id}")
+        self.until(self.server, lambda one: one.state, "stopped", f"the server {server.id}")
 
     @staticmethod
-    def _until(look: Callable[[], Any], tell: Callable[[Any], str], wanted: str, what: str) -> Any:
+    def until(
+        look: Callable[[], Any],
+        tell: Callable[[Any], str],
+        wanted: str,
+        what: str,
+        within: float = _WAIT_SECONDS,
+    ) -> Any:
         began = time.monotonic()
         while True:
             with asking(f"Asking for {what}"):
@@ -218,7 +243,7 @@ class Disks:
             if state == wanted:
                 return found
             waited = time.monotonic() - began
-            if state == "error" or waited > (_KNOWN_SECONDS if state == "gone" else _WAIT_SECONDS):
+            if state == "error" or waited > (KNOWN_SECONDS if state == "gone" else within):
                 raise WorkbenchError(f"{what.capitalize()} is {state}, and not {wanted} as it should be.")
             time.sleep(cloud.POLL_SECONDS / 3)
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import common, holdings, repair, swapping
-from cli.common import StackOption, console
+from cli import account, common, holdings, repair, swapping
+from cli.common import StackOption, WhoseOption, console
 from cli.described import Disk, Snapshot
 from cli.disks import Disks, asking
 from workbench import prices, volumes
@@ -17,12 +17,25 @@ from workbench.errors import WorkbenchError
 Exported = Mapping[str, Any]
 
 
-def to_snapshot(name: str, exported: Exported) -> None:
+_OWN = (
+    "pulumi:pulumi:Stack",
+    "pulumi:providers:",
+    "workbench:infra:",
+)  # of the state alone; in AWS they are nothing
+
+
+def is_over(exported: Exported, disks: Disks | None) -> bool:
+    """Whether nothing is left to destroy. Then the state has only the stack's id, by which its data is known."""
+    if any(not one["type"].startswith(_OWN) for one in stacks.resources_in(exported)):
+        return False
+    return disks is not None and bool(disks.volumes() or disks.snapshots())
+
+
+def to_snapshot(name: str, exported: Exported, disks: Disks) -> None:
     """A last snapshot of the data volume, which is deleted once AWS says that the snapshot is complete.
 
     Cut off before that, the volume is there, and the next run makes another snapshot: this one may not have all.
     """
-    disks = Disks.of(name, exported)
     volume = disks.data()
     if volume is None:
         console.print("There is no data volume of which a last snapshot could be made.")
@@ -61,12 +74,10 @@ def _delete(name: str, disks: Disks, exported: Exported, volume: Disk) -> None:
 # What is left, and what it costs.
 
 
-def tell_what_stays(name: str, exported: Exported) -> None:
-    """What a destroy has left, with its price, and how one comes back."""
-    try:
-        disks = Disks.of(name, exported)
-    except WorkbenchError as nothing:
-        console.print(str(nothing), markup=False)
+def tell_what_stays(name: str, exported: Exported, disks: Disks | None) -> None:
+    """What a destroy has left, with its price, and how one comes back. `disks`: None where no stack was known."""
+    if disks is None:
+        console.print(f"The state of stack {name} knows no stack; what AWS may have of one is untouched.")
         return
     data, found = disks.data(), holdings.of(name, exported, disks.stack_id)
     addresses = [one.part.detail for one in found if one.role == holdings.ADDRESS]
@@ -89,6 +100,23 @@ def tell_what_stays(name: str, exported: Exported) -> None:
         for one in found:
             console.print(f"  {one.part}", markup=False)
         console.print("`workbench delete-data` deletes the data for good.")
+    if repair.stack_id(exported) is None:
+        console.print(
+            f"Its state has forgotten whose that is: say `--adopt {disks.stack_id}` with all of these."
+        )
+    _tell_left_over(name, exported, disks)
+
+
+def _tell_left_over(name: str, exported: Exported, disks: Disks) -> None:
+    """What AWS has of the stack beside its data, and no destroy will find."""
+    try:
+        left = repair.left_over(name, exported)
+    except WorkbenchError as refused:  # all else is done
+        console.print(f"Whether anything else is left could not be told: {refused}", markup=False)
+        return
+    left = [one for one in left if one.what.stack_id == disks.stack_id and not account.holds_data(one)]
+    if left:
+        repair.tell_left_over(left)
 
 
 # The end of the data.
@@ -100,9 +128,11 @@ def delete_data(
         str | None,
         typer.Option("--stack-name", metavar="NAME", help="the stack's name, which else is asked for"),
     ] = None,
+    adopt: WhoseOption = None,
 ) -> None:
     """Delete the data of a destroyed stack for good: its volumes and all of its snapshots. Nothing brings it back."""
     name = common.enter(stack)
+    common.adopt(adopt)
     with swapping.alone(name):
         swapping.refuse_runs(name)
         exported = repair.repaired(name).exported
@@ -129,7 +159,9 @@ def _refuse_in_use(disks: Disks) -> None:
 
 
 def _told(doomed: Sequence[Disk], snapshots: Sequence[Snapshot]) -> list[str]:
-    lines = [f"the {one.role} volume {one.id}, {one.gib} GiB, of {one.made:%Y-%m-%d}" for one in doomed]
+    lines = [
+        f"the {volumes.NAMES[one.role]} {one.id}, {one.gib} GiB, of {one.made:%Y-%m-%d}" for one in doomed
+    ]
     return [*lines, *(f"the snapshot {one}" for one in snapshots)]
 
 
@@ -164,5 +196,5 @@ def _delete_all(
         disks.delete_snapshot(snapshot.id)
         console.print(f"  {snapshot.id} deleted")
     console.print(
-        f"Stack {name} has no data any more; `pulumi stack rm {name}` removes the rest of what is known of it."
+        f"Stack {name} has no data any more; `workbench destroy`, then `pulumi stack rm {name}`, remove the rest of it."
     )

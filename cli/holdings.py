@@ -7,15 +7,15 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import cloud
-from workbench import prices
+from workbench import prices, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.leftovers import stack_id_of
 from workbench.prices import Part
 
-SERVER, ROOT, DATA, ADDRESS, SNAPSHOTS, ZONE = "server", "root", "data", "address", "snapshots", "zone"
+SERVER, ADDRESS, SNAPSHOTS, ZONE = "server", "address", "snapshots", "zone"
+ROOT, DATA = volumes.ROOT, volumes.DATA
 _LIVING = ("pending", "running", "stopping", "stopped")
-_DISKS = {ROOT: "root disk", DATA: "data volume"}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _disks(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
         for one in page["Volumes"]:
             tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}
             role = tags.get("Role", "")
-            name = _DISKS.get(role, f"volume {one['VolumeId']}")
+            name = volumes.NAMES.get(role, f"volume {one['VolumeId']}")
             part = prices.disk(name, one["Size"], one["VolumeType"])
             yield Holding(role, one["VolumeId"], part, one["Size"])
 

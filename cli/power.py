@@ -1,12 +1,14 @@
 """`workbench stop` and `workbench start`: a stopped server is not paid for, and everything stays where it is."""
 
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
-from cli import activity, cloud, common, grace, holdings, loudness, plan, statefile
+from cli import activity, cloud, common, grace, holdings, loudness, plan, statefile, swapping
 from cli.common import StackOption, YesOption, console
+from cli.disks import Disks
 from cli.grace import GraceOption
 from cli.plan import Plan
 from cli.server import show_status, status_of
@@ -32,8 +34,13 @@ def stop(
     """Stop the server: only disks and address are paid for until `workbench start`. What people have running ends."""
     grace.judge(minutes)
     name = common.enter(stack)
+    with swapping.alone(name):
+        _stop(name, minutes, unless_busy, yes)
+
+
+def _stop(name: str, minutes: int, unless_busy: bool, yes: bool) -> None:
     exported = statefile.exported(name)
-    facts, server = _server(name, stacks.outputs_in(exported))
+    facts, server = _server(name, exported)
     if server.state in {"stopped", "stopping"}:
         raise WorkbenchError(f"The server {server.id} of stack {name} is {server.state} already.")
     if unless_busy:
@@ -66,11 +73,12 @@ def stop(
 def start(stack: StackOption = None) -> None:
     """Start the server that was stopped, and wait until people can log in."""
     name = common.enter(stack)
-    facts, server = _server(name, stacks.outputs_in(statefile.exported(name)))
-    if server.state not in {"stopped", "stopping"}:
-        raise WorkbenchError(f"The server {server.id} of stack {name} is {server.state} already.")
-    with common.stage(f"Start the server {server.id}"):
-        cloud.start(facts)
+    with swapping.alone(name):
+        facts, server = _server(name, statefile.exported(name))
+        if server.state not in {"stopped", "stopping"}:
+            raise WorkbenchError(f"The server {server.id} of stack {name} is {server.state} already.")
+        with common.stage(f"Start the server {server.id}"):
+            cloud.start(facts)
     with common.stage("Wait until people can log in"), loudness.quiet_prints():
         configure.wait_for_ssh(facts.address)
         _wait_for_services(name)
@@ -87,11 +95,13 @@ def _wait_for_services(name: str) -> None:
         time.sleep(1)
 
 
-def _server(name: str, facts: Outputs | None) -> tuple[Outputs, cloud.Instance]:
-    """The stack's server. Raises WorkbenchError where there is none."""
+def _server(name: str, exported: Mapping[str, Any]) -> tuple[Outputs, cloud.Instance]:
+    """The stack's server. Raises WorkbenchError where there is none, or a restore has its volumes in its hands."""
+    facts = stacks.outputs_in(exported)
     server = cloud.instance(facts) if facts else None
     if facts is None or server is None:
         raise WorkbenchError(f"Stack {name} has no server at present; `workbench up` makes one.")
+    swapping.refuse_unfinished(Disks.of(name, exported))
     return facts, server
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import common, copies, holdings, plan, repair, stack, swapping
-from cli.common import StackOption, YesOption, console
+from cli.common import StackOption, WhoseOption, YesOption, console
 from cli.described import Disk, Server, Snapshot
 from cli.disks import Disks, named
 from cli.holdings import Holding
@@ -40,6 +40,7 @@ def restore(
     force: Annotated[
         bool, typer.Option("--force", help="also while people compute, which ends that")
     ] = False,
+    adopt: WhoseOption = None,
     yes: YesOption = False,
 ) -> None:
     """Put the data volume back to what a snapshot has; the one that was there until now is kept.
@@ -49,6 +50,7 @@ def restore(
     """
     _judge_what(name, path, home, drill)
     stack = common.enter(stack)
+    common.adopt(adopt)
     with swapping.alone(stack):
         swapping.refuse_runs(stack)
         exported = repair.repaired(stack).exported
@@ -105,6 +107,11 @@ def _restore(
     common.require_stack_file(name)
     settings, facts = stacks.settings(name), stacks.outputs_in(exported)
     server, old = disks.server(), disks.data()
+    if server is not None and repair.stack_id(exported) is None:  # who is at work there could not be asked
+        raise WorkbenchError(
+            f"The server {server.id} is there, and the state of stack {name} does not know it; take it back first: "
+            f"`workbench up --adopt {disks.stack_id}`. Nothing was changed."
+        )
     _judge(settings, snapshot, server)
     running = facts if server is not None and server.state == "running" else None
     computing = [person.user for person in plan.at_work(running).busy] if running and not force else []
@@ -114,7 +121,7 @@ def _restore(
             "ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench "
             "notice`), or say --force. Nothing was changed."
         )
-    plan.confirm(_plan(settings, snapshot, running, old, holdings.of(name, exported)), yes)
+    plan.confirm(_plan(settings, snapshot, running, old, holdings.of(name, exported, disks.stack_id)), yes)
     new = swapping.make_incoming(disks, snapshot, settings.zone, settings.data_volume_gib)
     swapping.replace(name, disks, new, exported)
     if server is not None:

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from cli import common, freezing, repair, swapping
-from cli.common import JsonOption, StackOption, YesOption, console
+from cli.common import JsonOption, StackOption, WhoseOption, YesOption, console
 from cli.described import Disk, Snapshot
 from cli.disks import Disks, asking, named
 from workbench import stack as stacks
@@ -24,10 +24,12 @@ _RUNS = "running"
 def snapshot(
     stack: StackOption = None,
     name: Annotated[str | None, typer.Option("--name", help="what to call it; else by date and time")] = None,
+    adopt: WhoseOption = None,
 ) -> None:
     """Make a snapshot of the data volume now, while people work; for the moment that AWS needs their writes wait."""
-    wanted = _judged(name or f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}")
+    wanted = _judged(f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}" if name is None else name)
     stack = common.enter(stack)
+    common.adopt(adopt)
     exported = repair.export(stack)
     disks = Disks.of(stack, exported)
     swapping.refuse_unfinished(disks)
@@ -78,7 +80,7 @@ def _begin(disks: Disks, exported: repair.Exported, volume: Disk, name: str) -> 
 def snapshots(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """List the snapshots of this stack, and the volumes that a restore has kept, with what each costs."""
     name = common.enter(stack)
-    disks = Disks.of(name, repair.export(name))
+    disks = Disks.of(name, repair.export(name), guess=True)
     found, kept = disks.snapshots(), disks.volumes(volumes.KEPT)
     if as_json:
         typer.echo(json.dumps(_report(disks, found, kept), indent=2))
@@ -142,10 +144,17 @@ def delete_snapshot(
         typer.Argument(metavar="NAME", help="a snapshot's name or id, or the id of a volume that was kept"),
     ],
     stack: StackOption = None,
+    adopt: WhoseOption = None,
     yes: YesOption = False,
 ) -> None:
     """Delete one snapshot, or one volume that a restore has kept, for good."""
     name = common.enter(stack)
+    common.adopt(adopt)
+    with swapping.alone(name):
+        _delete(name, what, yes)
+
+
+def _delete(name: str, what: str, yes: bool) -> None:
     disks = Disks.of(name, repair.export(name))
     swapping.refuse_unfinished(disks)
     kept = next((one for one in disks.volumes(volumes.KEPT) if one.id == what), None)

@@ -11,15 +11,14 @@ Until 5 is done, the program refuses to run by itself (infra/existing.py).
 """
 
 import fcntl
-import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cli import common, locks, repair
+from cli import common, locks, makers, repair
 from cli.common import console
 from cli.described import Disk, Server, Snapshot
-from cli.disks import Disks
+from cli.disks import KNOWN_SECONDS, Disks
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
@@ -69,17 +68,18 @@ def refuse_unfinished(disks: Disks) -> None:
 def settle(stack: str, exported: Mapping[str, Any]) -> bool:
     """Ends what a restore that died has left, forward where it has gone too far to go back; whether there was any.
 
-    To be called with `alone`. Raises WorkbenchError where it is another machine's, which may live.
+    Of a stack that the state does not know nothing is touched: the program says what AWS has of one of that name.
+    To be called with `alone`. Raises WorkbenchError where it lives, or may live, since it is another machine's.
     """
-    if not _known(exported):
+    if repair.stack_id(exported) is None:
         return False
     disks = Disks.of(stack, exported)
     one = incoming(disks)
     if one is None:
         return forget_old(stack, disks, exported)
-    if one.by != socket.gethostname():
+    if not makers.is_over(one.by):
         raise WorkbenchError(
-            f"A restore of {one.snapshot} has begun on {one.by or 'another machine'} and not ended; wait for it. If "
+            f"A restore of {one.snapshot} has begun on {makers.said(one.by)} and not ended; wait for it. If "
             f"you know that it is dead, `workbench restore {one.snapshot}` goes on with it."
         )
     if one.server or disks.data() is None:
@@ -97,13 +97,6 @@ def settled(stack: str, state: repair.Repaired) -> repair.Repaired:
     if settle(stack, state.exported):
         return repair.Repaired(repair.export(stack), state.creating)
     return state
-
-
-def _known(exported: Mapping[str, Any]) -> bool:
-    """Whether the state has anything of AWS, or of a stack that was begun."""
-    return any(
-        one["type"].startswith(("aws:", "workbench:infra:Workbench")) for one in stacks.resources_in(exported)
-    )
 
 
 def go_back(disks: Disks, one: Disk) -> None:
@@ -128,7 +121,13 @@ def make_incoming(disks: Disks, snapshot: Snapshot, zone: str, gib: int) -> Disk
     if data is not None and data.by and data.snapshot == snapshot.id and data.zone == zone:
         return data
     one = incoming(disks)
+    if one is not None and makers.lives(one.by):
+        raise WorkbenchError(
+            f"A restore of {one.snapshot} is at work ({makers.said(one.by)}); wait for it to end."
+        )
     if one is not None and (one.snapshot, one.zone) == (snapshot.id, zone) and one.gib >= gib:
+        if one.by != makers.this():
+            disks.retag(one.id, {"By": makers.this()})
         return disks.wait(one.id, "in-use" if one.server else "available")
     if one is not None:
         if one.server:
@@ -155,6 +154,13 @@ def _swap(disks: Disks, new: Disk, server: Server) -> None:
         disks.stop(server)
     old = disks.data()
     with common.stage("Put the restored volume in the data volume's place"):
+        if (
+            now := disks.server()
+        ) is not None and now.state != "stopped":  # by AWS's console, or by a schedule
+            raise WorkbenchError(
+                f"The server {now.id} was started meanwhile (it is {now.state}), with the data volume as it was; "
+                f"`workbench restore {new.snapshot}` goes on, `workbench up` goes back."
+            )
         if old is not None and old.server == server.id:
             disks.detach(old.id, server.id)
         disks.attach(new.id, server.id, volumes.DEVICE)
@@ -166,6 +172,14 @@ def take_place(disks: Disks, new: Disk) -> None:
     if old is not None and old.id != new.id:
         disks.retag(old.id, disks.tags(volumes.KEPT, ReplacedBy=new.id))
     disks.retag(new.id, disks.tags(volumes.DATA))
+    # AWS may find things by their former tags for a while, and the next step goes by what it finds.
+    disks.until(
+        lambda: [one.id for one in disks.volumes(volumes.DATA)],
+        ", ".join,
+        new.id,
+        "the data volume by its tags",
+        KNOWN_SECONDS,
+    )
 
 
 def forget_old(stack: str, disks: Disks, exported: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import naming, rights
+from workbench import volumes
 from workbench.settings import Snapshots
 
 # AWS's own for this service, and kept by AWS as the service grows.
@@ -19,17 +20,20 @@ _HOURS = 24
 
 @dataclass(frozen=True)
 class BackupsArgs:
-    """Of which stack, when and how many; `volume_arn` says in which account."""
+    """Of which stack, when and how many, and where.
+
+    Nothing here depends on the volume: a state that forgets that forgets what depends on it (cli/swapping.py).
+    """
 
     owner: naming.Owner
     snapshots: Snapshots
-    volume_arn: pulumi.Output[str]
+    region: str
 
 
-def policies(volume_arn: str) -> str:
-    """What a policy of this service is called in the account of the volume, whichever it is."""
-    arn = rights.Arn.of(volume_arn)
-    return f"arn:{arn.partition}:dlm:{arn.region}:{arn.account}:policy/*"
+def policies(region: str) -> str:
+    """What a policy of this service is called in that region of the provider's account, whichever it is."""
+    caller = aws.get_caller_identity()
+    return f"arn:{rights.Arn.of(caller.arn).partition}:dlm:{region}:{caller.account_id}:policy/*"
 
 
 class Backups(pulumi.ComponentResource):
@@ -37,21 +41,21 @@ class Backups(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BackupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("workbench:infra:Backups", name, None, opts)
-        role = self._role(args)
+        arn = policies(args.region)
+        role = self._role(args, arn)
         child = pulumi.ResourceOptions(parent=self)
-        volume_arn = args.volume_arn
         granted = [
             aws.iam.RolePolicyAttachment(
                 "backups-policy",
                 role=role.name,
-                policy_arn=volume_arn.apply(lambda arn: f"arn:{rights.Arn.of(arn).partition}:{_MANAGED}"),
+                policy_arn=f"arn:{rights.Arn.of(arn).partition}:{_MANAGED}",
                 opts=child,
             ),
             aws.iam.RolePolicy(
                 "backups-keys",
                 name="keys",
                 role=role.name,
-                policy=volume_arn.apply(lambda arn: rights.document(rights.use_of_keys(arn))),
+                policy=rights.document(rights.use_of_keys(arn)),
                 opts=child,
             ),
         ]
@@ -62,7 +66,7 @@ class Backups(pulumi.ComponentResource):
             state="ENABLED",
             policy_details={
                 "resource_types": ["VOLUME"],
-                "target_tags": args.owner.found_by("data"),
+                "target_tags": args.owner.found_by(volumes.DATA),
                 "schedules": [_daily(args)],
             },
             tags=args.owner.tags("backups"),
@@ -70,13 +74,11 @@ class Backups(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _role(self, args: BackupsArgs) -> aws.iam.Role:
+    def _role(self, args: BackupsArgs, arn: str) -> aws.iam.Role:
         return aws.iam.Role(
             "backups-role",
             name=naming.role_name(args.owner, "backups"),
-            assume_role_policy=args.volume_arn.apply(
-                lambda arn: rights.trust("dlm.amazonaws.com", arn, policies(arn))
-            ),
+            assume_role_policy=rights.trust("dlm.amazonaws.com", arn, arn),
             force_detach_policies=True,  # a run that was killed may have made one that no state knows
             tags=args.owner.tags("backups-role"),
             opts=pulumi.ResourceOptions(parent=self),
@@ -85,10 +87,13 @@ class Backups(pulumi.ComponentResource):
 
 def _daily(args: BackupsArgs) -> aws.dlm.LifecyclePolicyPolicyDetailsScheduleArgsDict:
     return {
-        "name": "daily",
+        "name": volumes.DAILY,
         "create_rule": {"interval": _HOURS, "interval_unit": "HOURS", "times": args.snapshots.daily},
         "retain_rule": {"count": args.snapshots.keep},
         # The volume's own are not copied: a snapshot has another role.
         "copy_tags": False,
-        "tags_to_add": {**args.owner.tags("snapshot"), "Made": "daily"},  # how it came about
+        "tags_to_add": {
+            **args.owner.tags(volumes.SNAPSHOT),
+            volumes.MADE: volumes.DAILY,
+        },  # how it came about
     }

@@ -83,7 +83,7 @@ def _declare(plan: Plan, raw: Mapping[str, Any]) -> None:
     )
     child = pulumi.ResourceOptions(parent=whole)
     server, storage = _machine(plan, child)
-    _upkeep(plan, server, storage, child)
+    _upkeep(plan, server, child)
     facts = _facts(plan, server, storage)
     needed: list[pulumi.Resource] = list(server.ready)
     if plan.domain is not None:
@@ -141,7 +141,7 @@ def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage
     return server, storage
 
 
-def _upkeep(plan: Plan, server: Server, storage: Storage, child: pulumi.ResourceOptions) -> None:
+def _upkeep(plan: Plan, server: Server, child: pulumi.ResourceOptions) -> None:
     """What AWS does by itself from now on, where the settings ask for it."""
     settings, owner = plan.settings, plan.owner
     if settings.schedule is not None and (wanted := events(settings.schedule)):
@@ -151,7 +151,7 @@ def _upkeep(plan: Plan, server: Server, storage: Storage, child: pulumi.Resource
             child,
         )
     if settings.snapshots.daily != OFF:
-        Backups("backups", BackupsArgs(owner, settings.snapshots, storage.volume_arn), child)
+        Backups("backups", BackupsArgs(owner, settings.snapshots, settings.region), child)
     if settings.budget is not None:
         CostBudget("budget", BudgetArgs(owner, settings.budget), child)
 

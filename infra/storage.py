@@ -41,5 +41,4 @@ class Storage(pulumi.ComponentResource):
             ),
         )
         self.volume_id = volume.id
-        self.volume_arn = volume.arn
         self.register_outputs({"volumeId": volume.id})

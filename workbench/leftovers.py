@@ -35,21 +35,14 @@ class Leftover:
 
 def server(server_id: str, stack_id: str, size: str, state: str, root_gib: int) -> Leftover:
     """A server and its root disk; a stopped one is paid for by its disk alone."""
-    parts = [prices.server(size, state), prices.disk("root disk", root_gib)]
+    parts = [prices.server(size, state), prices.disk(volumes.NAMES[volumes.ROOT], root_gib)]
     cost = prices.total(parts)
     return Leftover("server", server_id, stack_id, f"{size}, {state}", None if cost.unknown else cost.usd)
 
 
-_VOLUMES = {
-    volumes.INCOMING: "volume of a restore that has not ended",
-    volumes.KEPT: "volume kept from before a restore",
-    volumes.COPY: "throw-away volume",
-}
-
-
 def volume(volume_id: str, stack_id: str, gib: int, role: str = volumes.DATA) -> Leftover:
     """The data volume, or what a restore has made or kept."""
-    kind = _VOLUMES.get(role, "data volume")
+    kind = volumes.NAMES.get(role, volumes.NAMES[volumes.DATA])
     return Leftover(kind, volume_id, stack_id, f"{gib} GiB", prices.disk(kind, gib).usd)
 
 

@@ -9,6 +9,15 @@ INCOMING = "data-restoring"
 KEPT = "data-before-restore"
 COPY = "copy"  # a throw-away volume, to look into a snapshot
 SNAPSHOT = "snapshot"
+ROOT = "root"  # the server's own disk
+
+NAMES = {  # what people are told
+    ROOT: "root disk",
+    DATA: "data volume",
+    INCOMING: "volume of a restore that has not ended",
+    KEPT: "volume kept from before a restore",
+    COPY: "throw-away volume",
+}
 
 MADE = "Made"  # a snapshot's tag: how it came about
 BY_HAND, DAILY, FINAL = "by hand", "daily", "final"

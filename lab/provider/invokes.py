@@ -72,8 +72,14 @@ def _get_region(cloud: Cloud, arguments: State) -> State:
     return {"id": name, "name": name, "region": name, "endpoint": f"ec2.{name}.amazonaws.com"}
 
 
+def _get_caller_identity(cloud: Cloud, _arguments: State) -> State:
+    who = cloud.ask("sts.get_caller_identity")
+    return {"id": who["Account"], "accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"]}
+
+
 INVOKES: dict[str, Invoke] = {
     "aws:index/getRegion:getRegion": _get_region,
+    "aws:index/getCallerIdentity:getCallerIdentity": _get_caller_identity,
     "aws:ec2/getVpcs:getVpcs": Question("ec2.describe_vpcs -> Vpcs", "{ids: [].VpcId}"),
     "aws:ec2/getVpc:getVpc": Question(
         "ec2.describe_vpcs -> Vpcs",

@@ -150,6 +150,10 @@ class Cloud(mocks.Mocks):
         return {
             "pulumi:pulumi:readStackResourceOutputs": lambda _: {"outputs": self.state},
             "aws:index/getRegion:getRegion": lambda _: {"region": self.region},
+            "aws:index/getCallerIdentity:getCallerIdentity": lambda _: {
+                "accountId": "1",
+                "arn": "arn:aws:iam::1:user/ada",
+            },
             "aws:ebs/getEbsVolumes:getEbsVolumes": self._volumes,
             "aws:ebs/getVolume:getVolume": self._volume,
             "aws:ebs/getSnapshotIds:getSnapshotIds": self._snapshots,

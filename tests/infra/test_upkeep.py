@@ -178,3 +178,16 @@ def test_the_lost_state_of_another_stack_is_not_confused_by_roles_of_services(
         cloud.things = [thing for thing in cloud.things if thing["kind"] != kind]
     declare("dev-schedule")  # whose role is named by the same beginning
     assert cloud.imported() == {}
+
+
+def test_what_a_forgotten_volume_takes_out_of_the_state_is_made_again_with_it(
+    declare: Any, cloud: Any
+) -> None:
+    """A restore has the state forget the volume and all that depends on it: what stays in AWS would be nobody's."""
+    declare(**ALL)
+    hanging = {
+        request.type.rpartition(":")[2]
+        for request in cloud.requests
+        if any(one.endswith("aws:ebs/volume:Volume::data") for one in request.dependencies)
+    }
+    assert hanging == {"VolumeAttachment", "Configuration"}

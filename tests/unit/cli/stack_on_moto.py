@@ -4,18 +4,23 @@ The engine is a dict of what its state has, and does what the program would: it 
 takes the data volume into the state by its tags, attaches it, and starts the server.
 """
 
+import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 from moto import mock_aws
 from moto.backends import get_backend
 
-from cli import cloud, common, locks, stack, statefile, swapping
+from cli import cloud, common, locks, repair, stack, statefile, swapping
+from cli.account import Found
 from cli.disks import Disks
 from workbench import stack as stacks
 from workbench import volumes
@@ -23,6 +28,16 @@ from workbench import volumes
 STACK, ID, REGION = "prod", "0123456789ab", "eu-west-1"
 ZONE = f"{REGION}a"
 URN = f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench$workbench:infra:Storage$aws:ebs/volume:Volume::data"
+
+
+DEAD = f"{socket.gethostname()} {os.getpid()} 2020-01-01T00:00:00+00:00"  # the number is another process's by now
+
+
+def living() -> tuple[str, str]:
+    """A process of this machine that is not this one, as the tag By says it and as people are told."""
+    since = datetime.fromtimestamp(psutil.Process(os.getppid()).create_time(), UTC)
+    host, pid = socket.gethostname(), os.getppid()
+    return f"{host} {pid} {since.isoformat()}", f"{host}, process {pid}"
 
 
 class KilledError(Exception):
@@ -39,6 +54,9 @@ class World:
     calls: list[str] = field(default_factory=list)
     dies_after: int = -1
     configured: int = 0
+    others: list[str] = field(default_factory=list)  # the types of what else the state has
+    left: list[Found] = field(default_factory=list)  # what AWS has beside, and no state knows
+    lost: bool = False  # the state is empty, as of a stack that was just begun
     settings: dict[str, Any] = field(default_factory=dict)
 
     def tags(self, role: str, stack_id: str = ID, **more: str) -> list[dict[str, str]]:
@@ -85,7 +103,10 @@ class World:
     # The engine's part.
 
     def exported(self) -> dict[str, Any]:
-        found: list[dict[str, Any]] = [
+        if self.lost:
+            return {"deployment": {"resources": []}}
+        found: list[dict[str, Any]] = [{"type": kind, "urn": f"::{kind}"} for kind in self.others]
+        found += [
             {
                 "type": "workbench:infra:Workbench",
                 "urn": f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench::workbench",
@@ -154,6 +175,7 @@ def world(ec2: Any, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[World]:
     patch.setattr(common, "enter", lambda stack: STACK)
     patch.setattr(common, "require_stack_file", lambda stack: None)
     patch.setattr(statefile, "exported", lambda stack: made.exported())
+    patch.setattr(repair, "left_over", lambda stack, exported: made.left)
     patch.setattr(stacks, "outputs_in", lambda exported: None)
     patch.setattr(swapping, "drop", made.drop)
     patch.setattr(stack, "make", made.make)

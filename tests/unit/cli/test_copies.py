@@ -4,7 +4,6 @@ AWS is moto in this process, the server a shell script.
 """
 
 import re
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from cli import copies, freezing
 from cli.copies import Copy
 from cli.described import Server
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import World, account, world
+from tests.unit.cli.stack_on_moto import DEAD, World, account, living, world
 from tests.unit.cli.test_doctor import FACTS
 from workbench import stack as stacks
 from workbench import volumes
@@ -63,16 +62,42 @@ def test_a_copy_goes_again_however_it_ended(aws: World, fails: str, monkeypatch:
     assert aws.roles() == {data: volumes.DATA}
 
 
+def test_a_copy_that_comes_later_than_the_server_waits_for_it_goes_again(
+    aws: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, _ = aws.up()
+    aws.snapshot(data, "one")
+    disks = aws.disks()
+    server, (snapshot,) = disks.server(), disks.snapshots()
+    assert server is not None
+    plain, waited = Disks.wait, []
+
+    def slow(self: Disks, volume_id: str, state: str, within: float = 600.0) -> Any:
+        if state != "in-use":
+            return plain(self, volume_id, state, within)
+        waited.append(within)
+        raise WorkbenchError("it is attaching, and not in-use as it should be")
+
+    monkeypatch.setattr(Disks, "wait", slow)
+    monkeypatch.setattr(stacks, "ssh_command", lambda facts: ["sh", "-c", "echo waiting; exec sleep 60 # $0"])
+    with pytest.raises(WorkbenchError, match="is attaching"), copies.attached(FACTS, disks, server, snapshot):
+        raise AssertionError("it is not there")
+    assert waited == [copies._APPEARS_SECONDS]
+    assert aws.roles() == {data: volumes.DATA}
+
+
 def test_what_a_killed_run_left_goes_and_another_machines_stays(aws: World) -> None:
     data, server = aws.up()
-    left = aws.volume(volumes.COPY, By=socket.gethostname())
+    left = aws.volume(volumes.COPY, By=DEAD)
     aws.ec2.attach_volume(VolumeId=left, InstanceId=server, Device="/dev/sdg")
     copies.clear(aws.disks())
     assert aws.roles() == {data: volumes.DATA}
-    theirs = aws.volume(volumes.COPY, By="laptop-of-grace")
-    with pytest.raises(WorkbenchError, match=f"{theirs} is there, of a run on laptop-of-grace"):
-        copies.clear(aws.disks())
-    assert theirs in aws.roles()
+    for by, said in (("laptop-of-grace 7 2026-01-01T00:00:00+00:00", "laptop-of-grace, process 7"), living()):
+        theirs = aws.volume(volumes.COPY, By=by)
+        with pytest.raises(WorkbenchError, match=f"{theirs} is there, of a run on {said}"):
+            copies.clear(aws.disks())
+        assert theirs in aws.roles()
+        aws.ec2.delete_volume(VolumeId=theirs)
 
 
 def test_a_volume_that_is_no_copy_any_more_is_never_removed(aws: World) -> None:

@@ -1,15 +1,18 @@
 """Stop and start: AWS is moto in this process, who is at work is told by a fake."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from cli import activity, cloud, common, notice, power, statefile
+from cli import activity, cloud, common, notice, power, statefile, swapping
 from cli.main import app
 from connector import configure
 from tests.unit.cli import paid
+from workbench import stack as stacks
+from workbench import volumes
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 from workbench_host.activity import Person
@@ -20,7 +23,8 @@ BUSY = Person("grace", logins=0, kernels=1, rstudio=0, computing=True)
 
 
 @pytest.fixture
-def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def ec2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setattr(stacks, "ROOT", tmp_path)
     monkeypatch.setattr(common, "enter", lambda stack: "prod")
     monkeypatch.setattr(cloud, "POLL_SECONDS", 0)
     monkeypatch.setattr(activity, "people", lambda facts: [IDLE])
@@ -91,6 +95,20 @@ def test_what_was_never_made_or_is_destroyed_is_said_in_a_sentence(
     assert "has no server at present; `workbench up` makes one." in refused(verb)
     monkeypatch.setattr(statefile, "exported", lambda stack: {})
     assert "has no server at present" in refused(verb)
+
+
+@pytest.mark.parametrize("verb", ["stop", "start"])
+def test_a_restore_is_not_disturbed(ec2: Any, facts: Outputs, verb: str) -> None:
+    if verb == "start":
+        ec2.stop_instances(InstanceIds=[facts.instance_id])
+    before = state(ec2, facts)
+    with swapping.alone("prod"):
+        assert "Another command is at the volumes" in refused(verb)
+    ec2.create_volume(
+        AvailabilityZone=f"{paid.REGION}a", Size=50, TagSpecifications=paid.tagged("volume", volumes.INCOMING)
+    )
+    assert "A restore of stack prod has begun and not ended" in refused(verb)
+    assert state(ec2, facts) == before
 
 
 def test_a_server_on_which_somebody_computes_is_spared(

@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from cli import activity, destroy, ending, engine, plan, restore, snapshots
+from cli.account import Found
 from cli.described import Snapshot
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import STACK, KilledError, World, account, world
+from tests.unit.cli.stack_on_moto import ID, STACK, KilledError, World, account, world
+from workbench import leftovers, volumes
 from workbench import stack as stacks
-from workbench import volumes
 from workbench.errors import WorkbenchError
+from workbench.leftovers import Leftover
 from workbench_host.activity import Person
 
 SETTINGS = SimpleNamespace(zone="eu-west-1a", data_volume_gib=10)
@@ -199,9 +201,9 @@ def test_a_snapshot_by_hand_of_a_stopped_server_needs_no_freezing(aws: World) ->
 @pytest.mark.parametrize("name", ["", "-x", "a b", "snap-1", "x" * 64, "a/b"])
 def test_names_that_cannot_be_told_from_others_are_refused(aws: World, name: str) -> None:
     aws.up()
-    if name:
-        with pytest.raises(WorkbenchError, match="--name is"):
-            snapshots.snapshot(name=name)
+    with pytest.raises(WorkbenchError, match="--name is"):
+        snapshots.snapshot(name=name)
+    assert aws.disks().snapshots() == []
 
 
 def test_only_what_was_kept_is_deleted_by_its_id(aws: World) -> None:
@@ -223,7 +225,11 @@ def destroyed(aws: World, monkeypatch: pytest.MonkeyPatch) -> str:
     """A stack whose engine destroys its server; the id of its data volume."""
     volume, server = aws.up()
 
+    aws.others = ["aws:ec2/instance:Instance"]
+
     def run(name: str, *operation: str, **_: Any) -> None:
+        """As the engine: a state in which nothing is protected is empty afterwards."""
+        aws.others, aws.lost = [], "data" not in aws.state
         if operation[0] == "destroy" and aws.disks().server():
             aws.ec2.detach_volume(VolumeId=volume, InstanceId=server)
             aws.ec2.terminate_instances(InstanceIds=[server])
@@ -296,6 +302,50 @@ def test_an_ordinary_destroy_keeps_the_volume_and_says_what_it_costs(
     said = capsys.readouterr().out
     assert f"Kept: the data volume {destroyed}, with homes" in said
     assert "data volume (10 GiB gp3): about 0.80 USD a month" in said
+
+
+def test_a_volume_that_was_kept_has_one_name_everywhere(
+    aws: World, destroyed: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = aws.volume(volumes.KEPT)
+    destroy.destroy(yes=True)
+    assert "volume kept from before a restore (10 GiB gp3): about 0.80 USD" in capsys.readouterr().out
+    assert str(leftovers.volume(kept, ID, 10, volumes.KEPT)).startswith("volume kept from before a restore")
+    monkeypatch.setattr(ending.typer, "prompt", lambda *_, **__: "")
+    with pytest.raises(WorkbenchError, match="nothing was deleted"):
+        ending.delete_data()
+    assert f"the volume kept from before a restore {kept}, 10 GiB" in capsys.readouterr().out
+
+
+def test_a_second_destroy_leaves_the_stacks_id_in_the_state(
+    aws: World, destroyed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for data in (destroy.DataKept.SNAPSHOT, destroy.DataKept.SNAPSHOT, destroy.DataKept.KEEP):
+        destroy.destroy(data=data, yes=True)
+        assert not aws.lost
+    assert "--adopt" not in capsys.readouterr().out
+    ending.delete_data(stack_name=STACK)
+    destroy.destroy(yes=True)
+    assert aws.lost, "there is nothing any more that could be known by it"
+
+
+def test_a_destroy_after_a_killed_restore_says_whose_the_data_is_and_what_is_left(
+    aws: World, destroyed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    role, theirs = (
+        Found("aws:iam/role:Role", "backups-role", Leftover("role", f"role-of-{owner}", owner))
+        for owner in (ID, "ba9876543210")
+    )
+    volume = Found("aws:ebs/volume:Volume", "data", Leftover("data volume", destroyed, ID))
+    aws.left = [role, theirs, volume]
+    aws.state.clear()  # as a restore leaves it until the next `up`
+    destroy.destroy(data=destroy.DataKept.SNAPSHOT, yes=True)
+    said = capsys.readouterr().out
+    assert (aws.roles(), aws.lost) == ({}, True)
+    assert f"say `--adopt {ID}`" in said
+    assert f"role-of-{ID}" in said
+    assert "role-of-ba9876543210" not in said
+    assert f"data volume {destroyed}" not in said.rpartition("In AWS, and not")[2]
 
 
 def test_the_data_is_deleted_for_good_only_by_name_and_never_under_a_server(

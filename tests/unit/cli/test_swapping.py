@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cli import activity, restore, stack, swapping
+from cli import activity, cloud, makers, restore, snapshots, stack, swapping
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import STACK, KilledError, World, account, world
+from tests.unit.cli.stack_on_moto import DEAD, STACK, KilledError, World, account, living, world
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
@@ -102,7 +102,41 @@ def test_killed_after_any_step_the_next_restore_ends_it(aws: World, after: int) 
     if killed(aws, after):
         restored()
     assert settled(aws, old, server) != old
-    assert len([role for role in aws.roles().values() if role == volumes.KEPT]) == (1 if after else 0)
+    assert len([role for role in aws.roles().values() if role == volumes.KEPT]) == 1
+
+
+@pytest.mark.parametrize("stale", ["nothing", "both"])
+def test_tags_that_show_late_are_waited_for(aws: World, stale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, server = aws.up()
+    aws.snapshot(old, "one")
+    plain_retag, plain, late = Disks.retag, Disks.volumes, []
+
+    def retag(self: Disks, volume_id: str, tags: Any) -> None:
+        plain_retag(self, volume_id, tags)
+        if tags.get("Role") == volumes.DATA:
+            late.extend([stale] * 3)  # answers
+
+    def found(self: Disks, *roles: str) -> list[Any]:
+        if roles == (volumes.DATA,) and late:
+            return [] if late.pop() == "nothing" else plain(self, volumes.DATA, volumes.KEPT)
+        return plain(self, *roles)
+
+    monkeypatch.setattr(Disks, "retag", retag)
+    monkeypatch.setattr(Disks, "volumes", found)
+    monkeypatch.setattr(cloud, "POLL_SECONDS", 0)
+    restored()
+    assert "drop" in aws.calls
+    assert settled(aws, old, server) != old
+
+
+def test_tags_that_never_show_are_said(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    monkeypatch.setattr(Disks, "retag", lambda *_: None)
+    monkeypatch.setattr(cloud, "POLL_SECONDS", 0)
+    monkeypatch.setattr(swapping, "KNOWN_SECONDS", 0)
+    with pytest.raises(WorkbenchError, match=rf"data volume by its tags is {old}, and not vol-"):
+        restored()
 
 
 def test_a_restore_has_as_many_steps_as_are_tried(aws: World) -> None:
@@ -139,14 +173,44 @@ def test_a_stack_of_which_only_a_snapshot_is_left_gets_a_volume_again(aws: World
 def test_another_machines_restore_is_not_taken_for_a_dead_one(aws: World) -> None:
     old, _ = aws.up()
     snapshot = aws.snapshot(old, "one")
-    begun = aws.volume(volumes.INCOMING, By="laptop-of-grace", RestoredFrom=snapshot)
+    begun = aws.volume(
+        volumes.INCOMING, By="laptop-of-grace 7 2026-01-01T00:00:00+00:00", RestoredFrom=snapshot
+    )
     with pytest.raises(
-        WorkbenchError, match=rf"begun on laptop-of-grace .* `workbench restore {snapshot}` goes on"
+        WorkbenchError,
+        match=rf"begun on laptop-of-grace, process 7 .* `workbench restore {snapshot}` goes on",
     ):
         stack.make(STACK, True, {})
     assert aws.roles() == {old: volumes.DATA, begun: volumes.INCOMING}
     restored()
     assert aws.roles() == {old: volumes.KEPT, begun: volumes.DATA}
+
+
+def test_a_restore_that_lives_in_another_checkout_is_not_taken_for_a_dead_one(aws: World) -> None:
+    old, _ = aws.up()
+    snapshot = aws.snapshot(old, "one")
+    by, said = living()
+    begun = aws.volume(volumes.INCOMING, By=by, RestoredFrom=snapshot)
+    with pytest.raises(WorkbenchError, match=f"has begun on {said} and not ended"):
+        stack.make(STACK, True, {})
+    with pytest.raises(WorkbenchError, match=rf"is at work \({said}\); wait"):
+        restored()
+    assert aws.roles() == {old: volumes.DATA, begun: volumes.INCOMING}
+
+
+def test_a_dead_restore_that_is_resumed_is_its_new_processs(aws: World) -> None:
+    old, _ = aws.up()
+    snapshot = aws.snapshot(old, "one")
+    begun = aws.volume(volumes.INCOMING, By=DEAD, RestoredFrom=snapshot)
+    aws.dies(1)
+    with pytest.raises(KilledError):
+        restored()
+    (one,) = aws.disks().volumes(volumes.INCOMING)
+    assert (one.id, one.by) == (begun, makers.this())
+    aws.dies(-1)
+    aws.ec2.create_tags(Resources=[begun], Tags=[{"Key": "By", "Value": DEAD}])
+    stack.make(STACK, True, {})
+    assert aws.roles() == {old: volumes.DATA}
 
 
 def test_a_restore_of_another_snapshot_begins_anew(aws: World) -> None:
@@ -165,8 +229,27 @@ def test_a_restore_of_another_snapshot_begins_anew(aws: World) -> None:
 def test_two_at_once_are_refused(aws: World) -> None:
     old, _ = aws.up()
     aws.snapshot(old, "one")
-    with swapping.alone(STACK), pytest.raises(WorkbenchError, match="Another command is at the volumes"):
+    with swapping.alone(STACK):
+        for command in (restored, lambda: snapshots.delete_snapshot("one", yes=True)):
+            with pytest.raises(WorkbenchError, match="Another command is at the volumes"):
+                command()
+
+
+def test_a_server_that_was_started_meanwhile_keeps_its_volume(
+    aws: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, server = aws.up()
+    aws.snapshot(old, "one")
+    plain = Disks.stop
+
+    def stop(self: Disks, one: Any) -> None:
+        plain(self, one)
+        aws.ec2.start_instances(InstanceIds=[server])
+
+    monkeypatch.setattr(Disks, "stop", stop)
+    with pytest.raises(WorkbenchError, match=rf"{server} was started meanwhile .it is running"):
         restored()
+    assert aws.holder(old) == server
 
 
 def test_going_back_is_refused_where_the_snapshot_is_gone(aws: World) -> None:
@@ -178,11 +261,3 @@ def test_going_back_is_refused_where_the_snapshot_is_gone(aws: World) -> None:
     with pytest.raises(WorkbenchError, match="that snapshot is gone"):
         stack.make(STACK, True, {})
     assert volumes.INCOMING in aws.roles().values()
-
-
-def test_the_oldest_things_of_a_lost_state_are_known_by_the_one_id_that_there_is(aws: World) -> None:
-    aws.snapshot(aws.volume(), "one")
-    assert Disks(STACK, None, stacks.aws_config()).stack_id == aws.disks().stack_id
-    aws.snapshot(aws.volume(), "theirs", stack_id="ba9876543210")
-    with pytest.raises(WorkbenchError, match="2 stacks of that name"):
-        Disks(STACK, None, stacks.aws_config())

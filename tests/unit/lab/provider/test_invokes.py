@@ -70,6 +70,7 @@ def arguments(world: World) -> dict[str, list[dict[str, Any]]]:
         "route53/getRecords": [{"zoneId": world.record.inputs["zoneId"], "nameRegex": "^bench"}],
         "ssm/getParameter": [{"name": "/aws/service/debian/release/13/latest/amd64"}],
         "index/getRegion": [{}],
+        "index/getCallerIdentity": [{}],
     }
 
 
