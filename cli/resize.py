@@ -82,16 +82,39 @@ def put_back(name: str, before: Outputs, size: str, error: engine.RunFailedError
         except WorkbenchError as failure:
             stackfile.set_value(stackfile.path_of(name), "size", old)
             raise WorkbenchError(
-                f"{why} The server {server.id} is stopped, with its old size: {failure} Nothing is lost; "
-                "`workbench start` tries again."
+                f"{why} {_as_it_is(before)}: {failure} Nothing is lost.{_refreshed(name)}"
             ) from None
         stackfile.set_value(stackfile.path_of(name), "size", old)
-        # the state may have the new size already, by which the next run would stop the server for nothing
-        engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
+        unknown = _refreshed(name)
         configure.wait_for_ssh(before.address)
     raise WorkbenchError(
-        f"{why} The server is {old} again and runs, and the stack file says so; try another type, or later."
+        f"{why} The server is {old} again and runs, and the stack file says so; try another type, or later.{unknown}"
     )
+
+
+def _as_it_is(before: Outputs) -> str:
+    """What AWS says of a server that could not be put back, and which command goes on from there."""
+    try:
+        server = cloud.instance(before)
+    except WorkbenchError:
+        server = None
+    if server is None:
+        return "What became of the server AWS does not say; `workbench up` goes on"
+    asleep = server.type == before.instance_type and server.state in {"stopping", "stopped"}
+    again = "workbench start" if asleep else "workbench up"
+    return f"The server {server.id} is {server.state}, as {server.type}; `{again}` tries again"
+
+
+def _refreshed(name: str) -> str:
+    """Has the state know what AWS has; "" or what is to be done where it could not be brought to.
+
+    It may have the new size already, by which the next run would stop the server for nothing.
+    """
+    try:
+        engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
+    except WorkbenchError:
+        return f" The state does not know it yet: `pulumi refresh --stack {name}` before the next `workbench up`."
+    return ""
 
 
 def _why(size: str, before: Outputs, error: engine.RunFailedError) -> str:

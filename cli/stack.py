@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -141,9 +141,19 @@ def make(
 
 
 def _with_server(exported: repair.Exported) -> Outputs | None:
-    """The outputs of a state that has a server: they stay in it when that is destroyed."""
-    kinds = {resource["type"] for resource in stacks.resources_in(exported)}
-    return stacks.outputs_in(exported) if words.SERVER in kinds else None
+    """The outputs of a state that has a server: they stay in it when that is destroyed.
+
+    With the server's type as the state has it, to which the engine compares: a run that failed, and a refresh, write
+    no outputs.
+    """
+    servers = [one for one in stacks.resources_in(exported) if one["type"] == words.SERVER]
+    facts = stacks.outputs_in(exported) if servers else None
+    known = [size for one in servers if not one.get("delete") if (size := _type_of(one))]
+    return facts.model_copy(update={"instance_type": known[0]}) if facts and known else facts
+
+
+def _type_of(server: Mapping[str, Any]) -> Any:
+    return (server.get("outputs") or {}).get("instanceType")
 
 
 def _carried_out(name: str, times: dict[str, float], before: Outputs | None, size: str) -> Outputs:

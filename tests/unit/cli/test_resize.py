@@ -159,16 +159,56 @@ def test_a_size_written_by_hand_is_put_back_just_so(ec2: Any, facts: Outputs, en
 def test_where_there_is_no_room_for_the_old_size_either_it_is_said_and_written(
     ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine_runs(says="InsufficientInstanceCapacity: no room")
+    asked = engine_runs(says="InsufficientInstanceCapacity: no room")
 
     def no_room(facts: Outputs, size: str) -> None:
+        ec2.modify_instance_attribute(InstanceId=facts.instance_id, InstanceType={"Value": size})
         raise WorkbenchError(f"It could not be started as {size}: Insufficient capacity.")
 
     monkeypatch.setattr(cloud, "become", no_room)
     said = refused("resize", "m6i.large", "--yes")
-    assert "is stopped, with its old size: It could not be started as t3.medium" in said
-    assert "`workbench start` tries again" in said
+    assert "is stopped, as t3.medium; `workbench start` tries again: It could not be started" in said
     assert file() == FILE
+    assert asked == ["preview", "up", "refresh"], "else the next run would stop the server for nothing"
+
+
+@pytest.mark.parametrize("refreshes", [True, False])
+def test_where_the_old_size_was_not_given_back_it_is_said_as_what_the_server_is(
+    ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch, refreshes: bool
+) -> None:
+    engine_runs(says="InsufficientInstanceCapacity: no room")
+    plain = engine.run
+
+    def run(name: str, operation: str, *more: str, **options: Any) -> Progress:
+        if operation == "refresh" and not refreshes:
+            raise engine.RunFailedError("no", began=False)
+        return plain(name, operation, *more, **options)
+
+    def refuse(facts: Outputs, size: str) -> None:
+        raise WorkbenchError(f"It could not be started as {size}: RequestLimitExceeded.")
+
+    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(cloud, "become", refuse)
+    said = refused("resize", "m6i.large", "--yes")
+    assert "is stopped, as m6i.large; `workbench up` tries again: It could not be started as t3" in said
+    assert ("`pulumi refresh --stack prod` before the next" in said) is not refreshes
+    assert file() == FILE
+
+
+def test_a_size_that_the_state_alone_has_is_asked_about_as_any_other(
+    ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = engine_runs()
+    told = facts.model_dump(by_alias=True)
+    resources = [
+        {"urn": "stack", "type": "pulumi:pulumi:Stack", "outputs": told},
+        {"urn": "old", "type": words.SERVER, "id": "i-0", "delete": True, "outputs": {"instanceType": "t3.medium"}},
+        {"urn": "s", "type": words.SERVER, "id": facts.instance_id, "outputs": {"instanceType": "m6i.large"}},
+    ]  # fmt: skip
+    state = {"deployment": {"resources": resources}}
+    monkeypatch.setattr(repair, "repaired", lambda stack: repair.Repaired(state))
+    stack.make("prod", True, {})
+    assert asked == ["preview", "up"], "the engine gives it the file's, which stops it: with a plan"
 
 
 def test_what_the_program_refuses_changes_nothing(ec2: Any, facts: Outputs, engine_runs: Any) -> None:
