@@ -49,7 +49,7 @@ def wait(facts: Outputs | None, minutes: int, what: str) -> None:
     except WorkbenchError as error:
         raise WorkbenchError(f"Users could not be told, so nothing was changed: {error}") from None
     try:
-        with common.stage(f"Users are told, and have until {when:%H:%M} UTC"), _interruptible():
+        with common.stage(f"Users are told, and have until {when:%H:%M} UTC"), interruptible():
             _wait(minutes * 60.0)
     except BaseException:
         over(facts, minutes)
@@ -76,7 +76,7 @@ def _wait(seconds: float) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """What ends this process from outside calls it off as Ctrl-C does."""
 
     def call_off(*_: Any) -> None:

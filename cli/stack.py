@@ -92,7 +92,6 @@ def _to_size(name: str, size: str, yes: bool, minutes: int = 0) -> Outputs:
     """All of `up` with another size, which is in the stack file in the end if it was given to the server."""
     judge(size)
     written = Written(name, size)
-    written.write()
     try:
         return make(name, yes, {}, minutes, written)
     except (WorkbenchError, KeyboardInterrupt, typer.Abort) as error:
@@ -114,7 +113,7 @@ def make(
     importing.begin()  # beside the first questions
     state = swapping.settled(name, repair.repaired(name))
     known = _with_server(state.exported)
-    size = stackfile.size_of(name)
+    size = written.size if written else stackfile.size_of(name)
     resizing = known is not None and known.instance_type != size
     if not known:
         address.require_room(name, state.exported)
@@ -122,13 +121,14 @@ def make(
         common.asking()
         _ask_whose(name, state.exported)
     if not yes or resizing:  # which may be refused, and users are told of nothing that is
-        with common.stage("Preview", times):
+        with common.stage("Preview", times), written.shown() if written else nullcontext():
             wanted = planning.previewed(name, state.exported)
-        with written.away() if written else nullcontext():
-            plan.confirm(wanted, yes)
-            grace.wait(known, minutes, f"is stopped for {plan.RESIZE_DOWN}, for another size,")
-    woken = known is not None and not resizing and wake(known)
+        plan.confirm(wanted, yes)
+        grace.wait(known, minutes, f"is stopped for {plan.RESIZE_DOWN}, for another size,")
     try:
+        if written:
+            written.write()
+        woken = known is not None and not resizing and wake(known)
         facts = _carried_out(name, times, known if resizing else None, size)
     finally:
         grace.over(known, minutes)

@@ -3,6 +3,8 @@
 AWS is moto in this process, and the engine a stand-in that stops the server, gives it the size, and fails to start it.
 """
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -262,3 +264,42 @@ def test_while_users_are_given_time_the_file_is_as_it_was_and_called_off_it_stay
     assert seen == ["m6i.large", "t3.medium"], "the plan is of the new size"
     assert said[-1] == ""
     assert (asked, server(ec2, facts), file()) == ([], ("t3.medium", "running"), FILE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_it_in_the_preview_leaves_the_file_as_it_was(
+    ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    asked, seen = engine_runs(), list[Any]()
+
+    def previewed(name: str, exported: Any) -> Plan:
+        seen.append(stackfile.value_of(name, "size"))
+        os.kill(os.getpid(), number)
+        raise AssertionError("it goes on")
+
+    monkeypatch.setattr(planning, "previewed", previewed)
+    before = signal.signal(
+        number, signal.SIG_IGN if number is not signal.SIGINT else signal.default_int_handler
+    )
+    try:
+        done = runner.invoke(app, ["resize", "m6i.large", "--yes"])
+    finally:
+        signal.signal(number, before)
+    assert done.exit_code != 0
+    assert "nothing was changed" in done.output
+    assert (seen, asked, file()) == (["m6i.large"], [], FILE)
+
+
+def test_before_the_preview_the_file_is_as_it_was(
+    ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine_runs()
+    plain, seen = repair.repaired, list[str]()
+
+    def repaired(name: str) -> repair.Repaired:
+        seen.append(file())
+        return plain(name)
+
+    monkeypatch.setattr(repair, "repaired", repaired)
+    assert runner.invoke(app, ["resize", "m6i.large", "--yes"]).exit_code == 0
+    assert set(seen) == {FILE}
