@@ -257,7 +257,7 @@ def test_while_users_are_given_time_the_file_is_as_it_was_and_called_off_it_stay
 
     monkeypatch.setattr(planning, "previewed", previewed)
     monkeypatch.setattr(grace, "_wait", wait)
-    monkeypatch.setattr(notice, "tell", lambda facts, text: said.append(text))
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: said.append(text))
     monkeypatch.setattr(notice, "take_back", lambda facts: said.append(""))
     done = runner.invoke(app, ["resize", "m6i.large", "--yes", "--grace", "5"])
     assert done.exit_code != 0
