@@ -88,6 +88,7 @@ def _attach(facts: Outputs, disks: Disks, server: Server, disk: Disk) -> Copy:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert waiting.stdout is not None
+    remote.await_words(waiting)
     try:
         if "waiting" in waiting.stdout.readline():
             disks.attach(disk.id, server.id, server.free_device(), within=_APPEARS_SECONDS)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from cli import remote
 from workbench import stack as stacks
 from workbench.host import program_path
 from workbench.outputs import Outputs
@@ -35,6 +36,7 @@ def frozen(facts: Outputs) -> Iterator[Freeze]:
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stdout is not None
+    remote.await_words(process)
     first = process.stdout.readline()
     try:
         yield freeze

@@ -16,6 +16,7 @@ from workbench.outputs import Outputs
 
 MOST_MINUTES = 1440
 TELL_SECONDS = 60.0
+LATER_SECONDS = 120  # after which a notice goes by itself, were this killed and could not take it back
 GraceOption = Annotated[
     int,
     typer.Option(
@@ -45,11 +46,11 @@ def wait(facts: Outputs | None, minutes: int, what: str) -> None:
     when = datetime.now(UTC) + timedelta(minutes=minutes)
     text = f"The workbench {what} at {when:%H:%M} UTC, in {_said(minutes)}. Please save your work."
     try:
-        notice.tell(facts, text)
+        notice.tell(facts, text, minutes * 60 + LATER_SECONDS)
     except WorkbenchError as error:
         raise WorkbenchError(f"Users could not be told, so nothing was changed: {error}") from None
     try:
-        with common.stage(f"Users are told, and have until {when:%H:%M} UTC"), _interruptible():
+        with common.stage(f"Users are told, and have until {when:%H:%M} UTC"), interruptible():
             _wait(minutes * 60.0)
     except BaseException:
         over(facts, minutes)
@@ -76,7 +77,7 @@ def _wait(seconds: float) -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """What ends this process from outside calls it off as Ctrl-C does."""
 
     def call_off(*_: Any) -> None:

@@ -42,17 +42,17 @@ def notice(
     _show(_asked(facts, asked))
 
 
-def tell(facts: Outputs, text: str) -> None:
-    """Shows everybody the notice, in the place of the last one of the command.
+def tell(facts: Outputs, text: str, seconds: int) -> None:
+    """Shows everybody what a command is about to do, beside what the administrator says, for so long at most.
 
     Raises WorkbenchError for a text that is none, and where the server does not answer.
     """
-    _asked(facts, _setting(_judged(text)))
+    _asked(facts, f"coming {seconds} {quote(_judged(text))}")
 
 
 def take_back(facts: Outputs) -> None:
-    """Takes the command's notice back; nothing where there is none. Raises WorkbenchError where there is no answer."""
-    _asked(facts, "clear")
+    """Takes what `tell` said back; nothing where there is none. Raises WorkbenchError where there is no answer."""
+    _asked(facts, "over")
 
 
 def _judged(text: str) -> str:

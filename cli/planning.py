@@ -58,6 +58,7 @@ def of_destroy(name: str, exported: Exported, keeps_address: bool, to_snapshot: 
     for ip in [] if keeps_address else addresses:
         happens.append(f"The address {ip} is given back; with the next server comes another.")
     happens += _names(exported)
+    happens += words.ends(stacks.resources_in(exported))
     happens.append("Network, firewall, key and role are removed, as far as they are there.")
     volumes = [one for one in found if one.role == holdings.DATA]
     for volume in volumes if to_snapshot else []:

@@ -1,6 +1,7 @@
 """What is asked of the server over SSH, and why it does not let one in."""
 
 import json
+import select
 import subprocess
 import sys
 from typing import Any
@@ -10,6 +11,7 @@ from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import ADMIN, Outputs
 
+WORDS_SECONDS = 60.0  # from the start of ssh until the program there says its first word
 _NOT_IN = 255  # the exit status of ssh itself, which a remote command may have as well
 
 
@@ -31,6 +33,16 @@ def report_of(facts: Outputs, program: str, timeout: float, about: str) -> dict[
         raise WorkbenchError(f"{facts.address} could not be asked for {about}: {why}")
     report: dict[str, Any] = json.loads(done.stdout)
     return report
+
+
+def await_words(process: subprocess.Popen[str]) -> None:
+    """Returns once the program on the server has said something or ended; where it does neither in time, it is ended.
+
+    Of ssh's own times none is for a server that takes a connection and then does nothing.
+    """
+    assert process.stdout is not None
+    if not select.select([process.stdout], [], [], WORDS_SECONDS)[0]:
+        process.kill()
 
 
 def hints(facts: Outputs, status: int) -> list[str]:

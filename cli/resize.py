@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import cloud, common, engine
+from cli import cloud, common, engine, grace
 from connector import configure
 from workbench import instance_types, stackfile
 from workbench.errors import WorkbenchError
@@ -32,20 +32,23 @@ def judge(size: str) -> None:
 class Written:
     """The new size in the stack file, for as long as somebody has to see it there.
 
-    It is not while people are asked or given time: who ends this process then has changed nothing.
+    That is in the preview, and once it is carried out. It is not while people are asked or given time: who ends this
+    process then has changed nothing.
     """
 
     def __init__(self, name: str, size: str) -> None:
-        """Judges the settings as they are, and writes nothing. Raises WorkbenchError."""
+        """Judges the settings as they are and with the size, and leaves them as they are. Raises WorkbenchError."""
         self._path = stackfile.path_of(name)
-        self._size = size
+        self.size = size
         stackfile.check(self._path)
         self._before = self._after = self._path.read_text()
+        with self.shown():
+            pass
 
     def write(self) -> None:
         """Writes it. Raises WorkbenchError where the settings are not fine with it; the file is then as it was."""
         self._before = self._path.read_text()
-        stackfile.set_value(self._path, "size", self._size)
+        stackfile.set_value(self._path, "size", self.size)
         self._after = self._path.read_text()
         try:
             stackfile.check(self._path)
@@ -54,11 +57,17 @@ class Written:
             raise
 
     @contextmanager
-    def away(self) -> Iterator[None]:
-        """The file is as it was for as long as the block runs, and has the size again afterwards."""
-        self.take_back()
-        yield
-        self.write()
+    def shown(self) -> Iterator[None]:
+        """The file has the size for as long as the block runs, also where this process is ended from outside meanwhile.
+
+        By anything but kill -9, which leaves it there.
+        """
+        with grace.interruptible():
+            try:
+                self.write()
+                yield
+            finally:
+                self.take_back()
 
     def take_back(self) -> None:
         """The file as it was; nothing where it has been edited meanwhile, whose editor has seen the size."""
@@ -82,16 +91,39 @@ def put_back(name: str, before: Outputs, size: str, error: engine.RunFailedError
         except WorkbenchError as failure:
             stackfile.set_value(stackfile.path_of(name), "size", old)
             raise WorkbenchError(
-                f"{why} The server {server.id} is stopped, with its old size: {failure} Nothing is lost; "
-                "`workbench start` tries again."
+                f"{why} {_as_it_is(before)}: {failure} Nothing is lost.{_refreshed(name)}"
             ) from None
         stackfile.set_value(stackfile.path_of(name), "size", old)
-        # the state may have the new size already, by which the next run would stop the server for nothing
-        engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
+        unknown = _refreshed(name)
         configure.wait_for_ssh(before.address)
     raise WorkbenchError(
-        f"{why} The server is {old} again and runs, and the stack file says so; try another type, or later."
+        f"{why} The server is {old} again and runs, and the stack file says so; try another type, or later.{unknown}"
     )
+
+
+def _as_it_is(before: Outputs) -> str:
+    """What AWS says of a server that could not be put back, and which command goes on from there."""
+    try:
+        server = cloud.instance(before)
+    except WorkbenchError:
+        server = None
+    if server is None:
+        return "What became of the server AWS does not say; `workbench up` goes on"
+    asleep = server.type == before.instance_type and server.state in {"stopping", "stopped"}
+    again = "workbench start" if asleep else "workbench up"
+    return f"The server {server.id} is {server.state}, as {server.type}; `{again}` tries again"
+
+
+def _refreshed(name: str) -> str:
+    """Has the state know what AWS has; "" or what is to be done where it could not be brought to.
+
+    It may have the new size already, by which the next run would stop the server for nothing.
+    """
+    try:
+        engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
+    except WorkbenchError:
+        return f" The state does not know it yet: `pulumi refresh --stack {name}` before the next `workbench up`."
+    return ""
 
 
 def _why(size: str, before: Outputs, error: engine.RunFailedError) -> str:

@@ -13,7 +13,7 @@ from cli.described import Disk, Server, Snapshot
 from cli.disks import Disks, named
 from cli.holdings import Holding
 from cli.plan import Plan
-from workbench import prices
+from workbench import checks, prices
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
@@ -68,12 +68,22 @@ def _judge_what(name: str | None, path: str | None, home: str | None, drill: boo
     """Raises WorkbenchError where what is asked for does not go together."""
     if path is not None and home is None:
         raise WorkbenchError(f"{path} goes with --home USER: a path is looked for in one home.")
+    if home is not None:
+        _judge_user(home)
     if drill and home is not None:
         raise WorkbenchError("--drill and --home are two things; do one after the other.")
     if name is None and not drill:
         raise WorkbenchError(
             "Say which snapshot: `workbench restore NAME`; `workbench snapshots` lists them."
         )
+
+
+def _judge_user(home: str) -> None:
+    """Raises WorkbenchError for what is no name: as a path it would lead to everybody's homes, or to all there is."""
+    try:
+        checks.user_name(home)
+    except ValueError as error:
+        raise WorkbenchError(f"--home {home!r} {error}; nothing was changed.") from None
 
 
 def _chosen(disks: Disks, name: str | None) -> Snapshot:

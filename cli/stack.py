@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -92,7 +92,6 @@ def _to_size(name: str, size: str, yes: bool, minutes: int = 0) -> Outputs:
     """All of `up` with another size, which is in the stack file in the end if it was given to the server."""
     judge(size)
     written = Written(name, size)
-    written.write()
     try:
         return make(name, yes, {}, minutes, written)
     except (WorkbenchError, KeyboardInterrupt, typer.Abort) as error:
@@ -114,7 +113,7 @@ def make(
     importing.begin()  # beside the first questions
     state = swapping.settled(name, repair.repaired(name))
     known = _with_server(state.exported)
-    size = stackfile.size_of(name)
+    size = written.size if written else stackfile.size_of(name)
     resizing = known is not None and known.instance_type != size
     if not known:
         address.require_room(name, state.exported)
@@ -122,13 +121,14 @@ def make(
         common.asking()
         _ask_whose(name, state.exported)
     if not yes or resizing:  # which may be refused, and users are told of nothing that is
-        with common.stage("Preview", times):
+        with common.stage("Preview", times), written.shown() if written else nullcontext():
             wanted = planning.previewed(name, state.exported)
-        with written.away() if written else nullcontext():
-            plan.confirm(wanted, yes)
-            grace.wait(known, minutes, f"is stopped for {plan.RESIZE_DOWN}, for another size,")
-    woken = known is not None and not resizing and wake(known)
+        plan.confirm(wanted, yes)
+        grace.wait(known, minutes, f"is stopped for {plan.RESIZE_DOWN}, for another size,")
     try:
+        if written:
+            written.write()
+        woken = known is not None and not resizing and wake(known)
         facts = _carried_out(name, times, known if resizing else None, size)
     finally:
         grace.over(known, minutes)
@@ -141,9 +141,19 @@ def make(
 
 
 def _with_server(exported: repair.Exported) -> Outputs | None:
-    """The outputs of a state that has a server: they stay in it when that is destroyed."""
-    kinds = {resource["type"] for resource in stacks.resources_in(exported)}
-    return stacks.outputs_in(exported) if words.SERVER in kinds else None
+    """The outputs of a state that has a server: they stay in it when that is destroyed.
+
+    With the server's type as the state has it, to which the engine compares: a run that failed, and a refresh, write
+    no outputs.
+    """
+    servers = [one for one in stacks.resources_in(exported) if one["type"] == words.SERVER]
+    facts = stacks.outputs_in(exported) if servers else None
+    known = [size for one in servers if not one.get("delete") if (size := _type_of(one))]
+    return facts.model_copy(update={"instance_type": known[0]}) if facts and known else facts
+
+
+def _type_of(server: Mapping[str, Any]) -> Any:
+    return (server.get("outputs") or {}).get("instanceType")
 
 
 def _carried_out(name: str, times: dict[str, float], before: Outputs | None, size: str) -> Outputs:

@@ -40,9 +40,30 @@ _REST = {
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "firewall",
     "aws:ec2/keyPair:KeyPair": "key",
     "aws:iam/role:Role": "role",
+    "aws:iam/rolePolicy:RolePolicy": "role",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "role",
     "aws:iam/instanceProfile:InstanceProfile": "role",
+    "aws:scheduler/scheduleGroup:ScheduleGroup": "schedule",
     "aws:ec2/eipAssociation:EipAssociation": "the address's place at the server",
     "aws:ec2/volumeAttachment:VolumeAttachment": "the data volume's place at the server",
+}
+# What AWS does by itself (docs/schedule.md), by what becomes of it; a schedule's name is what it does: start, stop.
+_BY_ITSELF = {
+    "aws:scheduler/schedule:Schedule": {
+        _MADE: "AWS {name}s the server by itself, at the times of workbench:schedule.",
+        _GONE: "AWS does not {name} the server by itself any more.",
+        _CHANGED: "AWS {name}s the server by itself at another time.",
+    },
+    "aws:dlm/lifecyclePolicy:LifecyclePolicy": {
+        _MADE: "AWS makes a snapshot of the data volume each day.",
+        _GONE: "No daily snapshots are made any more; those that are there stay, until somebody deletes them.",
+        _CHANGED: "Of the daily snapshots changes when they are made, or how many are kept.",
+    },
+    "aws:budgets/budget:Budget": {
+        _MADE: "AWS sends mails before a month costs more than workbench:budget says.",
+        _GONE: "AWS watches no budget any more.",
+        _CHANGED: "Of the budget changes how much it is, or who is told.",
+    },
 }
 _VERBS = {
     _MADE: "Made",
@@ -246,6 +267,17 @@ def _configuration(found: Sequence[Change], told: Sentences) -> None:
         told.said.append("The host is configured; of its services those restart whose configuration changes.")
 
 
+def _by_itself(found: Sequence[Change], told: Sentences) -> None:
+    for change, said in ((change, _BY_ITSELF[change.kind]) for change in found):
+        told.said.append(said.get(change.how, said[_MADE]).format(name=change.name))
+
+
+def ends(resources: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What AWS does by itself no more once these resources of a state are gone."""
+    found = [(one["type"], one["urn"].rpartition("::")[2]) for one in resources if one["type"] in _BY_ITSELF]
+    return list(dict.fromkeys(_BY_ITSELF[kind][_GONE].format(name=name) for kind, name in found))
+
+
 _TELLERS: dict[str, Callable[[Sequence[Change], Sentences], None]] = {
     SERVER: _server,
     VOLUME: _volume,
@@ -254,7 +286,11 @@ _TELLERS: dict[str, Callable[[Sequence[Change], Sentences], None]] = {
     ZONE: _zone,
     RULE: _rules,
     CONFIGURATION: _configuration,
+    **dict.fromkeys(_BY_ITSELF, _by_itself),
 }
+
+
+KNOWN = frozenset((*_TELLERS, *_REST))  # of all that the program makes
 
 
 def _number(value: object) -> str:

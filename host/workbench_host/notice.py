@@ -1,12 +1,14 @@
-"""notice set TEXT | clear | apply
+"""notice set TEXT | clear | coming SECONDS TEXT | over | apply
 
 The administrator's notices: what people see on all pages of the workbench that are open, and in their terminals.
 
-There are at most two. One is the setting `services.proxy.notice`, which lasts as long as it is set; the deploy writes
-it to /etc/workbench/notice. The other is of the moment: `set` gives it, in the place of the one before, and `clear`
-takes it back; it goes with a restart of the server, which is what most of them are about. Both are shown, that of the
-moment first. `apply` changes neither and has everybody see what stands, at boot, and after the setting was changed. All
-three print {"notices": [text, ...], "terminals": how many were told}.
+There are at most three. One is the setting `services.proxy.notice`, which lasts as long as it is set; the deploy writes
+it to /etc/workbench/notice. One is of the moment: `set` gives it, in the place of the one before, and `clear` takes it
+back; it goes with a restart of the server, which is what most of them are about. One is a command's that is about to
+stop the server: `coming` gives it and `over` takes it back; where nobody does, as after a kill, it goes by itself after
+so many seconds. All are shown, the command's first and the setting's last. `apply` changes none and has everybody see
+what stands, at boot, and after the setting was changed. All print {"notices": [text, ...], "terminals": how many were
+told}.
 
 /run/workbench/notice.json (0644), {"notices": [text, ...]}, is what pages ask for every few seconds, by way of Caddy;
 notice.txt is the same for terminals that are opened later. Those that are open are told of each once, when it comes
@@ -17,15 +19,18 @@ good by the next one.
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from workbench_host import tools
 from workbench_host.terminals import plain, tell
-from workbench_host.tools import FailureError, alone, write
+from workbench_host.tools import FailureError, alone, run, write
 
 SETTING = Path(tools.CONFIG) / "notice"
 FOLDER = Path("/run/workbench")
+MOMENT, COMING = "notice", "coming"  # the files of the two that are no setting
+USAGE = "notice takes set and a text, clear, coming with seconds and a text, over, or apply."
 LENGTH = 500  # characters, as the settings have it (workbench/checks.py)
 CAME, WENT = "Notice from the administrator: {}", "The administrator took a notice back: {}"
 LOCK_SECONDS = 20.0
@@ -38,8 +43,22 @@ def line(text: str) -> str:
 
 def standing() -> list[str]:
     """The notices that are to be seen."""
-    texts = (line(_text(path)) for path in (FOLDER / "notice", SETTING))
+    texts = (coming(), *(line(_text(path)) for path in (FOLDER / MOMENT, SETTING)))
     return list(dict.fromkeys(text for text in texts if text))
+
+
+def coming() -> str:
+    """The notice of the command that is about to stop the server, unless its time is over."""
+    until, _, text = _text(FOLDER / COMING).partition("\n")
+    return line(text) if until and float(until) > time.time() else ""
+
+
+def end_in(seconds: int) -> None:
+    """Has everybody see what stands then, whatever becomes of who has asked for it. Raises FailureError."""
+    run(
+        "systemd-run", "--quiet", "--collect", f"--on-active={seconds}", "--timer-property=AccuracySec=1s",
+        sys.argv[0], "apply",
+    )  # fmt: skip
 
 
 def apply() -> int:
@@ -62,34 +81,40 @@ def _text(path: Path) -> str:
         return ""
 
 
-def renewed(text: str | None) -> int:
-    """Takes a notice of the moment in the place of the one there is, an empty one for none, and has everybody see it.
+def renewed(notice: str | None, text: str = "") -> int:
+    """Takes a notice in the place of the one of its kind, an empty one for none, and has everybody see it.
 
-    With None it stays as it is. Gives back how many terminals were told.
+    With None for the kind all stay as they are. Gives back how many terminals were told.
     """
     FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
     with alone(FOLDER / "notice.lock", LOCK_SECONDS):
-        if text is not None:
-            write(FOLDER / "notice", line(text), 0o600)
+        if notice is not None:
+            write(FOLDER / notice, text, 0o600)
         return apply()
 
 
 def main(arguments: Sequence[str]) -> int:
     match list(arguments):
         case ["set", text] if line(text):
-            new: str | None = text
+            new: tuple[str | None, str] = MOMENT, line(text)
         case ["clear"]:
-            new = ""
+            new = MOMENT, ""
+        case ["coming", seconds, text] if line(text) and seconds.isascii() and seconds.isdecimal():
+            new = COMING, f"{time.time() + int(seconds)}\n{line(text)}"
+        case ["over"]:
+            new = COMING, ""
         case ["apply"]:
-            new = None
+            new = None, ""
         case _:
-            print("notice takes set and a text, clear, or apply.", file=sys.stderr)
+            print(USAGE, file=sys.stderr)
             return 2
     if os.geteuid() != 0:
         print("Only root may give a notice or take it back; run it with sudo.", file=sys.stderr)
         return 1
     try:
-        terminals = renewed(new)
+        if arguments[0] == COMING:
+            end_in(int(arguments[1]) + 1)
+        terminals = renewed(*new)
     except (FailureError, OSError) as error:
         print(f"Notice: {tools.reason(error)}.", file=sys.stderr)
         return 1

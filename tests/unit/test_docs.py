@@ -1,10 +1,12 @@
 """What pages quote of the code is what the code says."""
 
+import inspect
 import re
 from collections.abc import Iterator
 
 import pytest
 
+from cli import main
 from workbench.settings.services import JupyterHub, RStudio
 from workbench.stack import ROOT
 from workbench_host import PROGRAMS
@@ -60,3 +62,15 @@ def test_the_page_on_services_tells_of_all_units_and_programs_that_its_example_t
     programs = [f"host/workbench_host/{PROGRAMS[name]}.py" for name in PROGRAMS if f'"{name}"' in deploy]
     assert len(programs) == 4
     assert [name for name in (*units, *programs) if f"`{name}`" not in page] == []
+
+
+def test_the_page_on_the_command_has_all_commands_and_which_speak_json() -> None:
+    page = (ROOT / "docs" / "command.md").read_text()
+    table = page.partition("**Which stack?**")[0]
+    listed = page.partition("**For programs**: ")[2].partition(" JSON goes to")[0]
+    for command in main.app.registered_commands:
+        assert command.callback is not None
+        name = command.name or command.callback.__name__
+        assert f"`{name}`" in table, f"{name} is not in the table"
+        if "as_json" in inspect.signature(command.callback).parameters and name != "deploy":
+            assert f"`{name}`" in listed, f"{name} is not among those with --json"

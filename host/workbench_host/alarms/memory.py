@@ -53,10 +53,16 @@ class Memory:
         return {key for key, alarm in self.alarms.items() if alarm.over is None}
 
     def take(self, seen: Iterable[Seen], now: datetime) -> None:
-        """Begins and ends alarms by what was seen; what cannot be told stays as it was."""
+        """Begins and ends alarms by what was seen; what cannot be told stays as it was.
+
+        What is not looked at any more, since its setting was taken out, is over.
+        """
         time = now.isoformat(timespec="seconds")
         self.looked = time
-        for one in seen:
+        looked = list(seen)
+        for key in self.on - {one.key for one in looked}:
+            self.alarms[key] = replace(self.alarms[key], over=time)
+        for one in looked:
             alarm = self.alarms.get(one.key)
             if one.wrong and alarm is None:
                 self.alarms[one.key] = Alarm(one.text, time)

@@ -125,6 +125,8 @@ def hub() -> str:
 def bring(device: str, user: str, name: str, path: str = "") -> dict[str, Any]:
     """Where it is now. Copied where only root can be, then moved into the home whole, in one step."""
     home = f"{DATA_VOLUME}/home/{user}"
+    if user in ("", ".", "..") or "/" in user:  # or it were everybody's homes, or all that is on the volume
+        raise FailureError(f"{user!r} is no name of a user")
     if not stat.S_ISDIR(mode_of(home)):
         raise FailureError(f"{user} has no home on this workbench that it could be put into")
     mount(device)

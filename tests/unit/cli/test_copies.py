@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cli import copies, freezing
+from cli import copies, freezing, remote
 from cli.copies import Copy
 from cli.described import Server
 from cli.disks import Disks
@@ -113,6 +113,24 @@ def test_the_second_disk_has_a_name_that_is_free(aws: World) -> None:
     found = aws.disks().server()
     assert found is not None
     assert found.free_device() == "/dev/sdh"
+
+
+def test_a_server_that_takes_the_connection_and_hangs_is_not_waited_for(
+    aws: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, _ = aws.up()
+    aws.snapshot(data, "one")
+    disks = aws.disks()
+    server, (snapshot,) = disks.server(), disks.snapshots()
+    assert server is not None
+    monkeypatch.setattr(remote, "WORDS_SECONDS", 0.2)
+    monkeypatch.setattr(stacks, "ssh_command", lambda facts: ["sh", "-c", "exec sleep 30 # $0"])
+    with pytest.raises(WorkbenchError, match="no answer"), copies.attached(FACTS, disks, server, snapshot):
+        raise AssertionError("it is attached")
+    assert aws.roles() == {data: volumes.DATA}
+    with freezing.frozen(FACTS) as freeze:
+        pass
+    assert "did not freeze its filesystem (no answer)" in freeze.why
 
 
 # Freezing: what the server says, and what is made of it.

@@ -18,7 +18,7 @@ OUTPUTS = Outputs.model_validate(FACTS)
 def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What users are told, in order; "" where it is taken back."""
     said: list[str] = []
-    monkeypatch.setattr(notice, "tell", lambda facts, text: said.append(text))
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: said.append(text))
     monkeypatch.setattr(notice, "take_back", lambda facts: said.append(""))
     return said
 

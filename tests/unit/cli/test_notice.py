@@ -67,11 +67,11 @@ def test_what_is_no_notice_is_refused_in_a_sentence(
 
 
 def test_other_commands_tell_and_take_back(asked: list[str]) -> None:
-    notice.tell(FACTS, "Restart in 5 minutes")
+    notice.tell(FACTS, "Restart in 5 minutes", 420)
     notice.take_back(FACTS)
-    assert asked == ["set 'Restart in 5 minutes'", "clear"]
+    assert asked == ["coming 420 'Restart in 5 minutes'", "over"], "an administrator's notice stays"
     with pytest.raises(WorkbenchError, match="The notice is empty"):
-        notice.tell(FACTS, "")
+        notice.tell(FACTS, "", 420)
 
 
 def test_people_at_work_have_a_line_each() -> None:

@@ -123,6 +123,25 @@ def test_a_destroy_names_what_goes_and_what_stays_and_never_the_data(
     assert plan.server == facts
 
 
+def test_a_destroy_says_what_aws_does_no_more(made: tuple[Outputs, dict[str, Any]]) -> None:
+    kinds = {
+        "stop": "aws:scheduler/schedule:Schedule",
+        "backups": "aws:dlm/lifecyclePolicy:LifecyclePolicy",
+        "budget": "aws:budgets/budget:Budget",
+    }
+    before = planning.of_destroy("prod", made[1], False).happens
+    made[1]["deployment"]["resources"] += [
+        {"urn": f"urn:pulumi:prod::workbench::{kind}::{name}", "type": kind, "id": name}
+        for name, kind in kinds.items()
+    ]
+    told = [one for one in planning.of_destroy("prod", made[1], False).happens if one not in before]
+    assert [sentence[:30] for sentence in told] == [
+        "AWS does not stop the server b",
+        "No daily snapshots are made an",
+        "AWS watches no budget any more",
+    ]
+
+
 @pytest.mark.parametrize(("ttl", "long"), [(60, False), (86400, True)])
 def test_a_name_is_said_to_lead_nowhere_and_a_long_memory_is_warned_of(
     made: tuple[Outputs, dict[str, Any]], ttl: int, long: bool

@@ -141,7 +141,7 @@ def test_who_begins_to_compute_while_it_is_waited_is_spared_and_the_notice_goes(
     ec2: Any, facts: Outputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(notice, "tell", lambda facts, text: said.append(text))
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: said.append(text))
     monkeypatch.setattr(notice, "take_back", lambda facts: said.append(""))
     found = [IDLE]
     monkeypatch.setattr(activity, "people", lambda facts: list(found))

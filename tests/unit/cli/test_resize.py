@@ -3,6 +3,8 @@
 AWS is moto in this process, and the engine a stand-in that stops the server, gives it the size, and fails to start it.
 """
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -159,16 +161,56 @@ def test_a_size_written_by_hand_is_put_back_just_so(ec2: Any, facts: Outputs, en
 def test_where_there_is_no_room_for_the_old_size_either_it_is_said_and_written(
     ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine_runs(says="InsufficientInstanceCapacity: no room")
+    asked = engine_runs(says="InsufficientInstanceCapacity: no room")
 
     def no_room(facts: Outputs, size: str) -> None:
+        ec2.modify_instance_attribute(InstanceId=facts.instance_id, InstanceType={"Value": size})
         raise WorkbenchError(f"It could not be started as {size}: Insufficient capacity.")
 
     monkeypatch.setattr(cloud, "become", no_room)
     said = refused("resize", "m6i.large", "--yes")
-    assert "is stopped, with its old size: It could not be started as t3.medium" in said
-    assert "`workbench start` tries again" in said
+    assert "is stopped, as t3.medium; `workbench start` tries again: It could not be started" in said
     assert file() == FILE
+    assert asked == ["preview", "up", "refresh"], "else the next run would stop the server for nothing"
+
+
+@pytest.mark.parametrize("refreshes", [True, False])
+def test_where_the_old_size_was_not_given_back_it_is_said_as_what_the_server_is(
+    ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch, refreshes: bool
+) -> None:
+    engine_runs(says="InsufficientInstanceCapacity: no room")
+    plain = engine.run
+
+    def run(name: str, operation: str, *more: str, **options: Any) -> Progress:
+        if operation == "refresh" and not refreshes:
+            raise engine.RunFailedError("no", began=False)
+        return plain(name, operation, *more, **options)
+
+    def refuse(facts: Outputs, size: str) -> None:
+        raise WorkbenchError(f"It could not be started as {size}: RequestLimitExceeded.")
+
+    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(cloud, "become", refuse)
+    said = refused("resize", "m6i.large", "--yes")
+    assert "is stopped, as m6i.large; `workbench up` tries again: It could not be started as t3" in said
+    assert ("`pulumi refresh --stack prod` before the next" in said) is not refreshes
+    assert file() == FILE
+
+
+def test_a_size_that_the_state_alone_has_is_asked_about_as_any_other(
+    ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = engine_runs()
+    told = facts.model_dump(by_alias=True)
+    resources = [
+        {"urn": "stack", "type": "pulumi:pulumi:Stack", "outputs": told},
+        {"urn": "old", "type": words.SERVER, "id": "i-0", "delete": True, "outputs": {"instanceType": "t3.medium"}},
+        {"urn": "s", "type": words.SERVER, "id": facts.instance_id, "outputs": {"instanceType": "m6i.large"}},
+    ]  # fmt: skip
+    state = {"deployment": {"resources": resources}}
+    monkeypatch.setattr(repair, "repaired", lambda stack: repair.Repaired(state))
+    stack.make("prod", True, {})
+    assert asked == ["preview", "up"], "the engine gives it the file's, which stops it: with a plan"
 
 
 def test_what_the_program_refuses_changes_nothing(ec2: Any, facts: Outputs, engine_runs: Any) -> None:
@@ -215,10 +257,49 @@ def test_while_users_are_given_time_the_file_is_as_it_was_and_called_off_it_stay
 
     monkeypatch.setattr(planning, "previewed", previewed)
     monkeypatch.setattr(grace, "_wait", wait)
-    monkeypatch.setattr(notice, "tell", lambda facts, text: said.append(text))
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: said.append(text))
     monkeypatch.setattr(notice, "take_back", lambda facts: said.append(""))
     done = runner.invoke(app, ["resize", "m6i.large", "--yes", "--grace", "5"])
     assert done.exit_code != 0
     assert seen == ["m6i.large", "t3.medium"], "the plan is of the new size"
     assert said[-1] == ""
     assert (asked, server(ec2, facts), file()) == ([], ("t3.medium", "running"), FILE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_it_in_the_preview_leaves_the_file_as_it_was(
+    ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    asked, seen = engine_runs(), list[Any]()
+
+    def previewed(name: str, exported: Any) -> Plan:
+        seen.append(stackfile.value_of(name, "size"))
+        os.kill(os.getpid(), number)
+        raise AssertionError("it goes on")
+
+    monkeypatch.setattr(planning, "previewed", previewed)
+    before = signal.signal(
+        number, signal.SIG_IGN if number is not signal.SIGINT else signal.default_int_handler
+    )
+    try:
+        done = runner.invoke(app, ["resize", "m6i.large", "--yes"])
+    finally:
+        signal.signal(number, before)
+    assert done.exit_code != 0
+    assert "nothing was changed" in done.output
+    assert (seen, asked, file()) == (["m6i.large"], [], FILE)
+
+
+def test_before_the_preview_the_file_is_as_it_was(
+    ec2: Any, facts: Outputs, engine_runs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine_runs()
+    plain, seen = repair.repaired, list[str]()
+
+    def repaired(name: str) -> repair.Repaired:
+        seen.append(file())
+        return plain(name)
+
+    monkeypatch.setattr(repair, "repaired", repaired)
+    assert runner.invoke(app, ["resize", "m6i.large", "--yes"]).exit_code == 0
+    assert set(seen) == {FILE}

@@ -143,6 +143,13 @@ def test_somebody_is_asked_with_who_is_at_work_and_what_is_kept(
         ({}, "Say which snapshot"),
         ({"name": "one", "path": "x"}, "x goes with --home USER"),
         ({"drill": True, "home": "ada"}, "--drill and --home are two things"),
+        *[
+            (
+                {"name": "one", "home": home},
+                rf"--home '{home}' is no user name that Linux takes.*; nothing was",
+            )
+            for home in ("", ".", "..", "/", "ada/../grace", "-x")
+        ],
         ({"name": "one", "home": "ada", "path": "../grace"}, r"PATH is '\.\./grace'"),
         ({"name": "one", "home": "ada", "path": "/etc/shadow"}, "PATH is '/etc/shadow'"),
         ({"name": "one", "home": "ada"}, "needs a server|by the server"),

@@ -1,11 +1,13 @@
 """What the engine would do, in people's words."""
 
+import re
 from typing import Any
 
 import pytest
 
 from cli import words
 from cli.progress import Progress, Step
+from workbench import stack as stacks
 
 SERVER, VOLUME, EIP = words.SERVER, words.VOLUME, words.ADDRESS
 DISK = {"volumeSize": 30.0}
@@ -113,7 +115,7 @@ def test_a_whole_stack_is_a_handful_of_sentences() -> None:
     assert not found.stops
 
 
-@pytest.mark.parametrize("kind", ["aws:sns/topic:Topic", "aws:scheduler/schedule:Schedule"])
+@pytest.mark.parametrize("kind", ["aws:sns/topic:Topic", "aws:sqs/queue:Queue"])
 def test_what_has_no_sentence_of_its_own_is_named_all_the_same(kind: str) -> None:
     assert told(step("delete", kind, "night")).said == [
         f"Removed: {kind.rpartition(':')[2]} night (1 resource)."
@@ -134,3 +136,46 @@ def test_a_step_of_the_engines_is_read_from_its_event() -> None:
     (found,) = progress.steps
     assert (found.name, found.id, found.changed) == ("server", "i-1", ("instanceType",))
     assert told(found).size == "t3.large"
+
+
+SCHEDULE, BUDGET = "aws:scheduler/schedule:Schedule", "aws:budgets/budget:Budget"
+POLICY = "aws:dlm/lifecyclePolicy:LifecyclePolicy"
+
+
+def test_what_aws_does_by_itself_is_said_in_peoples_words() -> None:
+    made = told(
+        step("create", "aws:scheduler/scheduleGroup:ScheduleGroup", "schedule"),
+        step("create", "aws:iam/role:Role", "schedule-role"),
+        step("create", "aws:iam/rolePolicy:RolePolicy", "schedule-policy"),
+        step("create", "aws:iam/rolePolicyAttachment:RolePolicyAttachment", "backups-rights"),
+        *(step("create", SCHEDULE, name) for name in ("start", "stop")),
+        step("create", POLICY, "backups"),
+        step("create", BUDGET, "budget"),
+    )
+    assert made.said == [
+        "AWS starts the server by itself, at the times of workbench:schedule.",
+        "AWS stops the server by itself, at the times of workbench:schedule.",
+        "AWS makes a snapshot of the data volume each day.",
+        "AWS sends mails before a month costs more than workbench:budget says.",
+        "Made: schedule, role (4 resources).",
+    ]
+    gone = told(*(step("delete", kind, "stop") for kind in (SCHEDULE, POLICY, BUDGET)))
+    assert [sentence.split(".")[0] for sentence in gone.said] == [
+        "AWS does not stop the server by itself any more",
+        "No daily snapshots are made any more; those that are there stay, until somebody deletes them",
+        "AWS watches no budget any more",
+    ]
+    assert told(step("update", SCHEDULE, "start")).said == [
+        "AWS starts the server by itself at another time."
+    ]
+
+
+def test_all_that_the_program_makes_of_aws_has_a_word() -> None:
+    """By what infra names of the provider, a kind each; data sources and arguments are none."""
+    kinds = set()
+    for file in (stacks.ROOT / "infra").glob("*.py"):
+        for service, kind in re.findall(r"\baws\.(\w+)\.([A-Z]\w+)\(", file.read_text()):
+            if not kind.startswith("Get"):
+                kinds.add(f"aws:{service}/{kind[0].lower()}{kind[1:]}:{kind}")
+    assert len(kinds) > 20
+    assert kinds - words.KNOWN == set()

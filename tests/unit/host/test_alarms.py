@@ -81,6 +81,15 @@ def test_what_begins_together_is_one_message(look: Any, people: People) -> None:
     assert people.told() == [("mail", ("none",), ("full",))]
 
 
+def test_what_is_not_looked_at_any_more_is_over(look: Any, people: People) -> None:
+    look(FULL, Seen("snapshot", True, "none"), ways=["mail"])
+    people.told()
+    assert look(FULL, ways=["mail"]).on == {"disk /"}, "its setting was taken out"
+    assert people.told() == [("mail", (), ("none",))]
+    look(FULL, ways=["mail"])
+    assert people.told() == []
+
+
 def test_a_way_that_refuses_is_tried_again_and_holds_up_no_other(look: Any, people: People) -> None:
     people.deaf = {"mail"}
     assert look(FULL).refused["mail"].why == "the mail is deaf"

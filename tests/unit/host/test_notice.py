@@ -112,6 +112,35 @@ def test_the_settings_notice_stays_beside_that_of_the_moment(host: Path, screens
     assert public(host) == ["Back at seven"]  # once
 
 
+def test_a_commands_notice_stands_beside_the_administrators_and_ends_by_itself(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(notice, "run", lambda *command: ran.append(command))
+    notice.main(["set", "Course on Friday"])
+    notice.main(["coming", "300", "It stops at six"])
+    assert public(host) == ["It stops at six", "Course on Friday"]
+    assert [ran[0][0], ran[0][-1], "--on-active=301" in ran[0]] == ["systemd-run", "apply", True]
+    notice.main(["over"])
+    assert public(host) == ["Course on Friday"]
+    notice.main(["coming", "300", "It stops at seven"])
+    now = time.time()
+    monkeypatch.setattr(notice.time, "time", lambda: now + 301)
+    notice.main(["apply"])  # as by the timer, of a command that was killed
+    assert public(host) == ["Course on Friday"]
+
+
+def test_a_notice_that_would_not_end_by_itself_is_not_told(
+    host: Path, screens: Terminals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: str) -> str:
+        raise notice.FailureError("`systemd-run` failed with status 1: no")
+
+    monkeypatch.setattr(notice, "run", refuse)
+    assert notice.main(["coming", "300", "It stops at six"]) == 1
+    assert screens.said() == ""
+
+
 def test_a_run_that_died_before_it_told_terminals_is_made_good_by_the_next(
     host: Path, screens: Terminals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,13 +169,23 @@ def test_everybody_reads_what_is_said_and_only_root_writes_it(host: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["set"], ["set", ""], ["set", " \x1b\n"], ["set", "a", "b"], ["show"]]
+    "arguments",
+    [
+        [],
+        ["set"],
+        ["set", ""],
+        ["set", " \x1b\n"],
+        ["set", "a", "b"],
+        ["show"],
+        ["coming", "x", "a"],
+        ["coming", "5"],
+    ],
 )
 def test_what_is_no_notice_is_refused(
     host: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert notice.main(arguments) == 2
-    assert capsys.readouterr().err == "notice takes set and a text, clear, or apply.\n"
+    assert capsys.readouterr().err == f"{notice.USAGE}\n"
     assert not (host / "run").exists()
 
 

@@ -93,6 +93,14 @@ def test_a_path_that_leads_out_of_the_home_is_refused(volume: Any, path: str, se
     assert list(volume.living.iterdir()) == []
 
 
+@pytest.mark.parametrize("user", ["", ".", "..", "ada/..", "/", "../home/ada"])
+def test_what_is_no_name_of_one_user_brings_nobodys_home(volume: Any, user: str) -> None:
+    (volume.then / "secret").write_text("ada's")
+    with pytest.raises(FailureError, match="is no name of a user"):
+        bring(user, "restored-1")
+    assert not list(volume.data.rglob("restored-1*"))
+
+
 def test_a_link_itself_comes_as_a_link(volume: Any) -> None:
     (volume.then / "link").symlink_to("/etc/shadow")
     bring("ada", "restored-1", "link")
