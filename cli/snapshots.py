@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -9,16 +10,21 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli import common, freezing, repair, swapping
+from cli import common, repair, swapping
 from cli.common import JsonOption, StackOption, WhoseOption, YesOption, console
 from cli.described import Disk, Snapshot
 from cli.disks import Disks, asking, named
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+from workbench_host.tools import DATA_VOLUME
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _RUNS = "running"
+_WRITE_SECONDS = (
+    60.0  # for what memory can hold; the kernel writes by itself what is older than half a minute
+)
 
 
 def snapshot(
@@ -26,7 +32,7 @@ def snapshot(
     name: Annotated[str | None, typer.Option("--name", help="what to call it; else by date and time")] = None,
     adopt: WhoseOption = None,
 ) -> None:
-    """Make a snapshot of the data volume now, while people work; for the moment that AWS needs their writes wait."""
+    """Make a snapshot of the data volume now, while people work: of one moment, with all that was written before."""
     wanted = _judged(f"{datetime.now(UTC):%Y-%m-%d-%H%M%S}" if name is None else name)
     stack = common.enter(stack)
     common.adopt(adopt)
@@ -62,19 +68,40 @@ def _judged(name: str) -> str:
 
 
 def _begin(disks: Disks, exported: repair.Exported, volume: Disk, name: str) -> Snapshot:
-    """Has AWS begin it, with the filesystem frozen where a server has it mounted."""
+    """Has AWS begin it, once what programs have written is on the disk."""
     facts, server = stacks.outputs_in(exported), disks.server() if volume.server else None
+    if server is not None and facts is not None and server.state == _RUNS:
+        _write_out(facts)
     with asking("The snapshot"):
-        if server is None or facts is None or server.state != _RUNS:
-            return disks.begin_snapshot(volume.id, name, volumes.BY_HAND)
-        with freezing.frozen(facts) as freeze:
-            made = disks.begin_snapshot(volume.id, name, volumes.BY_HAND)
-    if freeze.why:
-        console.print(
-            f"Note: {freeze.why} The snapshot is of what the disk had at that moment, as after a power cut; "
-            "the filesystem puts itself in order when it is restored."
+        return disks.begin_snapshot(volume.id, name, volumes.BY_HAND)
+
+
+def _write_out(facts: Outputs) -> None:
+    """Has the server write what it still holds in memory; where it cannot, that is missing, and it is said.
+
+    The filesystem is not frozen meanwhile: the kernel waits for every write that is under way, and any user can have
+    one that never ends (docs/snapshots.md).
+    """
+    command = f"sudo timeout {_WRITE_SECONDS:.0f} sync --file-system {DATA_VOLUME}"
+    asked = [*stacks.ssh_command(facts), command]
+    try:
+        done = subprocess.run(
+            asked,
+            timeout=2 * _WRITE_SECONDS,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
-    return made
+        said = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no answer"])[-1]
+    except subprocess.TimeoutExpired:
+        said = "no answer"
+    if said:
+        console.print(
+            f"Note: {facts.address} did not write out what it holds in memory ({said}): what was written within the "
+            "last half minute may not be in the snapshot.",
+            markup=False,
+        )
 
 
 def snapshots(stack: StackOption = None, as_json: JsonOption = False) -> None:

@@ -1,6 +1,6 @@
 """Daily snapshots of the data volume, made and deleted by Amazon Data Lifecycle Manager.
 
-They are crash-consistent: what a disk holds whose power was cut. (`workbench snapshot` freezes the filesystem before.)
+They are crash-consistent: what a disk holds whose power was cut. (`workbench snapshot` has all written out before.)
 """
 
 from dataclasses import dataclass

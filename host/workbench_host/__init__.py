@@ -17,7 +17,6 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "container-users": "container_users",
     "doctor": "checkup.program",
     "environment": "environments",
-    "freeze": "freeze",
     "health": "health",
     "hostkeys": "hostkeys",
     "leftovers": "leftovers",

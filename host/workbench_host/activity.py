@@ -3,6 +3,7 @@
 {"people": [{"user", "logins", "kernels", "rstudio", "computing"}, ...]}: whoever has any of these, by name.
 
 Nothing that a user can name is opened, and no socket of a user's is asked: what is known is what /proc and systemd say.
+Of /proc no file is read that needs a process's memory (cmdline, maps): its user can have that wait for ever.
 Users can make themselves look busier than they are, and nobody else.
 """
 
@@ -16,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from workbench_host.processes import USER_UIDS, Stat, cmdline_of, groups_of, owners, stat_of
+from workbench_host.processes import USER_UIDS, Stat, groups_of, owners, stat_of
 from workbench_host.tools import FailureError, run
 
 LOOK_SECONDS = 1.0
@@ -25,11 +26,9 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 SLICE = re.compile(r"/user-(\d+)\.slice/")
 SERVER = re.compile(r"/jupyter-[^/]+-singleuser\.service$", re.MULTILINE)
 SERVERS = "jupyter-*-singleuser.service"
-# What every kernel is started with, of whatever language (jupyter_client, "Connection files"); named after its id.
-KERNEL = re.compile(rb"kernel-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.json")
 RSESSION = "rsession"
 # What users' servers say of themselves (templates/jupyterhub/workbench_jobs.py.j2).
-STATUS = re.compile(r"^StatusText=(\d+) of \d+ kernels busy$", re.MULTILINE)
+STATUS = re.compile(r"^StatusText=(\d{1,6}) of (\d{1,6}) kernels busy$", re.MULTILINE)
 UNIT_OF = re.compile(r"^Slice=user-(\d+)\.slice$", re.MULTILINE)
 
 
@@ -60,7 +59,6 @@ class Process:
 
     uid: int
     stat: Stat
-    kernel: bytes | None  # the connection file of the kernel that it is
     terminal: bool  # whether it is the first of a terminal in JupyterLab
 
 
@@ -79,9 +77,8 @@ def processes() -> Iterator[tuple[tuple[int, int], Process]]:
         if uid not in USER_UIDS or not (found := stat_of(pid)):
             continue
         in_server = bool(SERVER.search(groups))
-        kernel = KERNEL.search(cmdline_of(pid)) if in_server else None
         first = in_server and found.session == pid and found.terminal != 0
-        yield (pid, found.began), Process(uid, found, kernel[0] if kernel else None, first)
+        yield (pid, found.began), Process(uid, found, first)
 
 
 def busy(before: dict[tuple[int, int], Process], after: dict[tuple[int, int], Process]) -> set[int]:
@@ -95,15 +92,19 @@ def busy(before: dict[tuple[int, int], Process], after: dict[tuple[int, int], Pr
     return {uid for uid, ticks in used.items() if ticks > least}
 
 
-def told_busy() -> set[int]:
-    """The users whose server says that a kernel is busy, which one that waits for an answer is as well."""
+def told() -> tuple[Counter[int], Counter[int]]:
+    """How many kernels each user's servers say that they have, and how many of them are busy.
+
+    One that waits for an answer is busy as well.
+    """
     shown = run("systemctl", "show", "-p", "Slice,StatusText", SERVERS)
-    found = set()
+    kernels, at_it = Counter[int](), Counter[int]()
     for block in shown.split("\n\n"):
         whose, status = UNIT_OF.search(block), STATUS.search(block)
-        if whose and status and int(status[1]) > 0:
-            found.add(int(whose[1]))
-    return found
+        if whose and status:
+            at_it[int(whose[1])] += int(status[1])
+            kernels[int(whose[1])] += int(status[2])
+    return kernels, at_it
 
 
 def look() -> Activity:
@@ -111,10 +112,8 @@ def look() -> Activity:
     before = dict(processes())
     time.sleep(LOOK_SECONDS)
     after = dict(processes())
-    computing = busy(before, after) | told_busy()
-    kernels = Counter(
-        uid for uid, _ in {(process.uid, process.kernel) for process in after.values() if process.kernel}
-    )
+    kernels, at_it = told()
+    computing = busy(before, after) | {uid for uid, number in at_it.items() if number}
     # What a session forks (R's mclapply) has its name as well.
     sessions_of_r = {pid for (pid, _), process in after.items() if process.stat.command == RSESSION}
     rstudio = Counter(

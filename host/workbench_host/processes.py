@@ -1,6 +1,7 @@
 """Who runs what on the host, as /proc says. What ends while it is looked at is passed over."""
 
 import os
+import subprocess
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ ADMIN_UID = 1000  # of the one account of Debian's images
 USER_UIDS = range(ADMIN_UID + 1, 60000)  # uids of declared users
 # Has a file named after each user whose manager runs from boot on.
 LINGERING = Path("/var/lib/systemd/linger")
+MEMORY_SECONDS = 20.0  # to look through the memory of all processes
 
 
 def owners() -> Iterator[tuple[int, int]]:
@@ -77,14 +79,6 @@ def groups_of(pid: int) -> str:
     return _read(pid, "cgroup")
 
 
-def cmdline_of(pid: int) -> bytes:
-    """What it says it was started with, in bytes since nobody says which; empty where it has ended."""
-    try:
-        return (PROCESSES / str(pid) / "cmdline").read_bytes()
-    except OSError:
-        return b""
-
-
 def counts() -> Counter[int]:
     """How many processes each uid has."""
     return Counter(uid for _, uid in owners())
@@ -97,13 +91,17 @@ def control_groups() -> set[str]:
 
 
 def run_from(folder: Path) -> bool:
-    """Whether a process has a file of the folder mapped, or was started with one."""
-    needle = os.fsencode(f"{folder}/")
-    for process in PROCESSES.glob("[0-9]*"):
-        for source in ("cmdline", "maps"):
-            try:
-                if needle in (process / source).read_bytes():
-                    return True
-            except OSError:
-                continue
-    return False
+    """Whether a process has a file of the folder mapped, or was started with one.
+
+    Both are read from its memory, which its user can have wait for ever: then it may be so.
+    """
+    files = [str(process / source) for process in PROCESSES.glob("[0-9]*") for source in ("cmdline", "maps")]
+    looking = subprocess.Popen(
+        ["grep", "--quiet", "--no-messages", "--text", "--fixed-strings", "--", f"{folder}/", *files],
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        return looking.wait(MEMORY_SECONDS) == 0
+    except subprocess.TimeoutExpired:
+        looking.kill()  # and no more is waited for: it ends when it may
+        return True

@@ -40,14 +40,14 @@ def names() -> list[str]:
     return [name for name in os.listdir(TERMINALS) if name.isdigit()]
 
 
-def _write(name: str, said: bytes, drawn: set[int]) -> bool:
+def _write(name: str, said: bytes, drawn: set[tuple[int, int]]) -> bool:
     try:
         terminal = os.open(TERMINALS / name, FLAGS)
     except OSError:  # it has just ended, or somebody has it for themselves
         return False
     try:
         found = os.fstat(terminal)
-        if found.st_uid not in PEOPLE or not is_terminal(found) or found.st_rdev in drawn:
+        if found.st_uid not in PEOPLE or not is_terminal(found) or (found.st_uid, found.st_rdev) in drawn:
             return False
         with contextlib.suppress(OSError):  # it is stopped, full, or gone
             os.write(terminal, said)
@@ -60,9 +60,12 @@ def is_terminal(found: os.stat_result) -> bool:
     return stat.S_ISCHR(found.st_mode) and os.major(found.st_rdev) in MAJORS
 
 
-def multiplexed() -> Iterator[int]:
-    """The terminals (device numbers) in whose foreground is a program that draws all of it."""
+def multiplexed() -> Iterator[tuple[int, int]]:
+    """The terminals (uid, device number) in whose foreground is a program of that user's that draws all of it.
+
+    By the user as well: who makes a devpts of their own has terminals there of the same numbers as others' here.
+    """
     for pid, uid in owners():
         found = stat_of(pid) if uid in PEOPLE else None
         if found and found.command in MULTIPLEXERS and found.group == found.foreground:
-            yield found.terminal
+            yield uid, found.terminal

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -11,9 +10,7 @@ import pytest
 
 from tests import dataset
 from tests.workbench_in_lab import Workbench
-from workbench import stack as stacks
 from workbench import volumes
-from workbench.host import program_path
 
 pytestmark = pytest.mark.lab
 
@@ -120,37 +117,8 @@ def test_a_snapshot_under_writes_is_restored_whole_and_the_volume_before_is_kept
     assert [one["id"] for one in told["kept_volumes"]] == [old]
 
 
-def waits(workbench: Workbench) -> bool:
-    """Whether somebody who writes has to wait; what they write, once they may, is in /run/wrote."""
-    write = "(echo > /srv/workbench/home/ada/x; echo done > /run/wrote) > /dev/null 2>&1 < /dev/null &"
-    done = workbench.ssh(f"rm -f /run/wrote; {write} sleep 0.7; test ! -e /run/wrote", check=False)
-    return done.returncode == 0
-
-
-@pytest.mark.parametrize(
-    "end", ["killed", *(pytest.param(end, marks=pytest.mark.long) for end in ("cut off", "forgotten"))]
-)
-def test_a_frozen_filesystem_goes_on_whatever_becomes_of_who_froze_it(workbench: Workbench, end: str) -> None:
-    seconds = 5 if end == "forgotten" else 60
-    command = [*stacks.ssh_command(workbench.outputs), f"sudo {program_path('freeze')} {seconds}"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as freezing:
-        assert freezing.stdout is not None
-        assert json.loads(freezing.stdout.readline()) == {"frozen": True}
-        try:
-            assert waits(workbench)
-            if end == "killed":
-                workbench.ssh("systemctl kill --signal=KILL workbench-freeze")
-            elif end == "cut off":
-                freezing.kill()
-            workbench.ssh("for i in $(seq 60); do [ -e /run/wrote ] && exit 0; sleep 0.25; done; exit 1")
-        finally:
-            freezing.kill()
-    assert not waits(workbench)
-    workbench.ssh("rm -f /srv/workbench/home/ada/x /run/wrote")
-
-
 @pytest.mark.long
-def test_a_snapshot_that_nobody_froze_for_is_whole_all_the_same(
+def test_a_snapshot_of_the_middle_of_writing_is_whole(
     workbench: Workbench, writing: None, clean: None
 ) -> None:
     """As those are that AWS makes every day: of what the disk has at that moment, as after a power cut."""

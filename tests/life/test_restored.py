@@ -37,8 +37,7 @@ def roles(stack: Stack) -> dict[str, str]:
 def made(stack: Stack) -> str:
     """A stack that is up and has one snapshot, named one; its data volume."""
     stack.workbench("up", "--yes")
-    said = stack.workbench("snapshot", "--name", "one")
-    assert "as after a power cut" in said, "a host that is not configured does not freeze"
+    stack.workbench("snapshot", "--name", "one")
     (volume,) = roles(stack)
     return volume
 

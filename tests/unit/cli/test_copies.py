@@ -3,14 +3,13 @@
 AWS is moto in this process, the server a shell script.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli import copies, freezing, remote
+from cli import copies, remote
 from cli.copies import Copy
 from cli.described import Server
 from cli.disks import Disks
@@ -128,49 +127,3 @@ def test_a_server_that_takes_the_connection_and_hangs_is_not_waited_for(
     with pytest.raises(WorkbenchError, match="no answer"), copies.attached(FACTS, disks, server, snapshot):
         raise AssertionError("it is attached")
     assert aws.roles() == {data: volumes.DATA}
-    with freezing.frozen(FACTS) as freeze:
-        pass
-    assert "did not freeze its filesystem (no answer)" in freeze.why
-
-
-# Freezing: what the server says, and what is made of it.
-
-FREEZES = 'echo \'{"frozen": true}\'; read line; echo \'{"seconds": 0.1, "asked": true}\''
-
-
-@pytest.mark.parametrize(
-    ("script", "kind", "why"),
-    [
-        (FREEZES, freezing.FROZEN, ""),
-        ("echo '{\"frozen\": false}'", freezing.CLEAN, ""),
-        (
-            "echo '{\"frozen\": true}'; echo '{\"asked\": false}'",
-            freezing.CRASH,
-            "AWS did not answer within 20 s",
-        ),
-        ("echo '{\"frozen\": true}'; exit 255", freezing.CRASH, "AWS did not answer"),
-        (
-            "echo 'sudo: freeze: command not found' >&2; exit 1",
-            freezing.CRASH,
-            r"freeze: command not found\)",
-        ),
-        ("exit 255", freezing.CRASH, r"\(no answer\)"),
-    ],
-)
-def test_a_snapshot_is_frozen_only_if_the_server_says_so_before_and_after(
-    script: str, kind: str, why: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stacks, "ssh_command", lambda facts: ["sh", "-c", f"{script} # $0"])
-    with freezing.frozen(FACTS) as freeze:
-        assert freeze.kind == freezing.CRASH, "nobody knows yet"
-    assert freeze.kind == kind
-    assert bool(freeze.why) == bool(why)
-    assert re.search(why, freeze.why)
-
-
-def test_what_fails_while_it_is_frozen_has_it_go_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    script = f"echo '{{\"frozen\": true}}'; read line; touch {tmp_path}/thawed # $0"
-    monkeypatch.setattr(stacks, "ssh_command", lambda facts: ["sh", "-c", script])
-    with pytest.raises(ZeroDivisionError), freezing.frozen(FACTS):
-        raise ZeroDivisionError
-    assert (tmp_path / "thawed").exists()

@@ -195,7 +195,7 @@ def test_ages_are_told_in_words() -> None:
     assert told == ["5 min", "5 h", "12 days"]
 
 
-def test_a_snapshot_by_hand_of_a_stopped_server_needs_no_freezing(aws: World) -> None:
+def test_a_snapshot_by_hand_of_a_stopped_server_asks_it_nothing(aws: World) -> None:
     volume, server = aws.up()
     aws.ec2.stop_instances(InstanceIds=[server])
     snapshots.snapshot(name="evening")

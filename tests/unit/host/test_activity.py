@@ -16,7 +16,7 @@ from workbench_host.activity import Person
 
 SERVER = "/user.slice/user-{}.slice/jupyter-x-singleuser.service"
 SESSION = "/user.slice/user-{}.slice/session-3.scope"
-KERNEL = "kernel-2c1a5a5e-0d5b-4f5b-8f5d-5a0c3d6f2b1a.json"
+NOBODY: tuple[Counter[int], Counter[int]] = (Counter(), Counter())
 Make = Callable[..., None]
 
 
@@ -26,20 +26,19 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     monkeypatch.setattr(processes, "PROCESSES", tmp_path)
     monkeypatch.setattr(activity, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(activity, "logins", Counter)
-    monkeypatch.setattr(activity, "told_busy", set)
+    monkeypatch.setattr(activity, "told", lambda: NOBODY)
 
     def made(
         pid: int,
         group: str,
         command: str = "x",
-        words: str = "x",
         session: int = 1,
         tty: int = 0,
         parent: int = 1,
     ) -> None:
         (tmp_path / str(pid)).mkdir()
         (tmp_path / str(pid) / "cgroup").write_text(f"4:cpu:{group}\n1:name=systemd:{group}\n")
-        (tmp_path / str(pid) / "cmdline").write_bytes(words.replace(" ", "\0").encode())
+        os.mkfifo(tmp_path / str(pid) / "cmdline")  # who reads it waits for ever
         (tmp_path / str(pid) / "stat").write_text(
             f"{pid} ({command}) S {parent} {pid} {session} {tty} -1 {'0 ' * 44}"
         )
@@ -47,19 +46,20 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     return made
 
 
-def test_kernels_terminals_and_r_sessions_are_counted_by_whose_slice_they_are_in(make: Make) -> None:
+def test_kernels_terminals_and_r_sessions_are_counted_by_whose_slice_they_are_in(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "told", lambda: (Counter({2000: 2}), Counter[int]()))
     make(1, "/system.slice/jupyterhub.service")
-    make(10, SERVER.format(2000), "jupyterhub-sing", "python jupyterhub-singleuser", session=10)
-    make(11, SERVER.format(2000), "python", f"python -m ipykernel_launcher -f /run/jupyter/2000/{KERNEL}")
-    make(12, SERVER.format(2000), "sh) S 1 (", f"sh a-wrapper {KERNEL}")  # the same kernel
-    make(13, SERVER.format(2000), "R", f"R --args /x/{KERNEL.replace('2c', '2d')}")
+    make(10, SERVER.format(2000), "jupyterhub-sing", session=10)
+    make(12, SERVER.format(2000), "sh) S 1 (")
     make(14, SERVER.format(2000), "bash", session=14, tty=34816)
     make(15, SERVER.format(2000), "vim", session=14, tty=34816)
-    make(20, SESSION.format(2001), "grep", f"grep x {KERNEL}")  # no kernel: not in a server
+    make(20, SESSION.format(2001), "grep")
     make(21, "/user.slice/user-2001.slice/workbench-session-2001-21.scope", "rsession")
     make(23, "/user.slice/user-2001.slice/workbench-session-2001-21.scope", "rsession", parent=21)
     make(22, "/user.slice/user-2001.slice/user@2001.service/init.scope", "systemd")
-    make(30, SERVER.format(1000), "python", f"python {KERNEL}")  # the administrator's
+    make(30, SERVER.format(1000), "python")  # the administrator's
     make(31, SERVER.format(2002))  # a server at which nobody is
     assert activity.look().people == [Person("2000", 1, 2, 0, False), Person("2001", 0, 0, 1, False)]
 
@@ -96,32 +96,36 @@ def burning() -> Iterator[None]:
 def test_a_process_that_computes_is_seen(burning: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activity, "USER_UIDS", {os.getuid()})
     monkeypatch.setattr(activity, "logins", Counter)
-    monkeypatch.setattr(activity, "told_busy", set)
+    monkeypatch.setattr(activity, "told", lambda: NOBODY)
     found = {one.user: one.computing for one in activity.look().people}
     assert found[pwd.getpwuid(os.getuid()).pw_name]
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("said", "kernels", "at_it"),
     [
-        ("Slice=user-2000.slice\nStatusText=1 of 2 kernels busy\n", {2000}),
+        ("Slice=user-2000.slice\nStatusText=1 of 2 kernels busy\n", {2000: 2}, {2000: 1}),
         (
             "StatusText=0 of 2 kernels busy\nSlice=user-2000.slice\n\nSlice=user-2001.slice\nStatusText=\n",
-            set(),
+            {2000: 2},
+            {2000: 0},
         ),
         (
             "Slice=user-2000.slice\nStatusText=3 of 3 kernels busy\n\nSlice=user-2001.slice\nStatusText=9 of",
-            {2000},
+            {2000: 3},
+            {2000: 3},
         ),
-        ("Slice=user-2000.slice\nStatusText=x\\n1 of 1 kernels busy\n", set()),
-        ("", set()),
+        ("Slice=user-2000.slice\nStatusText=x\\n1 of 1 kernels busy\n", {}, {}),
+        # more digits than Python makes a number of
+        (f"Slice=user-2000.slice\nStatusText={'9' * 5000} of 1 kernels busy\n", {}, {}),
+        ("", {}, {}),
     ],
 )
-def test_a_server_says_that_a_kernel_is_busy(
-    said: str, found: set[int], monkeypatch: pytest.MonkeyPatch
+def test_a_server_says_how_many_kernels_it_has_and_how_many_are_busy(
+    said: str, kernels: dict[int, int], at_it: dict[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activity, "run", lambda *_: said)
-    assert activity.told_busy() == found
+    assert activity.told() == (kernels, at_it)
 
 
 def test_it_is_told_to_root_alone(

@@ -262,9 +262,12 @@ def test_the_terminal_that_tmux_draws_is_left_to_it(
             f"{pid} ({command}) S 1 {pid} {pid} {number} {foreground} {'0 ' * 44}"
         )
     monkeypatch.setattr(processes, "PROCESSES", tmp_path)
-    assert list(terminals.multiplexed()) == [device]
+    assert list(terminals.multiplexed()) == [(os.getuid(), device)]
     assert terminals.tell(["hello"]) == 1
     assert (screens.said(drawn), screens.said(inside)) == ("", "\r\nhello\r\n")
+    # Of somebody else's, whose terminals of the same numbers may be in a devpts of their own.
+    monkeypatch.setattr(terminals, "multiplexed", lambda: [(os.getuid() + 1, device)])
+    assert terminals.tell(["hello"]) == 2
 
 
 def test_what_the_kernel_says_of_a_process_is_read(screens: Terminals) -> None:
