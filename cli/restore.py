@@ -37,9 +37,7 @@ def restore(
     drill: Annotated[
         bool, typer.Option("--drill", help="prove the snapshot (else the newest) on a throw-away volume")
     ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="also while people compute, which ends that")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="also while people compute; that ends")] = False,
     adopt: WhoseOption = None,
     yes: YesOption = False,
 ) -> None:
