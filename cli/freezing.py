@@ -13,14 +13,12 @@ from workbench.outputs import Outputs
 
 SECONDS = 20  # at most; AWS answers within a few
 _ENDS_WITHIN = 90  # seconds
-CLEAN, FROZEN, CRASH = "nothing wrote to it", "frozen", "as after a power cut"
 
 
 @dataclass
 class Freeze:
-    """How the snapshot came out: known once it is over. `why` it is not as it should be, a sentence or ""."""
+    """Why the snapshot is as after a power cut, a sentence; "" where nothing wrote meanwhile. Known once it is over."""
 
-    kind: str = CRASH
     why: str = ""
 
 
@@ -51,15 +49,13 @@ def frozen(facts: Outputs) -> Iterator[Freeze]:
 
 def _judge(freeze: Freeze, first: str, out: str, err: str, facts: Outputs) -> None:
     began = _told(first)
-    if began.get("frozen") is False:
-        freeze.kind = CLEAN
-    elif not began.get("frozen"):
+    if began.get("frozen") is False:  # nothing can write to it
+        return
+    if not began.get("frozen"):
         said = err.strip().splitlines()
         freeze.why = f"{facts.address} did not freeze its filesystem ({said[-1] if said else 'no answer'})."
     elif not _told(out).get("asked"):
         freeze.why = f"AWS did not answer within {SECONDS} s, after which the filesystem went on by itself."
-    else:
-        freeze.kind = FROZEN
 
 
 def _told(line: str) -> dict[str, object]:
