@@ -9,7 +9,6 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import credentials
-from workbench import prices
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
@@ -25,15 +24,6 @@ class Instance:
     id: str
     type: str
     state: str
-
-
-@dataclass(frozen=True)
-class Volume:
-    """A volume as EC2 describes it; size in GiB, price an estimate."""
-
-    id: str
-    size_gib: int
-    usd_per_month: float
 
 
 def instance(facts: Outputs) -> Instance | None:
@@ -111,19 +101,6 @@ def _telling(what: str) -> Iterator[None]:
         raise WorkbenchError(f"{what}: {told['Message'].rstrip('.')} ({told['Code']}).") from None
     except BotoCoreError as error:
         raise WorkbenchError(f"{what}: {error}") from None
-
-
-def data_volume(stack: str, volume_id: str) -> Volume | None:
-    """The stack's data volume, or None where there is none."""
-    try:
-        found = client("ec2", stacks.aws_config(stack)).describe_volumes(VolumeIds=[volume_id])["Volumes"]
-    except BotoCoreError as error:
-        raise WorkbenchError(f"AWS did not say what became of the data volume: {error}") from None
-    except ClientError as error:
-        _unless_gone(error, "InvalidVolume.NotFound")
-        return None
-    size = found[0]["Size"]
-    return Volume(found[0]["VolumeId"], size, size * prices.GP3_USD_PER_GIB_MONTH)
 
 
 def next_change(stack: str, volume_id: str) -> datetime | None:

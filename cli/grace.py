@@ -78,12 +78,13 @@ def _wait(seconds: float) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """What ends this process from outside calls it off as Ctrl-C does."""
+    """What ends this process from outside calls it off as Ctrl-C does; what it ignores, as under nohup, it ignores."""
 
     def call_off(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    wanted = (signal.SIGTERM, signal.SIGHUP)
+    ends = (signal.SIGTERM, signal.SIGHUP)
+    wanted = [number for number in ends if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, call_off) for number in wanted}
     try:
         yield

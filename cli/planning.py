@@ -12,8 +12,10 @@ from cli.words import ADDRESS, RECORD, SERVER, VOLUME, ZONE, Change
 from workbench import prices
 from workbench import stack as stacks
 from workbench.prices import Part
+from workbench.volumes import KEPT
 
 Exported = Mapping[str, Any]
+_STAY = {holdings.SNAPSHOTS, KEPT}  # at a destroy, beside the data volume
 LONG_TTL = 300  # seconds; ours is 60
 
 
@@ -67,7 +69,7 @@ def of_destroy(name: str, exported: Exported, keeps_address: bool, to_snapshot: 
             "restore` makes a volume of it again."
         )
     kept = [f"{one.part.name} {one.id}" for one in volumes if not to_snapshot]
-    kept += [f"{one.part.name} {one.id}" for one in found if one.role == holdings.SNAPSHOTS]
+    kept += [f"{one.part.name} {one.id}" for one in found if one.role in _STAY]
     kept += ["a last snapshot of the data"] if to_snapshot and volumes else []
     kept += [f"the address {ip}" for ip in addresses if keeps_address]
     kept += [f"the zone {one.part.detail}" for one in found if one.role == holdings.ZONE]

@@ -115,7 +115,7 @@ def test_a_profile_that_this_machine_lacks_is_said_in_a_sentence(
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     answer({"aws:profile": {"value": "nobody", "secret": False}})
     with pytest.raises(WorkbenchError, match=r"profile \(nobody\) could not be found"):
-        cloud.data_volume("prod", "vol-1")
+        cloud.next_change("prod", "vol-1")
 
 
 def test_a_server_is_taken_at_its_word_only_while_nothing_is_known_of_it(

@@ -50,16 +50,27 @@ def test_called_off_it_takes_the_notice_back(
     told: list[str], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setattr(grace.time, "sleep", lambda seconds: os.kill(os.getpid(), number))
-    # What a shell starts in the background ignores SIGINT.
-    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
-    before = signal.getsignal(number)
+    handler = signal.default_int_handler  # whatever this process was started with: it may ignore one
+    before = signal.signal(number, handler)
     try:
         with pytest.raises(KeyboardInterrupt):
             grace.wait(OUTPUTS, 3, "is stopped")
         assert told[-1] == ""
-        assert signal.getsignal(number) is before
+        assert signal.getsignal(number) is handler
     finally:
-        signal.signal(signal.SIGINT, ours)
+        signal.signal(number, before)
+
+
+def test_what_is_ignored_as_under_nohup_does_not_call_it_off(
+    told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grace, "_wait", lambda seconds: os.kill(os.getpid(), signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        grace.wait(OUTPUTS, 3, "is stopped")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert "" not in told
 
 
 def test_where_users_cannot_be_told_it_does_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
