@@ -82,7 +82,11 @@ def tell_what_stays(name: str, exported: Exported, disks: Disks | None) -> None:
     data, found = disks.data(), holdings.of(name, exported, disks.stack_id)
     addresses = [one.part.detail for one in found if one.role == holdings.ADDRESS]
     if data is not None:
-        stays = f"the address {addresses[0]} stays too" if addresses else "the public address will be another"
+        stays = (
+            f"the public address {addresses[0]} stays too"
+            if addresses
+            else "the public address will be another"
+        )
         console.print(
             f"Kept: the data volume {data.id}, with homes, users, host keys and certificates. `workbench up --stack "
             f"{name}` takes it back, at any size; {stays}.",

@@ -27,7 +27,7 @@ def schedule(context: Context) -> None:
     stops = wanted.stops() if wanted is not None and wanted.spare_busy else None
     if wanted is None or stops is None:
         units.off(unit=f"{UNIT}.timer", name="No stop by the host itself")
-        units.off(unit=f"{UNIT}.service", name="None that waits either")
+        units.end(pattern=f"{UNIT}.service", name="None that waits either")
         return
     text = json.dumps(told(wanted), indent=2) + "\n"
     files.put(content=files.Content(text.encode()), dest=CONFIG, name=CONFIG)

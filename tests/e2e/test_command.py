@@ -1,6 +1,8 @@
 """The `workbench` command on a workbench that lives."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import sys
 import boto3
 import pytest
 
+from cli import statefile
 from tests import workbench_in_lab
 from tests.workbench_in_lab import STACK, Workbench, run
 from workbench import stackfile
@@ -138,8 +141,15 @@ def test_a_second_run_at_the_same_time_is_refused(workbench: Workbench) -> None:
         text=True,
     )
     assert first.stdout is not None
-    first.stdout.readline()
-    said = refused(workbench, "up", "--yes")
+    state = statefile.folder_of(os.environ["PULUMI_BACKEND_URL"])
+    assert state is not None
+    while not list((state / f"locks/organization/workbench/{STACK}").glob("*.json")):
+        assert first.poll() is None
+    first.send_signal(signal.SIGSTOP)  # so that it has the lock for as long as it takes
+    try:
+        said = refused(workbench, "up", "--yes")
+    finally:
+        first.send_signal(signal.SIGCONT)
     assert first.wait() == 0
     assert f"process {first.pid}, since" in said
     assert f"`pulumi cancel --stack {STACK}`" in said

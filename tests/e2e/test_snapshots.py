@@ -77,7 +77,7 @@ def test_a_snapshot_under_writes_is_restored_whole_and_the_volume_before_is_kept
     began = time.monotonic()
     said = workbench.command("snapshot", "--name", "before").stdout
     assert re.search(r"is complete; at most \d+\.\d\d USD a month", said)
-    assert "Note:" not in said, "the filesystem was frozen"
+    assert "Note:" not in said, "all was written out"
     assert (
         workbench.ssh(
             'cd /home/ada/busy; a=$(cat *); sleep 0.5; [ "$a" != "$(cat *)" ]', check=False
@@ -89,7 +89,7 @@ def test_a_snapshot_under_writes_is_restored_whole_and_the_volume_before_is_kept
     # What is proved of it beforehand, and one file out of it.
     proved = workbench.command("restore", "before", "--drill").stdout
     assert re.search(
-        r"before .* is whole: filesystem checked, its journal empty, 2 homes, 2 accounts", proved
+        r"before .* is whole: filesystem checked, its journal replayed, \d+ homes, \d+ accounts", proved
     )
     workbench.command("restore", "before", "--home", "ada", "of-all-kinds")
     (folder,) = workbench.ssh("ls -d /home/ada/restored-*").stdout.split()
