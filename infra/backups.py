@@ -30,10 +30,10 @@ class BackupsArgs:
     region: str
 
 
-def policies(region: str) -> str:
-    """What a policy of this service is called in that region of the provider's account, whichever it is."""
-    caller = aws.get_caller_identity()
-    return f"arn:{rights.Arn.of(caller.arn).partition}:dlm:{region}:{caller.account_id}:policy/*"
+def policies(region: str, of: str) -> str:
+    """What a policy of this service is called in that region of the account of something (its ARN), whichever it is."""
+    there = rights.Arn.of(of)
+    return f"arn:{there.partition}:dlm:{region}:{there.account}:policy/*"
 
 
 class Backups(pulumi.ComponentResource):
@@ -41,7 +41,7 @@ class Backups(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: BackupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("workbench:infra:Backups", name, None, opts)
-        arn = policies(args.region)
+        arn = policies(args.region, aws.get_caller_identity().arn)
         role = self._role(args, arn)
         child = pulumi.ResourceOptions(parent=self)
         granted = [

@@ -159,7 +159,7 @@ def test_a_server_that_is_gone_is_noted(cloud: Cloud, server: str) -> None:
 def backed_up(cloud: Cloud, keep: int = 3, **changes: Any) -> str:
     """A policy of daily snapshots, as the program makes it."""
     arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}:volume/vol-1"
-    executor = role(cloud, "backups", rights.trust("dlm.amazonaws.com", arn, policies(arn)))
+    executor = role(cloud, "backups", rights.trust("dlm.amazonaws.com", arn, policies(REGION, arn)))
     cloud.client("iam").attach_role_policy(RoleName="backups", PolicyArn=MANAGED)
     daily = {
         "Name": "daily",
