@@ -10,15 +10,14 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import cloud, removals
+from cli.described import Tags, tags_of
 from cli.removals import Client
 from workbench import leftovers
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
-from workbench.leftovers import Leftover
+from workbench.leftovers import LIVING, Leftover
 
-Tags = dict[str, str]
 Listing = Callable[[Client], Iterator[tuple[dict[str, Any], Tags]]]
-_LIVING = {"pending", "running", "stopping", "stopped"}
 _SELDOM = {"scheduler", "dlm", "budgets"}
 
 
@@ -119,13 +118,9 @@ def _listed(operation: str, key: str) -> Listing:
     def list_(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
         filters = [{"Name": "tag:Project", "Values": ["workbench"]}]
         for item in getattr(ec2, operation)(Filters=filters)[key]:
-            yield item, _tags(item)
+            yield item, tags_of(item)
 
     return list_
-
-
-def _tags(item: Mapping[str, Any]) -> Tags:
-    return {tag["Key"]: tag["Value"] for tag in item.get("Tags") or ()}
 
 
 def _volumes(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
@@ -139,8 +134,8 @@ def _servers(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
     filters = [{"Name": "tag:Project", "Values": ["workbench"]}]
     for reservation in ec2.describe_instances(Filters=filters)["Reservations"]:
         for server in reservation["Instances"]:
-            if server["State"]["Name"] in _LIVING:
-                yield server, _tags(server)
+            if server["State"]["Name"] in LIVING:
+                yield server, tags_of(server)
 
 
 def _in_iam(listing: str, kind: str) -> Listing:
@@ -152,7 +147,7 @@ def _in_iam(listing: str, kind: str) -> Listing:
         for page in iam.get_paginator(listing).paginate():
             for item in page[f"{kind}s"]:
                 if item[names].startswith("workbench-"):
-                    yield item, _tags(asked(**{names: item[names]})[kind])
+                    yield item, tags_of(asked(**{names: item[names]})[kind])
 
     return list_
 
@@ -161,7 +156,7 @@ def _schedule_groups(scheduler: Client) -> Iterator[tuple[dict[str, Any], Tags]]
     """With what is in them, which has no tags."""
     for page in scheduler.get_paginator("list_schedule_groups").paginate(NamePrefix="workbench-"):
         for group in page["ScheduleGroups"]:
-            yield group, _tags(scheduler.list_tags_for_resource(ResourceArn=group["Arn"]))
+            yield group, tags_of(scheduler.list_tags_for_resource(ResourceArn=group["Arn"]))
 
 
 def _lifecycle_policies(dlm: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
@@ -177,7 +172,7 @@ def _budgets(budgets: removals.OfAccount) -> Iterator[tuple[dict[str, Any], Tags
             if name.startswith("workbench-"):
                 arn = f"arn:{client.meta.partition}:budgets::{account}:budget/{name}"
                 tags = client.list_tags_for_resource(ResourceARN=arn).get("ResourceTags")
-                yield {"Id": f"{account}:{name}"}, _tags({"Tags": tags})
+                yield {"Id": f"{account}:{name}"}, tags_of({"Tags": tags})
 
 
 def _plain(kind: str, key: str) -> Callable[[dict[str, Any], str], Leftover]:
@@ -211,7 +206,7 @@ KINDS = (
     Kind(
         "aws:ebs/volume:Volume", _volumes,
         lambda item, stack_id: leftovers.volume(
-            item["VolumeId"], stack_id, item["Size"], _tags(item).get("Role", "")
+            item["VolumeId"], stack_id, item["Size"], tags_of(item).get("Role", "")
         ),
         None,
     ),

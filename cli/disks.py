@@ -14,11 +14,10 @@ from cli.described import Disk, Server, Snapshot, Tags, disk_of, pairs, snapshot
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
-from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE
+from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE, LIVING
 
 _WAIT_SECONDS = 600.0  # for what AWS does within seconds
 KNOWN_SECONDS = 60.0  # until AWS knows everywhere of what it has just made
-_LIVING = ["pending", "running", "stopping", "stopped"]
 
 
 @contextmanager
@@ -149,7 +148,7 @@ class Disks:
         return sorted(found, key=lambda one: one.started)
 
     def server(self) -> Server | None:
-        filters = [*self._filters(), {"Name": "instance-state-name", "Values": _LIVING}]
+        filters = [*self._filters(), {"Name": "instance-state-name", "Values": list(LIVING)}]
         with asking("Looking for the stack's server"):
             found = [
                 one

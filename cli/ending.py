@@ -16,12 +16,8 @@ from workbench.errors import WorkbenchError
 
 Exported = Mapping[str, Any]
 
-
-_OWN = (
-    "pulumi:pulumi:Stack",
-    "pulumi:providers:",
-    "workbench:infra:",
-)  # of the state alone; in AWS they are nothing
+# Of the state alone; in AWS they are nothing.
+_OWN = ("pulumi:pulumi:Stack", "pulumi:providers:", "workbench:infra:")
 
 
 def is_over(exported: Exported, disks: Disks | None) -> bool:

@@ -7,15 +7,15 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import cloud
+from cli.described import tags_of
 from workbench import prices, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
-from workbench.leftovers import stack_id_of
+from workbench.leftovers import LIVING, stack_id_of
 from workbench.prices import Part
 
 SERVER, ADDRESS, SNAPSHOTS, ZONE = "server", "address", "snapshots", "zone"
 ROOT, DATA = volumes.ROOT, volumes.DATA
-_LIVING = ("pending", "running", "stopping", "stopped")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def of(stack: str, exported: Mapping[str, Any], stack_id: str | None = None) -> 
 
 
 def _servers(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
-    living = [*mine, {"Name": "instance-state-name", "Values": list(_LIVING)}]
+    living = [*mine, {"Name": "instance-state-name", "Values": list(LIVING)}]
     for page in ec2.get_paginator("describe_instances").paginate(Filters=living):
         for reservation in page["Reservations"]:
             for one in reservation["Instances"]:
@@ -64,8 +64,7 @@ def _servers(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
 def _disks(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
     for page in ec2.get_paginator("describe_volumes").paginate(Filters=mine):
         for one in page["Volumes"]:
-            tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags") or ()}
-            role = tags.get("Role", "")
+            role = tags_of(one).get("Role", "")
             name = volumes.NAMES.get(role, f"volume {one['VolumeId']}")
             part = prices.disk(name, one["Size"], one["VolumeType"])
             yield Holding(role, one["VolumeId"], part, one["Size"])

@@ -60,9 +60,8 @@ def _stop(name: str, minutes: int, unless_busy: bool, yes: bool) -> None:
         if unless_busy and minutes:
             _spare(facts)  # who began meanwhile counts too
     finally:
-        grace.over(
-            facts, minutes
-        )  # now: stopped, it could not be asked to, and would show it when it is back
+        # Now: stopped, it could not be asked to, and would show it when it is back.
+        grace.over(facts, minutes)
     with common.stage(f"Stop the server {server.id}"):
         cloud.stop(facts)
     console.print(

@@ -22,9 +22,8 @@ from workbench_host.tools import DATA_VOLUME
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _RUNS = "running"
-_WRITE_SECONDS = (
-    60.0  # for what memory can hold; the kernel writes by itself what is older than half a minute
-)
+# For what memory can hold; the kernel writes by itself what is older than half a minute.
+_WRITE_SECONDS = 60.0
 
 
 def snapshot(

@@ -57,8 +57,7 @@ def up(
 ) -> None:
     """Make the workbench, or bring it to what the settings say; what a run that died has left is repaired first."""
     name = common.enter(stack)
-    if adopt:
-        os.environ[ADOPT_VARIABLE] = adopt
+    common.adopt(adopt)
     with swapping.alone(name):
         facts = _to_size(name, size, yes) if size else make(name, yes, {})
     show_status(name, facts)
@@ -78,9 +77,8 @@ def resize(
         )
     if size == server.type:
         raise WorkbenchError(f"The server {server.id} of stack {name} is {size} already.")
-    if (
-        known and known.instance_type != server.type
-    ):  # somebody has changed it elsewhere, which the engine has to know
+    # Somebody has changed it elsewhere, which the engine has to know.
+    if known and known.instance_type != server.type:
         engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
     # a server that is stopped has nobody to tell
     with swapping.alone(name):

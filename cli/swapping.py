@@ -154,9 +154,8 @@ def _swap(disks: Disks, new: Disk, server: Server) -> None:
         disks.stop(server)
     old = disks.data()
     with common.stage("Put the restored volume in the data volume's place"):
-        if (
-            now := disks.server()
-        ) is not None and now.state != "stopped":  # by AWS's console, or by a schedule
+        now = disks.server()
+        if now is not None and now.state != "stopped":  # by AWS's console, or by a schedule
             raise WorkbenchError(
                 f"The server {now.id} was started meanwhile (it is {now.state}), with the data volume as it was; "
                 f"`workbench restore {new.snapshot}` goes on, `workbench up` goes back."

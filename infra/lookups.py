@@ -7,10 +7,10 @@ import pulumi
 import pulumi_aws as aws
 
 from workbench import volumes
+from workbench.leftovers import LIVING
 
 T = TypeVar("T")
 
-_LIVING = ["pending", "running", "stopping", "stopped"]
 _ABSENT = (
     "no matching",
     "query returned no results",
@@ -68,4 +68,4 @@ def snapshots(tags: dict[str, str]) -> Sequence[str]:
 
 def servers(tags: dict[str, str]) -> Sequence[str]:
     """The ids of the servers with these tags that are not being terminated."""
-    return aws.ec2.get_instances(instance_tags=tags, instance_state_names=_LIVING).ids
+    return aws.ec2.get_instances(instance_tags=tags, instance_state_names=list(LIVING)).ids

@@ -14,6 +14,8 @@ from workbench import prices, volumes
 ADOPT_VARIABLE = "WORKBENCH_ADOPT"
 ADOPT_NONE = "none"
 
+LIVING = ("pending", "running", "stopping", "stopped")  # of a server: all that is not gone or going
+
 
 @dataclass(frozen=True)
 class Leftover:

@@ -16,9 +16,8 @@ from zoneinfo import ZoneInfo
 from workbench_host.activity import Activity, look
 from workbench_host.tools import CONFIG, FailureError, run
 
-SETTINGS = (
-    Path(CONFIG) / "schedule.json"
-)  # {"timeZone", "start": {"days" (0 is Monday), "hour", "minute"} or null}
+# {"timeZone", "start": {"days" (0 is Monday), "hour", "minute"} or null}
+SETTINGS = Path(CONFIG) / "schedule.json"
 LOOK_SECONDS = 60
 QUIET_LOOKS = 3  # one in which nobody computes may be the moment in which a program waits for its data
 

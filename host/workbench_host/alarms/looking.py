@@ -14,10 +14,8 @@ from typing import Any
 from workbench_host import alarms
 from workbench_host.tools import DATA_VOLUME
 
-FULL, ROOM = (
-    0.85,
-    0.80,
-)  # of a disk: an alarm begins above the one and is over below the other, or it comes and goes
+# Of a disk: an alarm begins above the one and is over below the other, or it comes and goes.
+FULL, ROOM = 0.85, 0.80
 ASKED_HOURS = 3  # AWS is asked for snapshots every hour while the server runs
 LAST_PART = 0.2  # of a certificate's time: Caddy renews it when a third is left, and has had days to try
 TIMEOUT_SECONDS = 10
