@@ -1,10 +1,18 @@
 """What several tests of the command begin with."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from cli import activity
 from tests.unit import pulumi_project
+from tests.unit.cli.stack_on_moto import World, account, world
+from workbench import stack as stacks
+
+SETTINGS = SimpleNamespace(zone="eu-west-1a", data_volume_gib=10)
 
 
 @pytest.fixture(scope="module")
@@ -13,3 +21,19 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project") / "template"
     pulumi_project.make(root)
     return root
+
+
+@pytest.fixture(scope="module")
+def ec2() -> Iterator[Any]:
+    """EC2 of an account in this process."""
+    with account() as client:
+        yield client
+
+
+@pytest.fixture
+def aws(ec2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A stack in it, on which nobody is at work."""
+    monkeypatch.setattr(stacks, "settings", lambda stack: SETTINGS)
+    monkeypatch.setattr(activity, "people", lambda facts: [])
+    with world(ec2, tmp_path, monkeypatch) as made:
+        yield made

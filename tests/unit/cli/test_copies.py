@@ -13,17 +13,11 @@ from cli import copies, remote
 from cli.copies import Copy
 from cli.described import Server
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import DEAD, World, account, living, world
+from tests.unit.cli.stack_on_moto import DEAD, World, living, world
 from tests.unit.cli.test_doctor import FACTS
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
-
-
-@pytest.fixture(scope="module")
-def ec2() -> Iterator[Any]:
-    with account() as client:
-        yield client
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from cli import activity, cloud, makers, restore, snapshots, stack, swapping
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import DEAD, STACK, KilledError, World, account, living, world
+from tests.unit.cli.stack_on_moto import DEAD, STACK, KilledError, World, living, world
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
@@ -24,12 +24,6 @@ class Settings:
 
     zone = "eu-west-1a"
     data_volume_gib = 10
-
-
-@pytest.fixture(scope="module")
-def ec2() -> Iterator[Any]:
-    with account() as client:
-        yield client
 
 
 @pytest.fixture

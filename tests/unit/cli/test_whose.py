@@ -13,7 +13,7 @@ import pytest
 
 from cli import activity, destroy, ending, engine, restore, snapshots
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import ID, STACK, World, account, world
+from tests.unit.cli.stack_on_moto import ID, STACK, World, world
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
@@ -28,12 +28,6 @@ CHANGES: dict[str, Callable[..., None]] = {
     "delete-snapshot": lambda **more: snapshots.delete_snapshot("one", yes=True, **more),
     "delete-data": lambda **more: ending.delete_data(stack_name=STACK, **more),
 }
-
-
-@pytest.fixture(scope="module")
-def ec2() -> Iterator[Any]:
-    with account() as client:
-        yield client
 
 
 @pytest.fixture
