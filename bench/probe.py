@@ -19,16 +19,25 @@ class Seen:
 
     asked: list[tuple[float, bool]] = field(default_factory=list)
 
-    def gaps(self) -> list[float]:
-        """The seconds of each time without the page, from the first request in vain to the next that was answered."""
+    def spans(self) -> list[tuple[float, float]]:
+        """Each time without the page, from the first request in vain to the next that was answered."""
         found, since = [], None
         for when, answered in sorted(self.asked):
             if answered and since is not None:
-                found.append(when - since)
+                found.append((since, when))
                 since = None
             elif not answered and since is None:
                 since = when
         return found
+
+    def gaps(self) -> list[float]:
+        """The seconds of each."""
+        return [end - since for since, end in self.spans()]
+
+    @property
+    def in_vain(self) -> int:
+        """How many requests were not answered."""
+        return sum(not answered for _, answered in self.asked)
 
 
 @contextmanager

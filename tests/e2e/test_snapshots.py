@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
+from lab.visitor import Visitor
 from tests import dataset
 from tests.workbench_in_lab import Workbench
 from workbench import volumes
@@ -111,7 +112,10 @@ def test_a_snapshot_under_writes_is_restored_whole_and_the_volume_before_is_kept
     assert dataset.told(workbench, DATA) == before
     assert "made-since" not in workbench.ssh("ls /home/ada").stdout
     assert (workbench.ssh(WHO).stdout, workbench.ssh(HASHES).stdout) == (who, hashes)
-    assert json.loads(workbench.command("status", "--json").stdout)["services"]["jupyterhub"]["state"] == "up"
+    with Visitor(workbench.url, workbench.ca) as visitor:
+        visitor.login("ada", workbench.password("ada"))
+        visitor.spawn()
+        assert visitor.run_code("5 * 4").strip() == "20"
     assert "unchanged" in workbench.command("up", "--yes").stdout
     told = listed(workbench)
     assert [one["id"] for one in told["kept_volumes"]] == [old]

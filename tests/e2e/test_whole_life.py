@@ -2,14 +2,16 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bench import probe
 from lab.visitor import Visitor
-from tests import acme_in_lab, workbench_in_lab
+from tests import acme_in_lab, dataset, workbench_in_lab
 from tests.acme_in_lab import DOMAIN, Ca
 from tests.life_in_lab import Run
 from tests.workbench_in_lab import STACK, Workbench
@@ -19,10 +21,16 @@ pytestmark = pytest.mark.lab
 HICCUP_SECONDS = 0.3  # of a machine that is busy with other tests
 NOTEBOOK = "life.ipynb"
 CONTENT = json.dumps({"cells": [], "metadata": {"made": "before"}, "nbformat": 4, "nbformat_minor": 5})
+CHANGED = "chosen by herself 1815"  # a password that ada has set herself: that, too, has to survive
+DATA = "/home/ada/of-all-kinds"
+HUB = (
+    "import sqlite3; hub = sqlite3.connect('file:/srv/workbench/jupyterhub/jupyterhub.sqlite?mode=ro', uri=True); "
+    "print(hub.execute('select id, name, admin, created, cookie_id from users order by id').fetchall())"
+)
 WHAT_STAYS = (
     "cd /home && for f in $(find . -type f -name 'life*' | sort); do sha256sum $f; stat -c '%n %u %g %a' $f; done; "
-    "id ada; id grace; cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub; "
-    "sha256sum /srv/workbench/jupyterhub/jupyterhub_cookie_secret"
+    "id ada; id grace; grep -E '^(ada|grace):' /etc/shadow | cut -d: -f1,2; sha256sum /etc/ssh/ssh_host_*; "
+    f'sha256sum /srv/workbench/jupyterhub/jupyterhub_cookie_secret; python3 -c "{HUB}"'
 )
 
 
@@ -57,62 +65,104 @@ def named(workbench: Workbench, ca: Ca) -> int:
     return acme_in_lab.shown(workbench.outputs.address, DOMAIN, ca.trust()).serial_number
 
 
-def test_nothing_is_lost_when_it_is_resized_destroyed_and_brought_back(workbench: Workbench, ca: Ca) -> None:
-    # ada changes her password herself: that, too, has to survive
-    changed = "chosen by herself 1815"
-    workbench.ssh(f"echo 'ada:{changed}' | chpasswd")
-    assert visit(workbench, changed) == CONTENT
-    before, server = workbench.ssh(WHAT_STAYS).stdout, instance(workbench)
-    volume = workbench.outputs.volume_id
+@dataclass(frozen=True)
+class Kept:
+    """What has to be the same ever after: what the host told, and of which kinds of files."""
 
+    told: str
+    data: str
+
+    def require(self, workbench: Workbench) -> None:
+        """Fails unless all is as it was, and ada finds her notebook with the password that she has chosen."""
+        assert workbench.ssh(WHAT_STAYS).stdout == self.told
+        assert dataset.told(workbench, DATA) == self.data
+        assert visit(workbench, CHANGED) == CONTENT
+
+
+@pytest.fixture
+def kept(workbench: Workbench) -> Iterator[Kept]:
+    workbench.ssh(f"echo 'ada:{CHANGED}' | chpasswd")
+    assert visit(workbench, CHANGED) == CONTENT
+    dataset.make(workbench, DATA)
+    kept = Kept(workbench.ssh(WHAT_STAYS).stdout, dataset.told(workbench, DATA))
+    assert kept.data.startswith("31"), "3,000 files and their folders"
+    assert re.search(r"'ada', 1, .*'grace', 0, ", kept.told), "the hub's own of both"
+    yield kept
+    workbench.ssh(f"rm -rf {DATA}")
+
+
+@pytest.fixture
+def kept_address(workbench: Workbench) -> Iterator[str]:
+    """The public address, which is to stay while this lasts."""
+    stackfile.set_value(stackfile.path_of(STACK), "keepAddress", True)
+    workbench.command("up", "--yes")
+    yield workbench.outputs.address
+    stackfile.set_value(stackfile.path_of(STACK), "keepAddress", False)
+    workbench.command("up", "--yes")
+
+
+def test_nothing_is_lost_when_it_is_resized_stopped_and_started(workbench: Workbench, kept: Kept) -> None:
+    server = instance(workbench)
     with probe.watching(workbench.outputs.address) as seen:
         said = workbench.command("resize", "m6i.large", "--yes").stdout
     assert "becomes m6i.large (2 CPUs, 8 GiB of memory) instead of t3.medium" in said
     resized = instance(workbench)
     assert resized == {**server, "type": "m6i.large"}, "a bigger size is an update in place"
     assert len([gap for gap in seen.gaps() if gap > HICCUP_SECONDS]) == 1, "nothing is started a second time"
-    assert workbench.ssh(WHAT_STAYS).stdout == before
-    assert visit(workbench, changed) == CONTENT
+    kept.require(workbench)
 
-    workbench.ssh(f"echo '{workbench.outputs.address} {DOMAIN}' >> /etc/hosts")
+    workbench.command("stop", "--yes")
+    workbench.command("start")
+    assert instance(workbench) == resized
+    kept.require(workbench)
+
+
+def test_nothing_is_lost_when_it_is_destroyed_and_brought_back(
+    workbench: Workbench, ca: Ca, kept: Kept, kept_address: str
+) -> None:
+    server, volume = instance(workbench), workbench.outputs.volume_id
+    workbench.ssh(f"echo '{kept_address} {DOMAIN}' >> /etc/hosts")
     certificate, orders = named(workbench, ca), ca.orders()
-    authority, address = workbench.ca.read_text(), workbench.outputs.address
+    authority = workbench.ca.read_text()
 
     said = workbench.command("destroy", "--yes").stdout
     assert volume in said
     assert set(workbench_in_lab.resources()) <= {
         "workbench:infra:Workbench$workbench:infra:Storage$aws:ebs/volume:Volume::data",
         "workbench:infra:Workbench$workbench:infra:Storage::storage",
+        "workbench:infra:Workbench$workbench:infra:Server$aws:ec2/eip:Eip::address",
+        "workbench:infra:Workbench$workbench:infra:Server::server",
         "workbench:infra:Workbench::workbench",
         f"pulumi:pulumi:Stack::workbench-{STACK}",
-    } | {urn for urn in workbench_in_lab.resources() if urn.startswith("pulumi:providers:")}
+    }
     done = workbench.command("status", check=False)
     assert done.returncode == 3
     assert "gone" in done.stdout
+    workbench.command("destroy", "--yes")  # a second one is harmless
 
-    # a second destroy is harmless
-    workbench.command("destroy", "--yes")
+    come_back_bigger(workbench)
+    back = instance(workbench)
+    assert back["type"] == "m6i.xlarge"
+    assert back["id"] != server["id"]
+    assert workbench.outputs.volume_id == volume
+    assert workbench.outputs.address == kept_address
+    assert workbench.ca.read_text() == authority, "whose certificate is for that address"
+    kept.require(workbench)
+    size = int(workbench.ssh("df --output=size -BM /srv/workbench | tail -1 | tr -dc 0-9").stdout)
+    assert size > 5 * 1024, "the file system grew with the volume"
+    # The new server could not even prove that the name is its own: the certificate is the one from before.
+    assert named(workbench, ca) == certificate
+    assert ca.orders() == orders
 
+
+def come_back_bigger(workbench: Workbench) -> None:
+    """By plain Pulumi, whose whole group is killed while the host is being configured: the next run goes on."""
     workbench_in_lab.let_the_volume_change_again()  # another test of this lab may have had it grow
     stackfile.set_value(stackfile.path_of(STACK), "dataVolumeGib", 6)
     stackfile.set_value(stackfile.path_of(STACK), "size", "m6i.xlarge")
-    # By plain Pulumi, whose whole group is killed while the host is being configured: the next run goes on.
     run = Run(["pulumi", "up", "--yes", "--stack", STACK], os.environ)
     run.until("apt | ")
     run.kill()
     said = workbench.command("up", "--yes").stdout
     assert "Configuration configuration was being created" in said
     assert "left its lock" in said
-    back = instance(workbench)
-    assert back["type"] == "m6i.xlarge"
-    assert back["id"] != server["id"]
-    assert workbench.outputs.volume_id == volume
-    assert workbench.ssh(WHAT_STAYS).stdout == before
-    # The own CA vouches for one address.
-    assert (workbench.ca.read_text() == authority) == (workbench.outputs.address == address)
-    assert visit(workbench, changed) == CONTENT
-    size = int(workbench.ssh("df --output=size -BM /srv/workbench | tail -1 | tr -dc 0-9").stdout)
-    assert size > 5 * 1024, "the file system grew with the volume"
-    # The new server could not even prove that the name is its own: the certificate is the one from before.
-    assert named(workbench, ca) == certificate
-    assert ca.orders() == orders
