@@ -146,7 +146,7 @@ def test_a_stack_that_is_only_a_snapshot_any_more_comes_back(workbench: Workbenc
     (last,) = listed(workbench)["snapshots"]
     assert last["made"] == "final"
     assert f"`workbench restore {last['name']} --stack {workbench.stack}` makes one" in said
-    assert re.search(r"All of it about \d+\.\d\d USD a month", said)
+    assert re.search(r"What stays costs about \d+\.\d\d USD a month", said)
     assert f"no data volume, but 1 snapshot of one, the newest {last['id']}" in refused(
         workbench, "up", "--yes"
     )
