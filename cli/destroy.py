@@ -34,7 +34,7 @@ def destroy(
     """
     grace.judge(minutes)
     name = common.enter(stack)
-    with swapping.alone(name):
+    with swapping.alone(name, "destroy"):
         _destroy(name, data is DataKept.SNAPSHOT, minutes, yes)
 
 

@@ -133,7 +133,7 @@ def delete_data(
     """Delete the data of a destroyed stack for good: its volumes and all of its snapshots. Nothing brings it back."""
     name = common.enter(stack)
     common.adopt(adopt)
-    with swapping.alone(name):
+    with swapping.alone(name, "delete-data"):
         swapping.refuse_runs(name)
         exported = repair.repaired(name).exported
         disks = Disks.of(name, exported)

@@ -53,7 +53,7 @@ def restore(
     _judge_what(name, path, home, drill, minutes)
     stack = common.enter(stack)
     common.adopt(adopt)
-    with swapping.alone(stack):
+    with swapping.alone(stack, "restore"):
         swapping.refuse_runs(stack)
         exported = repair.repaired(stack).exported
         disks = Disks.of(stack, exported)

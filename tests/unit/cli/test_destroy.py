@@ -81,8 +81,8 @@ def test_nobody_is_told_of_what_is_refused_or_not_wanted(
             destroy.destroy(**{"yes": True, "minutes": 5, **arguments})
 
     refused("--grace is -1", minutes=-1)
-    with swapping.alone("prod"):
-        refused("Another")
+    with swapping.alone("prod", "up"):
+        refused(rf"Another workbench command is at work on stack prod \(pid {os.getpid()}, `workbench up`\)")
     with monkeypatch.context() as patch:
         other = Holder("ada", socket.gethostname(), os.getppid(), datetime.now(UTC))
         patch.setattr(locks, "of", lambda stack: [other])
