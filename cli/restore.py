@@ -39,7 +39,9 @@ def restore(
     drill: Annotated[
         bool, typer.Option("--drill", help="prove the snapshot (else the newest) on a throw-away volume")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="also while people compute; that ends")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="also while people compute, or may; that ends")
+    ] = False,
     adopt: WhoseOption = None,
     minutes: GraceOption = 0,
     yes: YesOption = False,
@@ -165,10 +167,15 @@ def _restore(
 
 
 def _refuse_computing(running: Outputs | None, consent: Consent) -> None:
-    """Raises WorkbenchError where somebody computes on the server, if there is one that runs."""
+    """Raises WorkbenchError where somebody computes on the server, if there is one that runs, or it does not say."""
     if running is None or consent.force:
         return
-    computing = [person.user for person in plan.at_work(running).busy]
+    working = plan.at_work(running)
+    if working.unknown:
+        raise WorkbenchError(
+            f"It was not restored, since {working}; if what people may have running there can end, say --force."
+        )
+    computing = [person.user for person in working.busy]
     if computing:
         raise WorkbenchError(
             f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a restore "

@@ -103,6 +103,23 @@ def test_while_users_compute_it_is_refused_with_their_names(
     assert aws.roles()[old] == volumes.KEPT
 
 
+def test_where_the_server_does_not_say_who_computes_it_is_refused(
+    aws: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(facts: Any) -> list[Person]:
+        raise WorkbenchError("198.51.100.7 does not answer.")
+
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    monkeypatch.setattr(stacks, "outputs_in", lambda exported: SimpleNamespace())
+    monkeypatch.setattr(activity, "people", silent)
+    unchanged(
+        aws, r"^It was not restored, since the server does not say who .* answer\); .* --force", name="one"
+    )
+    restore.restore("one", force=True, yes=True)
+    assert aws.roles()[old] == volumes.KEPT
+
+
 def test_somebody_is_asked_with_who_is_at_work_and_what_is_kept(
     aws: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
