@@ -46,30 +46,36 @@ def _destroy(name: str, to_snapshot: bool, minutes: int, yes: bool) -> None:
             f"The state of stack {name} knows no data of which a last snapshot could be made; if AWS has what is "
             "yours, take it back first: `workbench up --adopt ID`. Nothing was changed."
         )
-    state = _settled(name, minutes)
+    state = _settled(name, minutes, exported)
     keeps = address.is_kept(name, state.exported)
     wanted = planning.of_destroy(name, state.exported, keeps, to_snapshot)
     plan.confirm(wanted, yes)
     grace.wait(wanted.server, minutes, "is taken down (all files are kept)")
     try:
-        if minutes:  # others may have been at the stack meanwhile
+        if minutes or not yes:  # others may have been at the stack meanwhile
             state = _settled(name, minutes)
+        exported = state.exported
         if state.creating:
             repair.take_into_state(name, state)
-        address.keep(name, repair.export(name), keeps)
+            exported = repair.export(name)
+        address.keep(name, exported, keeps)
     finally:
         grace.over(wanted.server, minutes)  # now: once it is gone, it could not be asked to
-    if not ending.is_over(repair.export(name), disks):
+    if not ending.is_over(exported, disks):
         with common.stage("Destroy all but what is kept"):
             engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
+        exported = repair.export(name)
     repair.done(name)
-    if to_snapshot and disks is not None:
-        ending.to_snapshot(name, repair.export(name), disks)
-    ending.tell_what_stays(name, repair.export(name), disks)
+    if to_snapshot and disks is not None and ending.to_snapshot(name, exported, disks):
+        exported = repair.export(name)
+    ending.tell_what_stays(name, exported, disks)
 
 
-def _settled(name: str, minutes: int) -> repair.Repaired:
-    """The state with nothing in it of a run that died. Raises WorkbenchError where another is at it."""
+def _settled(name: str, minutes: int, exported: repair.Exported | None = None) -> repair.Repaired:
+    """The state with nothing in it of a run that died. Raises WorkbenchError where another is at it.
+
+    `exported`: the state, where it has just been read.
+    """
     if minutes:  # the engine would refuse it only once users have been told
         swapping.refuse_runs(name)
-    return swapping.settled(name, repair.repaired(name))
+    return swapping.settled(name, repair.repaired(name, exported))

@@ -27,15 +27,16 @@ def is_over(exported: Exported, disks: Disks | None) -> bool:
     return disks is not None and bool(disks.volumes() or disks.snapshots())
 
 
-def to_snapshot(name: str, exported: Exported, disks: Disks) -> None:
+def to_snapshot(name: str, exported: Exported, disks: Disks) -> bool:
     """A last snapshot of the data volume, which is deleted once AWS says that the snapshot is complete.
 
-    Cut off before that, the volume is there, and the next run makes another snapshot: this one may not have all.
+    Whether there was a volume: the state may have forgotten it now. Cut off before that, the volume is there, and the
+    next run makes another snapshot: this one may not have all.
     """
     volume = disks.data()
     if volume is None:
         console.print("There is no data volume of which a last snapshot could be made.")
-        return
+        return False
     if volume.server:
         raise WorkbenchError(
             f"The data volume {volume.id} is attached to {volume.server} still; no snapshot was made, and it stays."
@@ -48,6 +49,7 @@ def to_snapshot(name: str, exported: Exported, disks: Disks) -> None:
     _require_whole(disks, made, volume)
     with common.stage(f"Delete the volume {volume.id}, which is in the snapshot {made.name} ({made.id})"):
         _delete(name, disks, exported, volume)
+    return True
 
 
 def _require_whole(disks: Disks, made: Snapshot, volume: Disk) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli import destroy, ending, engine, restore
+from cli import destroy, ending, engine, restore, statefile
 from cli.account import Found
 from cli.described import Snapshot
 from cli.disks import Disks
@@ -124,6 +124,16 @@ def test_a_second_destroy_leaves_the_stacks_id_in_the_state(
     ending.delete_data(stack_name=STACK)
     destroy.destroy(yes=True)
     assert aws.lost, "there is nothing any more that could be known by it"
+
+
+def test_a_state_is_read_twice_for_a_destroy_that_nobody_is_asked_about(
+    aws: World, destroyed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    plain = statefile.exported
+    monkeypatch.setattr(statefile, "exported", lambda stack: (read.append(stack), plain(stack))[1])
+    destroy.destroy(yes=True)
+    assert len(read) == 2, "before, and as the engine has left it"
 
 
 def test_a_destroy_after_a_killed_restore_says_whose_the_data_is_and_what_is_left(
