@@ -62,6 +62,7 @@ def _destroy(name: str, to_snapshot: bool, minutes: int, yes: bool) -> None:
     finally:
         grace.over(wanted.server, minutes)  # now: once it is gone, it could not be asked to
     if not ending.is_over(exported, disks):
+        ending.keep_id(name, exported, disks)
         with common.stage("Destroy all but what is kept"):
             engine.run(name, "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
         exported = repair.export(name)

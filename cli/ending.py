@@ -27,6 +27,25 @@ def is_over(exported: Exported, disks: Disks | None) -> bool:
     return disks is not None and bool(disks.volumes() or disks.snapshots())
 
 
+def keep_id(name: str, exported: Exported, disks: Disks | None) -> None:
+    """Has the state keep the stack's id through a destroy, as long as AWS has data that is known by it.
+
+    The data volume does, which is protected, and what it is part of with it; but a restore that died may have had the
+    state forget the volume (cli/swapping.py), and a destroy then leaves nothing. The next `up` takes the protection
+    off.
+    """
+    whole = next(
+        (one for one in stacks.resources_in(exported) if "stackId" in (one.get("outputs") or {})), None
+    )
+    if whole is None:
+        return
+    forgotten = swapping.volume_in(exported) is None
+    needed = forgotten and disks is not None and bool(disks.volumes() or disks.snapshots())
+    if whole.get("protect", False) != needed:
+        verb = "protect" if needed else "unprotect"
+        stacks.Question("state", verb, whole["urn"], "--yes", stack=name).said()
+
+
 def to_snapshot(name: str, exported: Exported, disks: Disks) -> bool:
     """A last snapshot of the data volume, which is deleted once AWS says that the snapshot is complete.
 
