@@ -1,5 +1,6 @@
 """Runs of the real engine, with a tiny program of the test's in the place of ours."""
 
+import hashlib
 import json
 import os
 import pty
@@ -20,7 +21,10 @@ import pytest
 
 from cli import engine, program
 from cli.progress import Progress
+from infra import configuration
+from infra.configuration import Configuration, ConfigurationArgs
 from tests.unit import pulumi_project
+from tests.unit.cli.remembering import Remembering
 from tests.unit.cli.tiny_program import Thing
 from tests.unit.pulumi_project import needs_pulumi
 from workbench.errors import WorkbenchError
@@ -78,6 +82,34 @@ def begun(project: Path) -> None:
 
 def meanwhile(act: Callable[[], None]) -> None:
     threading.Thread(target=act, daemon=True).start()
+
+
+def test_no_digest_of_the_settings_is_in_the_state_and_one_run_takes_that_of_before_out(
+    project: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A weak password among them could be guessed by it."""
+
+    def configured(context: str, before: bool = False) -> dict[str, int]:
+        monkeypatch.setattr(configuration, "_Deploy", lambda: Remembering(before))
+
+        def main() -> None:
+            args = ConfigurationArgs(pulumi.Output.secret(context), "of the code", "i-1")
+            Configuration("configuration", args)
+
+        return run(main).changes
+
+    def known(context: str) -> bool:
+        return hashlib.sha256(context.encode()).hexdigest() in state_of(project)
+
+    assert configured("one", before=True)["create"] == 2  # the stack itself as well
+    assert known("one"), "as it was"
+    assert configured("one") == {"same": 1, "update": 1}
+    assert not known("one")
+    assert '"contextSha256"' in state_of(project)
+    assert configured("one") == {"same": 2}
+    assert configured("two") == {"same": 1, "update": 1}
+    assert not known("two")
+    assert configured("two") == {"same": 2}
 
 
 def test_what_was_done_comes_back_and_the_log_is_its_owners_alone(project: Path, run) -> None:
@@ -201,6 +233,7 @@ def test_the_lock_of_a_living_run_stays_and_its_holder_is_named(project: Path, r
 
 AT_A_TERMINAL = """
 from pathlib import Path
+from tests.unit.cli.remembering import Remembering
 from tests.unit.cli.tiny_program import Thing
 from workbench import stack
 from cli import engine, program
