@@ -11,10 +11,12 @@ import os
 import subprocess
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 
 from workbench_host.tools import DATA_VOLUME as VOLUME
 from workbench_host.tools import FailureError, run
 
+EXT4 = "/proc/fs/ext4"
 KIB_PER_GIB = 1024**2
 MOST_INODES = 0.95  # of all: of bytes ext4 keeps 1 % for root (mkfs.ext4 -m 1), of inodes it keeps none
 
@@ -37,9 +39,23 @@ class Share:
 
 def shares() -> dict[int, Share] | None:
     """The Share of each uid that has files or a limit; None where the kernel counts and enforces nothing."""
-    if "usrquota" not in run("findmnt", "-rn", "-o", "OPTIONS", VOLUME).strip().split(","):
+    if not is_enforced():
         return None
-    return parse(run("repquota", "--user", "--no-names", "--output=csv", VOLUME))
+    # --verbose: also those who have a limit and no file, or it would be set again each time
+    return parse(run("repquota", "--verbose", "--user", "--no-names", "--output=csv", VOLUME))
+
+
+def is_enforced() -> bool:
+    """Whether the kernel enforces limits on the volume.
+
+    Of ext4's options /proc/mounts leaves out those that are the superblock's own, as ours is (seen with Linux 6.1);
+    /proc/fs/ext4 has all of them, a line each.
+    """
+    device = os.path.realpath(run("findmnt", "-rn", "-o", "SOURCE", VOLUME).strip())
+    try:
+        return "usrquota" in Path(f"{EXT4}/{os.path.basename(device)}/options").read_text().splitlines()
+    except OSError:
+        return False
 
 
 def parse(report: str) -> dict[int, Share]:

@@ -185,13 +185,31 @@ def test_a_home_without_room_for_its_archive_stays(volume: Path, monkeypatch: py
     assert (volume / "home" / "ana" / "link").is_symlink()
 
 
-# Printed by repquota 4.09 with these options, by its source; the kernels of the tests' machines have no quota.
+# Printed by repquota 4.06 with these options, in this form; the kernels of the tests' machines have no quota.
 REPORT = """User,BlockStatus,FileStatus,BlockUsed,BlockSoftLimit,BlockHardLimit,BlockGrace,FileUsed,FileSoftLimit,\
 FileHardLimit,FileGrace
 #0,ok,ok,20,0,0,,2,0,0,
 #2000,ok,ok,1048576,0,20971520,,10,0,1339097,
 #2001,ok,ok,16,0,10485760,,4,0,0,
 """.replace("\\\n", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "enforced"), [("rw\nusrquota\nquota\n", True), ("rw\nnoquota\n", False), (None, False)]
+)
+def test_limits_are_enforced_where_ext4_says_so_whatever_proc_mounts_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str | None, enforced: bool
+) -> None:
+    """What /proc/fs/ext4 says was seen of Linux 6.1, where /proc/mounts showed `rw,relatime` alone."""
+    monkeypatch.setattr(quota, "EXT4", str(tmp_path))
+    (tmp_path / "nvme1n1").mkdir()
+    if options is not None:
+        (tmp_path / "nvme1n1" / "options").write_text(options)
+    answers = {"findmnt": "/dev/nvme1n1\n", "repquota": REPORT}
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(quota, "run", lambda *command: (asked.append(command), answers[command[0]])[1])
+    assert (quota.shares() is not None) is enforced
+    assert not enforced or "--verbose" in asked[-1], "without it, repquota leaves out who has no files"
 
 
 @pytest.fixture
