@@ -27,15 +27,35 @@ def is_over(exported: Exported, disks: Disks | None) -> bool:
     return disks is not None and bool(disks.volumes() or disks.snapshots())
 
 
-def to_snapshot(name: str, exported: Exported, disks: Disks) -> None:
+def keep_id(name: str, exported: Exported, disks: Disks | None) -> None:
+    """Has the state keep the stack's id through a destroy, as long as AWS has data that is known by it.
+
+    The data volume does, which is protected, and what it is part of with it; but a restore that died may have had the
+    state forget the volume (cli/swapping.py), and a destroy then leaves nothing. The next `up` takes the protection
+    off.
+    """
+    whole = next(
+        (one for one in stacks.resources_in(exported) if "stackId" in (one.get("outputs") or {})), None
+    )
+    if whole is None:
+        return
+    forgotten = swapping.volume_in(exported) is None
+    needed = forgotten and disks is not None and bool(disks.volumes() or disks.snapshots())
+    if whole.get("protect", False) != needed:
+        verb = "protect" if needed else "unprotect"
+        stacks.Question("state", verb, whole["urn"], "--yes", stack=name).said()
+
+
+def to_snapshot(name: str, exported: Exported, disks: Disks) -> bool:
     """A last snapshot of the data volume, which is deleted once AWS says that the snapshot is complete.
 
-    Cut off before that, the volume is there, and the next run makes another snapshot: this one may not have all.
+    Whether there was a volume: the state may have forgotten it now. Cut off before that, the volume is there, and the
+    next run makes another snapshot: this one may not have all.
     """
     volume = disks.data()
     if volume is None:
         console.print("There is no data volume of which a last snapshot could be made.")
-        return
+        return False
     if volume.server:
         raise WorkbenchError(
             f"The data volume {volume.id} is attached to {volume.server} still; no snapshot was made, and it stays."
@@ -48,6 +68,7 @@ def to_snapshot(name: str, exported: Exported, disks: Disks) -> None:
     _require_whole(disks, made, volume)
     with common.stage(f"Delete the volume {volume.id}, which is in the snapshot {made.name} ({made.id})"):
         _delete(name, disks, exported, volume)
+    return True
 
 
 def _require_whole(disks: Disks, made: Snapshot, volume: Disk) -> None:
@@ -133,7 +154,7 @@ def delete_data(
     """Delete the data of a destroyed stack for good: its volumes and all of its snapshots. Nothing brings it back."""
     name = common.enter(stack)
     common.adopt(adopt)
-    with swapping.alone(name):
+    with swapping.alone(name, "delete-data"):
         swapping.refuse_runs(name)
         exported = repair.repaired(name).exported
         disks = Disks.of(name, exported)

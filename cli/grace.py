@@ -17,6 +17,7 @@ from workbench.outputs import Outputs
 MOST_MINUTES = 1440
 TELL_SECONDS = 60.0
 LATER_SECONDS = 120  # after which a notice goes by itself, were this killed and could not take it back
+SAVE = "Please save your work."
 GraceOption = Annotated[
     int,
     typer.Option(
@@ -35,16 +36,16 @@ def judge(minutes: int) -> None:
         )
 
 
-def wait(facts: Outputs | None, minutes: int, what: str) -> None:
+def wait(facts: Outputs | None, minutes: int, what: str, please: str = SAVE) -> None:
     """Tells users that `what` ("is stopped") is coming, and waits; who comes back from it calls `over` in the end.
 
-    Interrupted, it takes the notice back and raises KeyboardInterrupt: nothing has changed. Raises WorkbenchError where
-    users could not be told.
+    `please`: what they had better do. Interrupted, it takes the notice back and raises KeyboardInterrupt: nothing has
+    changed. Raises WorkbenchError where users could not be told.
     """
     if not minutes or facts is None:
         return
     when = datetime.now(UTC) + timedelta(minutes=minutes)
-    text = f"The workbench {what} at {when:%H:%M} UTC, in {_said(minutes)}. Please save your work."
+    text = f"The workbench {what} at {when:%H:%M} UTC, in {_said(minutes)}. {please}"
     try:
         notice.tell(facts, text, minutes * 60 + LATER_SECONDS)
     except WorkbenchError as error:

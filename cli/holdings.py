@@ -87,11 +87,6 @@ def parts(found: Iterable[Holding]) -> list[Part]:
     return [one.part for one in found]
 
 
-def resized(found: Iterable[Holding], size: str) -> list[Part]:
-    """What it costs once the server has that type."""
-    return [prices.server(size) if one.role == SERVER else one.part for one in found]
-
-
 def stopped(found: Iterable[Holding]) -> list[Part]:
     """What it costs while the server, of whatever type, is stopped."""
     return [prices.server(_type(one), "stopped") if one.role == SERVER else one.part for one in found]

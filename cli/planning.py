@@ -120,17 +120,17 @@ def _after(found: Sequence[holdings.Holding], changes: Iterable[Change]) -> list
     parts = {(one.role, "" if one.role in _ONE_EACH else one.id): one.part for one in found}
     for change in changes:
         gone = change.how == "gone"
-        if change.kind == SERVER and (gone or change.new):
-            disk = (change.new.get("rootBlockDevice") or {}).get("volumeSize")
-            _put(parts, holdings.SERVER, None if gone else prices.server(change.new["instanceType"]))
+        if change.step.kind == SERVER and (gone or change.step.new):
+            disk = (change.step.new.get("rootBlockDevice") or {}).get("volumeSize")
+            _put(parts, holdings.SERVER, None if gone else prices.server(change.step.new["instanceType"]))
             if gone or disk:
                 _put(parts, holdings.ROOT, None if gone else prices.disk("root disk", int(disk or 0)))
-        elif change.kind == VOLUME and change.new.get("size"):
-            _put(parts, holdings.DATA, prices.disk("data volume", int(change.new["size"])))
-        elif change.kind == ADDRESS and change.how in {"made", "gone"}:
+        elif change.step.kind == VOLUME and change.step.new.get("size"):
+            _put(parts, holdings.DATA, prices.disk("data volume", int(change.step.new["size"])))
+        elif change.step.kind == ADDRESS and change.how in {"made", "gone"}:
             _put(parts, holdings.ADDRESS, None if gone else prices.address("new"))
-        elif change.kind == ZONE and change.how == "made":
-            _put(parts, holdings.ZONE, prices.zone(str(change.new.get("name"))))
+        elif change.step.kind == ZONE and change.how == "made":
+            _put(parts, holdings.ZONE, prices.zone(str(change.step.new.get("name"))))
     return list(parts.values())
 
 

@@ -34,7 +34,7 @@ def stop(
     """Stop the server: only disks and address are paid for until `workbench start`. What people have running ends."""
     grace.judge(minutes)
     name = common.enter(stack)
-    with swapping.alone(name):
+    with swapping.alone(name, "stop"):
         _stop(name, minutes, unless_busy, yes)
 
 
@@ -72,7 +72,7 @@ def _stop(name: str, minutes: int, unless_busy: bool, yes: bool) -> None:
 def start(stack: StackOption = None) -> None:
     """Start the server that was stopped, and wait until people can log in."""
     name = common.enter(stack)
-    with swapping.alone(name):
+    with swapping.alone(name, "start"):
         facts, server = _server(name, statefile.exported(name))
         if server.state not in {"stopped", "stopping"}:
             raise WorkbenchError(f"The server {server.id} of stack {name} is {server.state} already.")

@@ -46,12 +46,12 @@ def stack_id(exported: Exported) -> str | None:
     return leftovers.stack_id_of(told)
 
 
-def repaired(stack: str) -> Repaired:
-    """The state with nothing in it of which nobody knows how it ended.
+def repaired(stack: str, exported: Exported | None = None) -> Repaired:
+    """The state with nothing in it of which nobody knows how it ended. `exported`: it, where it has just been read.
 
     Raises WorkbenchError where another run is at it, or AWS does not say what became of something.
     """
-    exported = export(stack)
+    exported = exported or export(stack)
     died = pending(exported)
     if died:  # unless it is a run that lives, which is at it
         locks.refuse_living(stack, locks.of(stack) or [])

@@ -1,5 +1,6 @@
 """`workbench restore`: the data volume as a snapshot has it; or one home out of it; or the proof that it is whole."""
 
+from dataclasses import dataclass
 from datetime import UTC
 from shlex import join
 from time import monotonic
@@ -7,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from cli import common, copies, holdings, plan, repair, stack, swapping
+from cli import common, copies, grace, holdings, plan, repair, stack, swapping
 from cli.common import StackOption, WhoseOption, YesOption, console
 from cli.described import Disk, Server, Snapshot
 from cli.disks import Disks, named
+from cli.grace import GraceOption
 from cli.holdings import Holding
 from cli.plan import Plan
 from workbench import checks, prices
@@ -37,8 +39,11 @@ def restore(
     drill: Annotated[
         bool, typer.Option("--drill", help="prove the snapshot (else the newest) on a throw-away volume")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="also while people compute; that ends")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="also while people compute, or may; that ends")
+    ] = False,
     adopt: WhoseOption = None,
+    minutes: GraceOption = 0,
     yes: YesOption = False,
 ) -> None:
     """Put the data volume back to what a snapshot has; the one that was there until now is kept.
@@ -46,10 +51,11 @@ def restore(
     With --home nothing is put back: the home as it was is laid into the living one, as restored-DATE. With --drill
     nothing is changed at all: the snapshot is mounted, checked and counted, and goes again.
     """
-    _judge_what(name, path, home, drill)
+    grace.judge(minutes)
+    _judge_what(name, path, home, drill, minutes)
     stack = common.enter(stack)
     common.adopt(adopt)
-    with swapping.alone(stack):
+    with swapping.alone(stack, "restore"):
         swapping.refuse_runs(stack)
         exported = repair.repaired(stack).exported
         disks = Disks.of(stack, exported)
@@ -59,10 +65,10 @@ def restore(
         elif home is not None:
             _bring(stacks.outputs_in(exported), disks, chosen, home, path or "")
         else:
-            _restore(stack, exported, disks, chosen, force, yes)
+            _restore(stack, exported, disks, chosen, Consent(force, minutes, yes))
 
 
-def _judge_what(name: str | None, path: str | None, home: str | None, drill: bool) -> None:
+def _judge_what(name: str | None, path: str | None, home: str | None, drill: bool, minutes: int) -> None:
     """Raises WorkbenchError where what is asked for does not go together."""
     if path is not None and home is None:
         raise WorkbenchError(f"{path} goes with --home USER: a path is looked for in one home.")
@@ -70,6 +76,8 @@ def _judge_what(name: str | None, path: str | None, home: str | None, drill: boo
         _judge_user(home)
     if drill and home is not None:
         raise WorkbenchError("--drill and --home are two things; do one after the other.")
+    if minutes and (drill or home is not None):
+        raise WorkbenchError("--grace goes with a restore of all; with --home and --drill nobody is cut off.")
     if name is None and not drill:
         raise WorkbenchError(
             "Say which snapshot: `workbench restore NAME`; `workbench snapshots` lists them."
@@ -109,8 +117,17 @@ def _chosen(disks: Disks, name: str | None) -> Snapshot:
 # All of the volume.
 
 
+@dataclass(frozen=True)
+class Consent:
+    """What is asked of people first: whether nothing of those who compute, their minutes, whether not of who calls."""
+
+    force: bool
+    minutes: int
+    yes: bool
+
+
 def _restore(
-    name: str, exported: repair.Exported, disks: Disks, snapshot: Snapshot, force: bool, yes: bool
+    name: str, exported: repair.Exported, disks: Disks, snapshot: Snapshot, consent: Consent
 ) -> None:
     common.require_stack_file(name)
     settings, facts = stacks.settings(name), stacks.outputs_in(exported)
@@ -122,15 +139,18 @@ def _restore(
         )
     _judge(settings, snapshot, server)
     running = facts if server is not None and server.state == "running" else None
-    computing = [person.user for person in plan.at_work(running).busy] if running and not force else []
-    if computing:
-        raise WorkbenchError(
-            f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a restore "
-            "ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench "
-            "notice`), or say --force. Nothing was changed."
-        )
-    plan.confirm(_plan(settings, snapshot, running, old, holdings.of(name, exported, disks.stack_id)), yes)
-    new = swapping.make_incoming(disks, snapshot, settings.zone, settings.data_volume_gib)
+    _refuse_computing(running, consent)
+    paid = holdings.of(name, exported, disks.stack_id)
+    plan.confirm(_plan(settings, snapshot, running, old, paid), consent.yes)
+    what = f"is stopped for some minutes, and all files are put back to those of {_taken(snapshot)},"
+    grace.wait(running, consent.minutes, what, "Copy what you have made since then to your own computer.")
+    try:
+        if consent.minutes:
+            swapping.refuse_runs(name)
+            _refuse_computing(running, consent)  # who began meanwhile counts too
+        new = swapping.make_incoming(disks, snapshot, settings.zone, settings.data_volume_gib)
+    finally:
+        grace.over(running, consent.minutes)  # now: stopped, it could not be asked to
     swapping.replace(name, disks, new, exported)
     if server is not None:
         stack.make(name, True, {})
@@ -144,6 +164,28 @@ def _restore(
             f"Kept: the volume {old.id}, with all from before (about {old.usd_per_month:.2f} USD a month); "
             f"`workbench delete-snapshot {old.id}` removes it once nobody needs it."
         )
+
+
+def _refuse_computing(running: Outputs | None, consent: Consent) -> None:
+    """Raises WorkbenchError where somebody computes on the server, if there is one that runs, or it does not say."""
+    if running is None or consent.force:
+        return
+    working = plan.at_work(running)
+    if working.unknown:
+        raise WorkbenchError(
+            f"It was not restored, since {working}; if what people may have running there can end, say --force."
+        )
+    computing = [person.user for person in working.busy]
+    if computing:
+        raise WorkbenchError(
+            f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a restore "
+            "ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench "
+            "notice`), or say --force. Nothing was changed."
+        )
+
+
+def _taken(snapshot: Snapshot) -> str:
+    return f"{snapshot.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _judge(settings: Settings, snapshot: Snapshot, server: Server | None) -> None:
@@ -164,10 +206,9 @@ def _plan(
     settings: Settings, snapshot: Snapshot, facts: Outputs | None, old: Disk | None, found: list[Holding]
 ) -> Plan:
     """What a restore does. `facts`: of a server that runs, None where there is none."""
-    taken = f"{snapshot.started.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     happens = [
-        f"A new data volume is made of the snapshot {snapshot}, taken {taken}: {settings.data_volume_gib} GiB in "
-        f"{settings.zone}. What was made since is not on it."
+        f"A new data volume is made of the snapshot {snapshot}, taken {_taken(snapshot)}: "
+        f"{settings.data_volume_gib} GiB in {settings.zone}. What was made since is not on it."
     ]
     if facts is not None:
         happens.append("The server stops, gets it in the place of the present one, and is configured anew.")

@@ -176,7 +176,7 @@ def delete_snapshot(
     """Delete one snapshot, or one volume that a restore has kept, for good."""
     name = common.enter(stack)
     common.adopt(adopt)
-    with swapping.alone(name):
+    with swapping.alone(name, "delete-snapshot"):
         _delete(name, what, yes)
 
 

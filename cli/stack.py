@@ -58,7 +58,7 @@ def up(
     """Make the workbench, or bring it to what the settings say; what a run that died has left is repaired first."""
     name = common.enter(stack)
     common.adopt(adopt)
-    with swapping.alone(name):
+    with swapping.alone(name, "up"):
         facts = _to_size(name, size, yes) if size else make(name, yes, {})
     show_status(name, facts)
 
@@ -81,7 +81,7 @@ def resize(
     if known and known.instance_type != server.type:
         engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
     # a server that is stopped has nobody to tell
-    with swapping.alone(name):
+    with swapping.alone(name, "resize"):
         facts = _to_size(name, size, yes, minutes if server.state == "running" else 0)
     show_status(name, facts)
 

@@ -11,9 +11,13 @@ Until 5 is done, the program refuses to run by itself (infra/existing.py).
 """
 
 import fcntl
+import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+
+import psutil
 
 from cli import common, locks, makers, repair
 from cli.common import console
@@ -23,20 +27,34 @@ from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
 
+_HOLDER = re.compile(r"([1-9][0-9]{0,8}) (workbench[a-z -]*)")
 _VOLUME = "aws:ebs/volume:Volume"
 
 
 @contextmanager
-def alone(stack: str) -> Iterator[None]:
-    """No other command of this machine is at this stack's volumes meanwhile. Raises WorkbenchError."""
-    with (stacks.state_folder(stack) / "volumes.lock").open("w") as lock:
+def alone(stack: str, command: str) -> Iterator[None]:
+    """No other command of this machine that changes this stack is at work meanwhile; `command`: the name of this one.
+
+    Raises WorkbenchError, which says who is.
+    """
+    with (stacks.state_folder(stack) / "command.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock.seek(0)
             raise WorkbenchError(
-                f"Another command is at the volumes of stack {stack} already; wait for it to end."
+                f"Another workbench command is at work on stack {stack}{_named(lock.read())}; wait for it to end."
             ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()} workbench {command}")
+        lock.flush()
         yield
+
+
+def _named(noted: str) -> str:
+    """` (pid 7, `workbench up`)`; "" where the lock does not say yet who has it, but who had it before."""
+    match = _HOLDER.fullmatch(noted)
+    return f" (pid {match[1]}, `{match[2]}`)" if match and psutil.pid_exists(int(match[1])) else ""
 
 
 def refuse_runs(stack: str) -> None:

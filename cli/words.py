@@ -4,7 +4,7 @@ The steps are those of a preview (cli/progress.py). Nothing is said of what stay
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cli.progress import Step
@@ -76,16 +76,10 @@ _VERBS = {
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one resource: `how` is one of made, gone, anew, taken, changed."""
+    """What becomes of one resource: `how` is one of made, gone, anew, taken, changed; `step`: all its steps as one."""
 
     how: str
-    kind: str
-    name: str
-    id: str
-    old: Mapping[str, Any]
-    new: Mapping[str, Any]
-    changed: tuple[str, ...]
-    kept: bool
+    step: Step
 
 
 @dataclass
@@ -113,23 +107,25 @@ def _change(group: Sequence[Step], kept: bool) -> Change:
     hows = {_BECOMES[step.op] for step in group}
     how = _ANEW if _ANEW in hows or len(hows) > 1 else hows.pop()
     first, last = group[0], group[-1]
-    old = next((step.old for step in group if step.old), first.old)
-    new = next((step.new for step in group if step.new), last.new)
-    changed = tuple(dict.fromkeys(key for step in group for key in step.changed))
-    known = next((step.id for step in group if step.id), "")
-    return Change(
-        how, first.kind, first.name, known, old, new, changed, kept or any(step.kept for step in group)
+    whole = replace(
+        first,
+        id=next((step.id for step in group if step.id), ""),
+        old=next((step.old for step in group if step.old), first.old),
+        new=next((step.new for step in group if step.new), last.new),
+        changed=tuple(dict.fromkeys(key for step in group for key in step.changed)),
+        kept=kept or any(step.kept for step in group),
     )
+    return Change(how, whole)
 
 
 def sentences(found: Sequence[Change]) -> Sentences:
     """What happens, what matters most first."""
     told = Sentences()
     for kind, tell in _TELLERS.items():
-        mine = [change for change in found if change.kind == kind]
+        mine = [change for change in found if change.step.kind == kind]
         if mine:
             tell(mine, told)
-    rest = [change for change in found if change.kind not in _TELLERS]
+    rest = [change for change in found if change.step.kind not in _TELLERS]
     for how, verb in _VERBS.items():
         if names := [_rest_of(change) for change in rest if change.how == how]:
             listed = ", ".join(dict.fromkeys(names))
@@ -138,7 +134,7 @@ def sentences(found: Sequence[Change]) -> Sentences:
 
 
 def _rest_of(change: Change) -> str:
-    return _REST.get(change.kind, f"{change.kind.rpartition(':')[2]} {change.name}")
+    return _REST.get(change.step.kind, f"{change.step.kind.rpartition(':')[2]} {change.step.name}")
 
 
 def described(size: str) -> str:
@@ -151,20 +147,20 @@ def described(size: str) -> str:
 
 def _server(found: Sequence[Change], told: Sentences) -> None:
     for change in found:
-        old, new = change.old.get("instanceType", "?"), change.new.get("instanceType", "?")
-        disk = (change.new.get("rootBlockDevice") or {}).get("volumeSize", "?")
+        old, new = change.step.old.get("instanceType", "?"), change.step.new.get("instanceType", "?")
+        disk = (change.step.new.get("rootBlockDevice") or {}).get("volumeSize", "?")
         if change.how == _MADE:
             told.said.append(f"A server is made: {described(new)}, with a root disk of {_number(disk)} GiB.")
         elif change.how == _TAKEN:
             told.said.append(f"The server that is in AWS already ({new}) is taken back as it is.")
         elif change.how == _GONE:
             told.stops = told.replaces = True
-            told.said.append(f"The server {change.id} ({old}) is ended, and its root disk goes with it.")
+            told.said.append(f"The server {change.step.id} ({old}) is ended, and its root disk goes with it.")
         elif change.how == _ANEW:
             told.stops = told.replaces = True
             told.size = new
             told.said.append(
-                f"The server {change.id} ({old}) is ended, its root disk with it, and another is made: "
+                f"The server {change.step.id} ({old}) is ended, its root disk with it, and another is made: "
                 f"{described(new)}."
             )
         else:
@@ -172,19 +168,20 @@ def _server(found: Sequence[Change], told: Sentences) -> None:
 
 
 def _changed_server(change: Change, told: Sentences) -> None:
-    old, new = change.old.get("instanceType", "?"), change.new.get("instanceType", "?")
-    if "instanceType" in change.changed:
+    old, new = change.step.old.get("instanceType", "?"), change.step.new.get("instanceType", "?")
+    if "instanceType" in change.step.changed:
         told.stops, told.size = True, new
         told.said.append(
             f"The server is stopped, becomes {described(new)} instead of {old}, and is started again."
         )
     disks = [
-        _number((side.get("rootBlockDevice") or {}).get("volumeSize")) for side in (change.old, change.new)
+        _number((side.get("rootBlockDevice") or {}).get("volumeSize"))
+        for side in (change.step.old, change.step.new)
     ]
-    if any(key.startswith("rootBlockDevice") for key in change.changed) and disks[0] != disks[1]:
+    if any(key.startswith("rootBlockDevice") for key in change.step.changed) and disks[0] != disks[1]:
         told.said.append(f"Its root disk grows from {disks[0]} to {disks[1]} GiB.")
     others = [
-        key for key in change.changed if key != "instanceType" and not key.startswith("rootBlockDevice")
+        key for key in change.step.changed if key != "instanceType" and not key.startswith("rootBlockDevice")
     ]
     if others:
         listed = ", ".join(dict.fromkeys(key.partition(".")[0] for key in others))
@@ -193,34 +190,35 @@ def _changed_server(change: Change, told: Sentences) -> None:
 
 def _volume(found: Sequence[Change], told: Sentences) -> None:
     for change in found:
-        gib = [_number(side.get("size")) for side in (change.old, change.new)]
+        gib = [_number(side.get("size")) for side in (change.step.old, change.step.new)]
         if change.how == _MADE:
             told.said.append(f"A data volume of {gib[1]} GiB is made, encrypted.")
         elif change.how == _TAKEN:
             told.said.append("The data volume that is in AWS already is taken back, with all that is on it.")
-        elif change.how == _GONE and change.kept:
+        elif change.how == _GONE and change.step.kept:
             told.said.append(
-                f"The data volume {change.id} stays in AWS with all that is on it; the stack's state lets go of it."
+                f"The data volume {change.step.id} stays in AWS with all that is on it; the stack's state lets go of "
+                "it."
             )
         elif change.how in {_GONE, _ANEW}:
-            told.said.append(f"THE DATA VOLUME {change.id} IS DELETED, WITH ALL THAT IS ON IT.")
-        elif "size" in change.changed:
-            told.grows.append(change.id)
+            told.said.append(f"THE DATA VOLUME {change.step.id} IS DELETED, WITH ALL THAT IS ON IT.")
+        elif "size" in change.step.changed:
+            told.grows.append(change.step.id)
             told.said.append(f"The data volume grows from {gib[0]} to {gib[1]} GiB, while it is in use.")
         else:
-            told.said.append(f"Of the data volume changes, in place: {', '.join(change.changed)}.")
+            told.said.append(f"Of the data volume changes, in place: {', '.join(change.step.changed)}.")
 
 
 def _address(found: Sequence[Change], told: Sentences) -> None:
     for change in found:
-        ip = change.old.get("publicIp") or change.id
+        ip = change.step.old.get("publicIp") or change.step.id
         told.said.append(
             {
                 _MADE: "A public IPv4 address is rented.",
                 _TAKEN: "The address that is in AWS already is taken back.",
                 _GONE: f"The address {ip} is given back; with the next server comes another.",
                 _ANEW: f"The address {ip} is given back, and another is rented.",
-                _CHANGED: f"Of the address changes, in place: {', '.join(change.changed)}.",
+                _CHANGED: f"Of the address changes, in place: {', '.join(change.step.changed)}.",
             }[change.how]
         )
 
@@ -230,7 +228,7 @@ def _rules(found: Sequence[Change], told: Sentences) -> None:
         ports: dict[str, list[str]] = {}
         for change in found:
             if change.how in hows:
-                rule = getattr(change, side)
+                rule = getattr(change.step, side)
                 ports.setdefault(_number(rule.get("fromPort")), []).append(str(rule.get("cidrIpv4", "?")))
         listed = "; ".join(f"port {port} to {', '.join(cidrs)}" for port, cidrs in sorted(ports.items()))
         if listed:
@@ -241,7 +239,7 @@ def _rules(found: Sequence[Change], told: Sentences) -> None:
 
 def _records(found: Sequence[Change], told: Sentences) -> None:
     for change in found:
-        record = change.old if change.how == _GONE else change.new
+        record = change.step.old if change.how == _GONE else change.step.new
         name, kind = record.get("name", "?"), record.get("type", "?")
         if change.how == _GONE:
             told.said.append(f"The name {name} loses its record of type {kind}.")
@@ -253,7 +251,7 @@ def _records(found: Sequence[Change], told: Sentences) -> None:
 
 def _zone(found: Sequence[Change], told: Sentences) -> None:
     for change in found:
-        name = (change.new or change.old).get("name", "?")
+        name = (change.step.new or change.step.old).get("name", "?")
         becomes = {
             _MADE: "is made",
             _TAKEN: "is taken back",
@@ -268,8 +266,8 @@ def _configuration(found: Sequence[Change], told: Sentences) -> None:
 
 
 def _by_itself(found: Sequence[Change], told: Sentences) -> None:
-    for change, said in ((change, _BY_ITSELF[change.kind]) for change in found):
-        told.said.append(said.get(change.how, said[_MADE]).format(name=change.name))
+    for change, said in ((change, _BY_ITSELF[change.step.kind]) for change in found):
+        told.said.append(said.get(change.how, said[_MADE]).format(name=change.step.name))
 
 
 def ends(resources: Iterable[Mapping[str, Any]]) -> list[str]:

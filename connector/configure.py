@@ -219,13 +219,17 @@ def deploy_digest() -> str:
     return digest.hexdigest()
 
 
+CONTEXT_DIGEST = "contextSha256"  # contextDigest in states of before, where it was no secret
+
+
 def remembered(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The outputs of a configuration: digests of its inputs, by which the next `up` sees whether they changed.
 
     The inputs are in the state as well, settings and password hashes among them, but encrypted: `context` is a secret.
+    So is its digest, by which a weak password among the settings could be guessed.
     """
     context = hashlib.sha256(str(inputs["context"]).encode()).hexdigest()
-    return {"digest": inputs["digest"], "instanceId": inputs["instanceId"], "contextDigest": context}
+    return {"digest": inputs["digest"], "instanceId": inputs["instanceId"], CONTEXT_DIGEST: context}
 
 
 def answers(address: str) -> bool:

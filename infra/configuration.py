@@ -3,6 +3,7 @@
 The provider's code is pickled and run by another process, so it is thin: it hands over to connector.configure.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,5 +50,10 @@ class Configuration(Resource, name="Configuration"):
     def __init__(
         self, name: str, args: ConfigurationArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        from connector import configure
+
+        # The plugin of dynamic resources cannot say of an output that it is secret; the engine can be told.
+        opts = copy(opts or pulumi.ResourceOptions())
+        opts.additional_secret_outputs = [configure.CONTEXT_DIGEST]
         inputs = {"context": args.context, "digest": args.digest, "instanceId": args.instance_id}
         super().__init__(_Deploy(), name, inputs, opts)

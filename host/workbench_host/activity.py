@@ -21,6 +21,7 @@ from workbench_host.processes import USER_UIDS, Stat, groups_of, owners, stat_of
 from workbench_host.tools import FailureError, run
 
 LOOK_SECONDS = 1.0
+ANSWER_SECONDS = 20.0  # for logind and systemd each, which may hang
 BUSY_SHARE = 0.05  # of one processor
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 SLICE = re.compile(r"/user-(\d+)\.slice/")
@@ -64,7 +65,7 @@ class Process:
 
 def logins() -> Counter[str]:
     """How many sessions of logind each user has."""
-    sessions = json.loads(run("loginctl", "list-sessions", "--json=short") or "[]")
+    sessions = json.loads(run("loginctl", "list-sessions", "--json=short", seconds=ANSWER_SECONDS) or "[]")
     return Counter(session["user"] for session in sessions if session.get("class", "user") == "user")
 
 
@@ -97,7 +98,7 @@ def told() -> tuple[Counter[int], Counter[int]]:
 
     One that waits for an answer is busy as well.
     """
-    shown = run("systemctl", "show", "-p", "Slice,StatusText", SERVERS)
+    shown = run("systemctl", "show", "-p", "Slice,StatusText", SERVERS, seconds=ANSWER_SECONDS)
     kernels, at_it = Counter[int](), Counter[int]()
     for block in shown.split("\n\n"):
         whose, status = UNIT_OF.search(block), STATUS.search(block)
@@ -108,7 +109,7 @@ def told() -> tuple[Counter[int], Counter[int]]:
 
 
 def look() -> Activity:
-    """Takes a second."""
+    """Takes a second. Raises FailureError where logind or systemd does not say."""
     before = dict(processes())
     time.sleep(LOOK_SECONDS)
     after = dict(processes())

@@ -19,6 +19,7 @@ from workbench_host.tools import CONFIG, FailureError, run
 # {"timeZone", "start": {"days" (0 is Monday), "hour", "minute"} or null}
 SETTINGS = Path(CONFIG) / "schedule.json"
 LOOK_SECONDS = 60
+STOP_SECONDS = 60.0
 QUIET_LOOKS = 3  # one in which nobody computes may be the moment in which a program waits for its data
 
 
@@ -38,18 +39,30 @@ def wait(
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> bool:
-    """Waits until nobody computes, and says for whom; False where it is `until` before that."""
+    """Waits until nobody computes, and says for whom; False where it is `until` before that.
+
+    While it cannot be told who computes, somebody may: that is said as well, and waited for.
+    """
     quiet, told = 0, ""
     while until is None or now() < until:
-        computing = ", ".join(person.user for person in at_work().people if person.computing)
-        if computing and computing != told:
-            print(f"The server does not stop yet: {computing} computes.", flush=True)
-        told = computing or told
-        quiet = 0 if computing else quiet + 1
+        why = _computing(at_work)
+        if why and why != told:
+            print(f"The server does not stop yet: {why}.", flush=True)
+        told = why or told
+        quiet = 0 if why else quiet + 1
         if quiet == QUIET_LOOKS:
             return True
         sleep(LOOK_SECONDS)
     return False
+
+
+def _computing(at_work: Callable[[], Activity]) -> str:
+    """Who computes, or why that cannot be told; "" where nobody does."""
+    try:
+        computing = ", ".join(person.user for person in at_work().people if person.computing)
+    except FailureError as error:
+        return f"it cannot be told who computes ({error})"
+    return f"{computing} computes" if computing else ""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
             print("It is time for the next start: the server stays on.", flush=True)
             return 0
         print("Nobody computes: the server stops.", flush=True)
-        run("systemctl", "poweroff")
+        run("systemctl", "poweroff", seconds=STOP_SECONDS)
     except FailureError as error:  # the unit tries again
         print(f"The server does not stop: {error}.", file=sys.stderr)
         return 1

@@ -32,12 +32,20 @@ def reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def run(*command: str, okay: tuple[int, ...] = (0,), given: str | None = None) -> str:
+def run(
+    *command: str, okay: tuple[int, ...] = (0,), given: str | None = None, seconds: float | None = None
+) -> str:
     """The output of a command, with `given` on its standard input: that is how secrets travel.
 
-    Raises FailureError with what it said where it exits with none of `okay`.
+    Raises FailureError with what it said where it exits with none of `okay`, and where it has not ended after so many
+    `seconds`, which ends it.
     """
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            command, input=given, capture_output=True, text=True, check=False, timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        raise FailureError(f"`{' '.join(command)}` has not ended within {seconds:g} s") from None
     if done.returncode not in okay:
         said = (done.stderr or done.stdout).strip()
         raise FailureError(f"`{' '.join(command)}` failed with status {done.returncode}: {said}")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pulumi.runtime import rpc
 
+from connector import configure
 from workbench.outputs import Outputs
 
 TAGGABLE_NOT = {
@@ -148,5 +149,6 @@ def test_the_configuration_comes_last_and_hands_over_settings_and_facts(declare:
     )
     assert '"address": "198.51.100.7"' in context["value"]
     (request,) = [r for r in cloud.requests if r.type.endswith(":Configuration")]
+    assert list(request.additionalSecretOutputs) == [configure.CONTEXT_DIGEST]
     waits_for = {urn.rsplit("::", 2)[1].rsplit("$", 1)[-1] for urn in request.dependencies}
     assert {"aws:ec2/volumeAttachment:VolumeAttachment", "aws:ec2/eipAssociation:EipAssociation"} <= waits_for

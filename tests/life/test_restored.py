@@ -1,6 +1,7 @@
 """Restores and last snapshots of the real engine's stacks, killed (kill -9 of the whole group) and brought to an end.
 
-Nothing is configured: what is on the volumes is tests/e2e/test_snapshots.py's. Here they are counted.
+Nothing is configured, so that no server says who is at work (hence --force): what is on the volumes is
+tests/e2e/test_snapshots.py's. Here they are counted.
 """
 
 import json
@@ -60,7 +61,7 @@ def ended(stack: Stack, old: str) -> str:
 def test_a_restore_that_was_killed_goes_on_or_back_with_the_next_up(bare_lab: Lab, moment: str) -> None:
     with bare_lab.stack() as stack:
         old = made(stack)
-        run = stack.begin("workbench", "restore", "one", "--yes")
+        run = stack.begin("workbench", "restore", "one", "--force", "--yes")
         run.until(moment)
         run.kill()
         refused = stack.pulumi("up", "--yes", "--skip-preview", check=False)
@@ -81,10 +82,10 @@ def test_a_restore_that_was_killed_goes_on_or_back_with_the_next_up(bare_lab: La
 def test_a_restore_that_was_killed_is_ended_by_the_same_restore(bare_lab: Lab) -> None:
     with bare_lab.stack() as stack:
         old = made(stack)
-        run = stack.begin("workbench", "restore", "one", "--yes")
+        run = stack.begin("workbench", "restore", "one", "--force", "--yes")
         run.until("Stop the server")
         run.kill()
-        stack.workbench("restore", "one", "--yes")
+        stack.workbench("restore", "one", "--force", "--yes")
         assert ended(stack, old) != old
         stack.workbench("delete-snapshot", old, "--yes")
         assert stack.in_account() == stack.in_state()
@@ -92,14 +93,39 @@ def test_a_restore_that_was_killed_is_ended_by_the_same_restore(bare_lab: Lab) -
 
 
 @long
+def test_a_destroy_after_a_restore_that_was_killed_leaves_the_stack_known(bare_lab: Lab) -> None:
+    with bare_lab.stack() as stack:
+        old = made(stack)
+        run = stack.begin("workbench", "restore", "one", "--force", "--yes")
+        run.until(AFTER)  # the state has forgotten the old volume, and does not know the new one
+        run.kill()
+        assert "--adopt" not in stack.workbench("destroy", "--yes")
+        stack.workbench("up", "--yes")
+        assert ended(stack, old) != old
+        exported = json.loads(stack.pulumi("stack", "export"))["deployment"]["resources"]
+        protected = {one["type"] for one in exported if one.get("protect")}
+        assert protected == {"aws:ebs/volume:Volume"}
+        run = stack.begin("workbench", "restore", "one", "--force", "--yes")
+        run.until(AFTER)
+        run.kill()
+        stack.workbench("destroy", "--yes")
+        stack.workbench("delete-data", "--stack-name", stack.name)
+        stack.workbench("destroy", "--yes")
+        stack.pulumi("stack", "rm", "--yes", "--preserve-config")
+        assert stack.in_account() == {}
+
+
+@long
 def test_a_stack_moves_to_another_zone_by_a_snapshot(bare_lab: Lab) -> None:
     with bare_lab.stack() as stack:
         old = made(stack)
         stackfile.set_value(path_of(stack.name), "zone", "eu-west-1b")
-        assert "`workbench destroy` first" in stack.workbench("restore", "one", "--yes", check=False)
+        assert "`workbench destroy` first" in stack.workbench(
+            "restore", "one", "--force", "--yes", check=False
+        )
         stack.workbench("destroy", "--yes")
         assert "set workbench:zone to eu-west-1a" in stack.workbench("up", "--yes", check=False)
-        stack.workbench("restore", "one", "--yes")
+        stack.workbench("restore", "one", "--force", "--yes")
         stack.workbench("up", "--yes")
         data = ended(stack, old)
         assert data != old

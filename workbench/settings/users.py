@@ -72,5 +72,7 @@ class Limits(Section):
         4096, description="processes and threads at the same time"
     )
     disk_gib: Annotated[int, Field(ge=1, le=16384)] | None = Field(
-        None, description="disk on the data volume, in GiB; unset, no limit"
+        None,
+        description="disk on the data volume, in GiB, and the same share of its inodes (one file, folder or link "
+        "takes one); unset, no limit",
     )

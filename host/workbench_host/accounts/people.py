@@ -73,7 +73,7 @@ def servers() -> Counter[str]:
 def disk_gib(name: str, uid: int, shares: dict[int, quota.Share] | None) -> float:
     """Disk that a user takes: by the volume's own count of all files, else what the home has."""
     if shares is not None:
-        return round(shares.get(uid, quota.Share(0, 0)).used / quota.KIB_PER_GIB, 2)
+        return round(shares.get(uid, quota.Share(0, quota.Limit())).used / quota.KIB_PER_GIB, 2)
     if not os.path.isdir(f"{HOMES}/{name}"):
         return 0.0
     # Files may go while they are counted, which du complains of: what it counted is good enough.

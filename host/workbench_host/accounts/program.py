@@ -121,7 +121,7 @@ def need_volume() -> None:
 
 @dataclass(frozen=True)
 class Due:
-    """All that is to be done: the plan, shared folders by path with their gids, quotas in KiB by uid.
+    """All that is to be done: the plan, shared folders by path with their gids, quotas by uid.
 
     `temporary` are uids by name of those who have no folder for their temporary files, `apps` of those whose apps are
     to be served from now on.
@@ -129,7 +129,7 @@ class Due:
 
     plan: Plan
     folders: dict[str, int]
-    quotas: dict[int, int]
+    quotas: dict[int, quota.Limit]
     temporary: dict[str, int]
     apps: dict[str, int]
 

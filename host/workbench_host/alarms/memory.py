@@ -1,5 +1,8 @@
 """Which alarms are on, and who was told of what: once when one begins, once when it is over.
 
+What comes and goes, as a disk that somebody fills and empties, is one alarm that goes on until it has been well for
+some hours. So nobody is flooded, and nobody can hide that it is on. Prometheus calls the same keep_firing_for.
+
 A file keeps it (alarms.STATE), written after each message: whoever is killed between a message and that tells twice
 rather than never. A message that was refused is tried again, and what ended before anybody was told is dropped.
 """
@@ -19,14 +22,25 @@ AGAIN = timedelta(
     minutes=15
 )  # after a refusal: mail servers lock out whoever tries a wrong password too often
 
+OFTEN, DAY = 3, timedelta(days=1)  # so many beginnings within that time: it comes and goes
+WELL = timedelta(hours=12)  # for so long it then has to be well before it is over
+COMES_AND_GOES = (
+    " It comes and goes, {times} times within a day: it is said to be over only once it has been well for "
+    "{hours} hours."
+)
+
 
 @dataclass(frozen=True)
 class Alarm:
-    """One that is on, or over and still to be told so; `begun` and `ended` are the ways by which it was told."""
+    """One that is on, or over and still to be told so; `begun` and `ended` are the ways by which it was told.
+
+    `well`: since when nothing is wrong, of one that is on still because it comes and goes.
+    """
 
     text: str
     since: str
     over: str | None = None
+    well: str | None = None
     begun: tuple[str, ...] = ()
     ended: tuple[str, ...] = ()
 
@@ -46,6 +60,8 @@ class Memory:
     alarms: dict[str, Alarm] = field(default_factory=dict)
     refused: dict[str, Refused] = field(default_factory=dict)
     looked: str = ""
+    beginnings: dict[str, list[str]] = field(default_factory=dict)
+    """When each alarm has begun within the last day, by its key."""
 
     @property
     def on(self) -> set[str]:
@@ -62,16 +78,39 @@ class Memory:
         looked = list(seen)
         for key in self.on - {one.key for one in looked}:
             self.alarms[key] = replace(self.alarms[key], over=time)
+        self._forget_beginnings(now)
         for one in looked:
             alarm = self.alarms.get(one.key)
-            if one.wrong and alarm is None:
-                self.alarms[one.key] = Alarm(one.text, time)
-            elif one.wrong and alarm is not None:
-                # On again before all were told of its end: who was told of that is told anew, nobody else.
-                begun = tuple(way for way in alarm.begun if way not in alarm.ended)
-                self.alarms[one.key] = replace(alarm, text=one.text, over=None, begun=begun, ended=())
+            if one.wrong:
+                self._wrong(one, alarm, time)
             elif one.wrong is False and alarm is not None and alarm.over is None:
-                self.alarms[one.key] = replace(alarm, over=time)
+                since = alarm.well or time
+                held = self._comes_and_goes(one.key) and now - datetime.fromisoformat(since) < WELL
+                self.alarms[one.key] = replace(alarm, well=since, over=None if held else time)
+
+    def _wrong(self, one: Seen, alarm: Alarm | None, time: str) -> None:
+        if alarm is None or alarm.over is not None:
+            self.beginnings.setdefault(one.key, []).append(time)
+        text = one.text
+        if self._comes_and_goes(one.key):
+            times, hours = len(self.beginnings[one.key]), WELL // timedelta(hours=1)
+            text += COMES_AND_GOES.format(times=times, hours=hours)
+        if alarm is None:
+            self.alarms[one.key] = Alarm(text, time)
+            return
+        # On again before all were told of its end: who was told of that is told anew, nobody else.
+        begun = tuple(way for way in alarm.begun if way not in alarm.ended)
+        self.alarms[one.key] = replace(alarm, text=text, over=None, well=None, begun=begun, ended=())
+
+    def _comes_and_goes(self, key: str) -> bool:
+        return len(self.beginnings.get(key, ())) >= OFTEN
+
+    def _forget_beginnings(self, now: datetime) -> None:
+        recent = {
+            key: [time for time in times if now - datetime.fromisoformat(time) < DAY]
+            for key, times in self.beginnings.items()
+        }
+        self.beginnings = {key: times for key, times in recent.items() if times}
 
     def due(self, way: str) -> tuple[list[str], list[str]]:
         """The keys of what is to be told by this way: what has begun, and what is over."""
@@ -142,6 +181,7 @@ def load(path: Path) -> Memory:
             },
             {way: Refused(**one) for way, one in told["refused"].items()},
             told["looked"],
+            told.get("beginnings", {}),  # none in what a host of before has written
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Memory()

@@ -27,6 +27,7 @@ from workbench import volumes
 
 STACK, ID, REGION = "prod", "0123456789ab", "eu-west-1"
 ZONE = f"{REGION}a"
+WHOLE = f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench::workbench"
 URN = f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench$workbench:infra:Storage$aws:ebs/volume:Volume::data"
 
 
@@ -56,6 +57,7 @@ class World:
     configured: int = 0
     others: list[str] = field(default_factory=list)  # the types of what else the state has
     left: list[Found] = field(default_factory=list)  # what AWS has beside, and no state knows
+    protected: bool = False  # the component that is the whole stack
     lost: bool = False  # the state is empty, as of a stack that was just begun
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -109,8 +111,9 @@ class World:
         found += [
             {
                 "type": "workbench:infra:Workbench",
-                "urn": f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench::workbench",
+                "urn": WHOLE,
                 "outputs": {"stackId": ID},
+                "protect": self.protected,
             }
         ]
         if "data" in self.state:

@@ -81,11 +81,10 @@ def test_a_stack_that_has_nothing_costs_nothing_and_says_so(
     assert "has nothing in AWS that costs" in str(done.exception)
 
 
-def test_what_is_paid_after_a_stop_a_resize_and_a_destroy(ec2: Any) -> None:
+def test_what_is_paid_after_a_stop_and_a_destroy(ec2: Any) -> None:
     found = holdings.of("prod", paid.make(ec2)[1])
     now = prices.total(holdings.parts(found)).usd
     server = 0.0416 * 730
     assert prices.total(holdings.stopped(found)).usd == pytest.approx(now - server)
-    assert prices.total(holdings.resized(found, "m6i.large")).usd == pytest.approx(now - server + 0.096 * 730)
     assert prices.total(holdings.destroyed(found, keeps_address=False)).usd == pytest.approx(4.0)
     assert prices.total(holdings.destroyed(found, keeps_address=True)).usd == pytest.approx(7.65)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from cli import destroy, ending, engine, restore
+from cli import destroy, ending, engine, restore, statefile
 from cli.account import Found
 from cli.described import Snapshot
 from cli.disks import Disks
-from tests.unit.cli.stack_on_moto import ID, STACK, KilledError, World
+from tests.unit.cli.stack_on_moto import ID, STACK, WHOLE, KilledError, World
 from workbench import leftovers, volumes
+from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.leftovers import Leftover
 
@@ -24,14 +25,25 @@ def destroyed(aws: World, monkeypatch: pytest.MonkeyPatch) -> str:
 
     aws.others = ["aws:ec2/instance:Instance"]
 
+    class Question:
+        """As `pulumi state`."""
+
+        def __init__(self, area: str, verb: str, urn: str, _yes: str, *, stack: str) -> None:
+            assert (area, urn, stack) == ("state", WHOLE, STACK)
+            aws.protected = {"protect": True, "unprotect": False}[verb]
+
+        def said(self) -> str:
+            return ""
+
     def run(name: str, *operation: str, **_: Any) -> None:
         """As the engine: a state in which nothing is protected is empty afterwards."""
-        aws.others, aws.lost = [], "data" not in aws.state
+        aws.others, aws.lost = [], "data" not in aws.state and not aws.protected
         if operation[0] == "destroy" and aws.disks().server():
             aws.ec2.detach_volume(VolumeId=volume, InstanceId=server)
             aws.ec2.terminate_instances(InstanceIds=[server])
 
     monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(stacks, "Question", Question)
     return volume
 
 
@@ -126,9 +138,32 @@ def test_a_second_destroy_leaves_the_stacks_id_in_the_state(
     assert aws.lost, "there is nothing any more that could be known by it"
 
 
-def test_a_destroy_after_a_killed_restore_says_whose_the_data_is_and_what_is_left(
+def test_a_destroy_after_a_killed_restore_leaves_the_stacks_id_in_the_state_while_there_is_data(
     aws: World, destroyed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    aws.state.clear()  # as a restore leaves it until the next `up`
+    destroy.destroy(data=destroy.DataKept.SNAPSHOT, yes=True)
+    assert (aws.roles(), aws.lost, aws.protected) == ({}, False, True)
+    assert "--adopt" not in capsys.readouterr().out
+    ending.delete_data(stack_name=STACK)
+    destroy.destroy(yes=True)
+    assert (aws.lost, aws.protected) == (True, False), "`pulumi stack rm` finds nothing in it"
+
+
+def test_a_state_is_read_twice_for_a_destroy_that_nobody_is_asked_about(
+    aws: World, destroyed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    plain = statefile.exported
+    monkeypatch.setattr(statefile, "exported", lambda stack: (read.append(stack), plain(stack))[1])
+    destroy.destroy(yes=True)
+    assert len(read) == 2, "before, and as the engine has left it"
+
+
+def test_a_destroy_of_a_state_that_has_lost_its_id_says_whose_the_data_is_and_what_is_left(
+    aws: World, destroyed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ending, "keep_id", lambda *_: None)  # as of a state of which only tags tell the id
     role, theirs = (
         Found("aws:iam/role:Role", "backups-role", Leftover("role", f"role-of-{owner}", owner))
         for owner in (ID, "ba9876543210")

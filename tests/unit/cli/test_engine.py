@@ -1,5 +1,6 @@
 """Runs of the real engine, with a tiny program of the test's in the place of ours."""
 
+import hashlib
 import json
 import os
 import pty
@@ -13,14 +14,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import pulumi
 import pytest
 
-from cli import engine, program
+from cli import ending, engine, program, repair, statefile
 from cli.progress import Progress
+from infra import configuration, identity, naming
+from infra.configuration import Configuration, ConfigurationArgs
 from tests.unit import pulumi_project
+from tests.unit.cli.remembering import Remembering
 from tests.unit.cli.tiny_program import Thing
 from tests.unit.pulumi_project import needs_pulumi
 from workbench.errors import WorkbenchError
@@ -78,6 +83,76 @@ def begun(project: Path) -> None:
 
 def meanwhile(act: Callable[[], None]) -> None:
     threading.Thread(target=act, daemon=True).start()
+
+
+def test_no_digest_of_the_settings_is_in_the_state_and_one_run_takes_that_of_before_out(
+    project: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A weak password among them could be guessed by it."""
+
+    def configured(context: str, before: bool = False) -> dict[str, int]:
+        monkeypatch.setattr(configuration, "_Deploy", lambda: Remembering(before))
+
+        def main() -> None:
+            args = ConfigurationArgs(pulumi.Output.secret(context), "of the code", "i-1")
+            Configuration("configuration", args)
+
+        return run(main).changes
+
+    def known(context: str) -> bool:
+        return hashlib.sha256(context.encode()).hexdigest() in state_of(project)
+
+    assert configured("one", before=True)["create"] == 2  # the stack itself as well
+    assert known("one"), "as it was"
+    assert configured("one") == {"same": 1, "update": 1}
+    assert not known("one")
+    assert '"contextSha256"' in state_of(project)
+    assert configured("one") == {"same": 2}
+    assert configured("two") == {"same": 1, "update": 1}
+    assert not known("two")
+    assert configured("two") == {"same": 2}
+
+
+def test_the_stacks_id_outlives_a_destroy_for_as_long_as_there_is_data(
+    project: Path, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a stack whose restore died: the state has no data volume, which would keep it otherwise."""
+
+    class Data:
+        """As Disks: `left` are its volumes."""
+
+        left: ClassVar = ["vol-1"]
+
+        def volumes(self) -> list[str]:
+            return self.left
+
+        def snapshots(self) -> list[str]:
+            return []
+
+    def main() -> None:
+        whole = identity.Workbench(naming.Owner("dev", "0123456789ab"))
+        pulumi.ComponentResource(
+            "workbench:infra:Server", "server", opts=pulumi.ResourceOptions(parent=whole)
+        )
+        Thing("thing")
+
+    def destroyed() -> list[str]:
+        ending.keep_id("dev", statefile.exported("dev"), Data())
+        engine.run("dev", "destroy", "--exclude-protected", "--yes", "--skip-preview", program=False)
+        return [one["type"] for one in resources()]
+
+    def resources() -> list[dict[str, object]]:
+        return statefile.exported("dev")["deployment"].get("resources") or []
+
+    run(main)
+    assert destroyed() == ["pulumi:pulumi:Stack", "workbench:infra:Workbench"]
+    assert repair.stack_id(statefile.exported("dev")) == "0123456789ab"
+    assert ending.is_over(statefile.exported("dev"), Data())
+    run(main)
+    assert not [one for one in resources() if one.get("protect")], "as the program has it"
+    destroyed()
+    monkeypatch.setattr(Data, "left", [])
+    assert destroyed() == [], "and `pulumi stack rm` takes the rest"
 
 
 def test_what_was_done_comes_back_and_the_log_is_its_owners_alone(project: Path, run) -> None:
@@ -201,9 +276,10 @@ def test_the_lock_of_a_living_run_stays_and_its_holder_is_named(project: Path, r
 
 AT_A_TERMINAL = """
 from pathlib import Path
+from tests.unit.cli.remembering import Remembering
 from tests.unit.cli.tiny_program import Thing
 from workbench import stack
-from cli import engine, program
+from cli import ending, engine, program, repair, statefile
 stack.ROOT = Path.cwd()
 program._main = lambda: Thing("server", seconds=4) and None
 try:

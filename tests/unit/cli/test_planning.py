@@ -37,6 +37,17 @@ def test_a_volume_that_grows_costs_more_and_stops_nobody(made: tuple[Outputs, di
     assert prices.total(plan.after).usd - prices.total(plan.before).usd == pytest.approx(0.8)
 
 
+def test_a_server_that_becomes_larger_costs_its_new_type_and_the_same_disks(
+    made: tuple[Outputs, dict[str, Any]],
+) -> None:
+    facts, exported = made
+    sizes = [{"instanceType": size} for size in ("t3.medium", "m6i.large")]
+    step = Step("update", "s", words.SERVER, facts.instance_id, *sizes, ("instanceType",), False)
+    plan = planning.of_steps("prod", exported, Progress(steps=[step]))
+    more = (0.096 - 0.0416) * 730
+    assert prices.total(plan.after).usd - prices.total(plan.before).usd == pytest.approx(more)
+
+
 @pytest.mark.parametrize("hours", [1, 5, 7])
 def test_a_second_change_within_six_hours_says_when_it_will_be_possible(
     ec2: Any, made: tuple[Outputs, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, hours: int

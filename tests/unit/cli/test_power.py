@@ -102,8 +102,8 @@ def test_a_restore_is_not_disturbed(ec2: Any, facts: Outputs, verb: str) -> None
     if verb == "start":
         ec2.stop_instances(InstanceIds=[facts.instance_id])
     before = state(ec2, facts)
-    with swapping.alone("prod"):
-        assert "Another command is at the volumes" in refused(verb)
+    with swapping.alone("prod", "up"):
+        assert "Another workbench command is at work on stack prod (pid " in refused(verb)
     ec2.create_volume(
         AvailabilityZone=f"{paid.REGION}a", Size=50, TagSpecifications=paid.tagged("volume", volumes.INCOMING)
     )

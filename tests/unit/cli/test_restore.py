@@ -4,16 +4,19 @@ AWS is moto in this process, the engine a stand-in (tests/unit/cli/stack_on_moto
 """
 
 import json
+import os
 import re
+import socket
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cli import activity, plan, restore, snapshots
+from cli import activity, grace, locks, notice, plan, restore, snapshots
 from cli.described import Snapshot
 from cli.disks import Disks
+from cli.locks import Holder
 from tests.unit.cli.stack_on_moto import World
 from workbench import stack as stacks
 from workbench import volumes
@@ -100,6 +103,23 @@ def test_while_users_compute_it_is_refused_with_their_names(
     assert aws.roles()[old] == volumes.KEPT
 
 
+def test_where_the_server_does_not_say_who_computes_it_is_refused(
+    aws: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(facts: Any) -> list[Person]:
+        raise WorkbenchError("198.51.100.7 does not answer.")
+
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    monkeypatch.setattr(stacks, "outputs_in", lambda exported: SimpleNamespace())
+    monkeypatch.setattr(activity, "people", silent)
+    unchanged(
+        aws, r"^It was not restored, since the server does not say who .* answer\); .* --force", name="one"
+    )
+    restore.restore("one", force=True, yes=True)
+    assert aws.roles()[old] == volumes.KEPT
+
+
 def test_somebody_is_asked_with_who_is_at_work_and_what_is_kept(
     aws: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,9 +138,85 @@ def test_somebody_is_asked_with_who_is_at_work_and_what_is_kept(
     assert aws.calls == []
 
 
+@pytest.fixture
+def told(aws: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A stack with the snapshot `one`, at which nobody computes; what its users are told, "" where it is taken back."""
+    old, _ = aws.up()
+    aws.snapshot(old, "one")
+    said: list[str] = []
+    monkeypatch.setattr(stacks, "outputs_in", lambda exported: SimpleNamespace())
+    monkeypatch.setattr(activity, "people", lambda facts: [GRACE])
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: said.append(text))
+    monkeypatch.setattr(notice, "take_back", lambda facts: said.append(""))
+    monkeypatch.setattr(grace, "_wait", lambda seconds: None)
+    return said
+
+
+def test_users_are_told_before_a_restore_and_the_notice_is_over_before_the_server_stops(
+    aws: World, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[list[str]] = []
+    plain = Disks.stop
+    monkeypatch.setattr(Disks, "stop", lambda self, server: (stopped.append(list(told)), plain(self, server)))
+    restore.restore("one", minutes=5, yes=True)
+    (text, over) = told
+    assert re.match(
+        r"The workbench is stopped for some minutes, and all files are put back to those of "
+        r"\d{4}-\d\d-\d\d \d\d:\d\d UTC, at \d\d:\d\d UTC, in 5 minutes\. "
+        r"Copy what you have made since then to your own computer\.$",
+        text,
+    )
+    assert (over, stopped) == ("", [[text, ""]])
+
+
+def test_who_begins_to_compute_while_it_is_waited_keeps_a_restore_from_being_done(
+    aws: World, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [GRACE]
+    monkeypatch.setattr(activity, "people", lambda facts: list(found))
+    monkeypatch.setattr(grace, "_wait", lambda seconds: found.append(ADA))
+    unchanged(aws, r"^ada computes at this moment", name="one", minutes=5)
+    assert told[1:] == [""]
+    found[:] = [GRACE]
+    restore.restore("one", minutes=5, force=True, yes=True)
+
+
+def test_a_run_that_began_while_it_was_waited_keeps_a_restore_from_being_done(
+    aws: World, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Holder("ada", socket.gethostname(), os.getppid(), datetime.now(UTC))
+    held: list[Holder] = []
+    monkeypatch.setattr(locks, "of", lambda stack: held)
+    monkeypatch.setattr(grace, "_wait", lambda seconds: held.append(other))
+    unchanged(aws, "is locked by another run", name="one", minutes=5)
+    assert told[1:] == [""]
+
+
+def test_called_off_a_restore_has_changed_nothing(
+    aws: World, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grace, "_wait", lambda seconds: (_ for _ in ()).throw(KeyboardInterrupt))
+    aws.dies(-1)
+    with pytest.raises(KeyboardInterrupt):
+        restore.restore("one", minutes=5, yes=True)
+    assert (aws.calls, told[1:]) == ([], [""])
+
+
+def test_nobody_is_told_of_a_restore_that_is_refused(
+    aws: World, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "people", lambda facts: [ADA])
+    unchanged(aws, r"^ada computes at this moment", name="one", minutes=5)
+    unchanged(aws, "has no snapshot two", name="two", minutes=5)
+    unchanged(aws, "--grace is 1441", name="one", minutes=1441)
+    assert told == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        ({"drill": True, "minutes": 5}, "--grace goes with a restore of all"),
+        ({"name": "one", "home": "ada", "minutes": 5}, "--grace goes with a restore of all"),
         ({}, "Say which snapshot"),
         ({"name": "one", "path": "x"}, "x goes with --home USER"),
         ({"drill": True, "home": "ada"}, "--drill and --home are two things"),

@@ -3,6 +3,7 @@
 AWS is moto in this process, the engine a stand-in (tests/unit/cli/stack_on_moto.py).
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -223,10 +224,22 @@ def test_a_restore_of_another_snapshot_begins_anew(aws: World) -> None:
 def test_two_at_once_are_refused(aws: World) -> None:
     old, _ = aws.up()
     aws.snapshot(old, "one")
-    with swapping.alone(STACK):
+    with swapping.alone(STACK, "up"):
         for command in (restored, lambda: snapshots.delete_snapshot("one", yes=True)):
-            with pytest.raises(WorkbenchError, match="Another command is at the volumes"):
+            said = rf"Another workbench command is at work on stack prod \(pid {os.getpid()}, `workbench up`\); wait"
+            with pytest.raises(WorkbenchError, match=said):
                 command()
+
+
+@pytest.mark.parametrize("noted", ["", "999999999 workbench up", "7 rm -rf", "\x1b[2J"])
+def test_a_command_whose_name_is_not_known_yet_is_told_without_it(aws: World, noted: str) -> None:
+    with swapping.alone(STACK, "up"):
+        (stacks.state_folder(STACK) / "command.lock").write_text(noted)
+        with pytest.raises(WorkbenchError, match=r"is at work on stack prod; wait for it to end\.$"):
+            restored()
+    with swapping.alone(STACK, "resize"):
+        said = (stacks.state_folder(STACK) / "command.lock").read_text()
+    assert said == f"{os.getpid()} workbench resize"
 
 
 def test_a_server_that_was_started_meanwhile_keeps_its_volume(

@@ -185,27 +185,69 @@ def test_a_home_without_room_for_its_archive_stays(volume: Path, monkeypatch: py
     assert (volume / "home" / "ana" / "link").is_symlink()
 
 
-# Printed by repquota 4.09 with these options, by its source; the kernels of the tests' machines have no quota.
+# Printed by repquota 4.06 with these options, in this form; the kernels of the tests' machines have no quota.
 REPORT = """User,BlockStatus,FileStatus,BlockUsed,BlockSoftLimit,BlockHardLimit,BlockGrace,FileUsed,FileSoftLimit,\
 FileHardLimit,FileGrace
 #0,ok,ok,20,0,0,,2,0,0,
-#2000,ok,ok,1048576,0,20971520,,10,0,0,
+#2000,ok,ok,1048576,0,20971520,,10,0,1339097,
 #2001,ok,ok,16,0,10485760,,4,0,0,
 """.replace("\\\n", "")
 
 
-def test_quotas_are_set_for_those_who_have_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("options", "enforced"), [("rw\nusrquota\nquota\n", True), ("rw\nnoquota\n", False), (None, False)]
+)
+def test_limits_are_enforced_where_ext4_says_so_whatever_proc_mounts_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str | None, enforced: bool
+) -> None:
+    """What /proc/fs/ext4 says was seen of Linux 6.1, where /proc/mounts showed `rw,relatime` alone."""
+    monkeypatch.setattr(quota, "EXT4", str(tmp_path))
+    (tmp_path / "nvme1n1").mkdir()
+    if options is not None:
+        (tmp_path / "nvme1n1" / "options").write_text(options)
+    answers = {"findmnt": "/dev/nvme1n1\n", "repquota": REPORT}
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(quota, "run", lambda *command: (asked.append(command), answers[command[0]])[1])
+    assert (quota.shares() is not None) is enforced
+    assert not enforced or "--verbose" in asked[-1], "without it, repquota leaves out who has no files"
+
+
+@pytest.fixture
+def fifty_gib(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data volume of 50 GiB as mkfs.ext4 makes it, its own tables taken off: one inode for each 16 KiB."""
+    volume = SimpleNamespace(f_blocks=12829442, f_frsize=4096, f_files=3276800)
+    monkeypatch.setattr(quota.os, "statvfs", lambda path: volume)
+
+
+def test_quotas_are_set_for_those_who_have_another_one(
+    fifty_gib: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(quota, "shares", lambda: quota.parse(REPORT))
-    assert quota.wrong(20, [2000, 2001, 2002]) == {2001: 20971520, 2002: 20971520}
-    assert quota.wrong(None, [2000, 2001, 2002]) == {2000: 0, 2001: 0}
+    twenty = quota.limit_of(20)
+    assert quota.wrong(20, [2000, 2001, 2002]) == {2001: twenty, 2002: twenty}
+    assert quota.wrong(None, [2000, 2001, 2002]) == {2000: quota.Limit(), 2001: quota.Limit()}
+
+
+def test_who_may_have_a_share_of_the_disk_may_have_the_same_share_of_its_inodes(fifty_gib: None) -> None:
+    twenty = quota.limit_of(20)
+    assert (twenty.kib, twenty.inodes) == (20 * 1024**2, pytest.approx(3276800 * 20 / 48.94, rel=1e-3))
+    assert twenty.inodes >= 20 * 1024**2 / 16
+    assert quota.limit_of(50).inodes == int(3276800 * 0.95), "the hub's database may grow still"
+
+
+def test_a_limit_of_inodes_alone_is_put_right_too(fifty_gib: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = REPORT.replace("20971520,,10,0,1339097,", "20971520,,10,0,0,")  # as of before there was one
+    assert report != REPORT
+    monkeypatch.setattr(quota, "shares", lambda: quota.parse(report))
+    assert list(quota.wrong(20, [2000])) == [2000]
 
 
 def test_all_quotas_are_set_by_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     monkeypatch.setattr(quota, "run", lambda *command, given: calls.append((command[0], given)))
-    quota.apply({2001: 20, 2000: 10})
+    quota.apply({2001: quota.Limit(20, 7), 2000: quota.Limit(10, 5)})
     quota.apply({})
-    assert calls == [("setquota", "2000 0 10 0 0\n2001 0 20 0 0\n")]
+    assert calls == [("setquota", "2000 0 10 0 5\n2001 0 20 0 7\n")]
 
 
 def test_a_quota_that_the_volume_does_not_keep_is_refused_but_in_a_container(

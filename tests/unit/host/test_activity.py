@@ -67,7 +67,7 @@ def test_kernels_terminals_and_r_sessions_are_counted_by_whose_slice_they_are_in
 def test_logins_are_logind_s_by_name(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     sessions = [{"user": "ada", "class": "user"}, {"user": "ada", "class": "manager"}, {"user": "grace"}]
     monkeypatch.undo()
-    monkeypatch.setattr(activity, "run", lambda *_: json.dumps(sessions))
+    monkeypatch.setattr(activity, "run", lambda *_, **__: json.dumps(sessions))
     assert activity.logins() == {"ada": 1, "grace": 1}
 
 
@@ -124,7 +124,7 @@ def test_a_process_that_computes_is_seen(burning: None, monkeypatch: pytest.Monk
 def test_a_server_says_how_many_kernels_it_has_and_how_many_are_busy(
     said: str, kernels: dict[int, int], at_it: dict[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activity, "run", lambda *_: said)
+    monkeypatch.setattr(activity, "run", lambda *_, **__: said)
     assert activity.told() == (kernels, at_it)
 
 

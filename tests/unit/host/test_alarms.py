@@ -122,6 +122,46 @@ def test_one_that_comes_back_before_all_heard_of_its_end_tells_those_again_who_d
     assert people.told() == [("webhook", ("full",), ())], "by mail it never ended"
 
 
+def test_who_fills_and_empties_a_disk_all_day_has_three_alarms_sent_and_hides_none(
+    look: Any, people: People
+) -> None:
+    """Two days, every five minutes."""
+    looks = 2 * 24 * 12
+    told: list[tuple[int, int]] = []  # of each look: how many began and ended
+    for number in range(looks):
+        kept = look(FINE if number % 2 else FULL, ways=["mail"])
+        told.append((len(kept.on), sum(1 for _ in people.told())))
+    assert sum(messages for _, messages in told[: looks // 2]) == 5
+    assert sum(messages for _, messages in told) <= 12, "three beginnings a day, and their ends"
+    assert all(on for on, _ in told[5 : looks // 2]), "it was never said to be over while it came back"
+
+
+def test_one_that_came_and_went_is_over_once_it_was_well_for_half_a_day(look: Any, people: People) -> None:
+    for seen in (FULL, FINE, FULL, FINE):
+        look(seen, ways=["mail"])
+    people.told()
+    look(FULL, ways=["mail"])
+    ((_, (text,), _),) = people.told()
+    assert text == (
+        "full It comes and goes, 3 times within a day: it is said to be over only once it has been well for 12 hours."
+    )
+    look(FINE, ways=["mail"])
+    assert look(FINE, minutes=11 * 60, ways=["mail"]).on == {"disk /"}
+    look(FULL, ways=["mail"])
+    look(FINE, ways=["mail"])
+    assert look(FINE, minutes=11 * 60, ways=["mail"]).on == {"disk /"}, "not half a day since it came back"
+    assert people.told() == []
+    assert look(FINE, minutes=61, ways=["mail"]).on == set()
+    assert people.told() == [("mail", (), (text,))]
+
+
+def test_what_a_host_of_before_has_noted_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    alarm = {"text": "full", "since": NOW.isoformat(), "over": None, "begun": ["mail"], "ended": []}
+    file.write_text(json.dumps({"alarms": {"disk /": alarm}, "refused": {}, "looked": NOW.isoformat()}))
+    assert memory.load(file).on == {"disk /"}
+
+
 def test_a_way_that_is_new_is_told_and_one_that_was_taken_away_holds_nothing_back(
     look: Any, people: People
 ) -> None:

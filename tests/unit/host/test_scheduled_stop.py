@@ -1,14 +1,16 @@
 """A stop by the schedule that spares who computes: for whom it waits, and for how long."""
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy import schedule as deployed
 from workbench.settings import Schedule
-from workbench_host import scheduled_stop
+from workbench_host import activity, scheduled_stop
 from workbench_host.activity import Activity, Person
 from workbench_host.scheduled_stop import LOOK_SECONDS, next_start, wait
 from workbench_host.tools import FailureError
@@ -23,12 +25,15 @@ def person(user: str, computing: bool) -> Person:
 class Host:
     """Looks at people, one list after the other, the last one for ever; sleeping is what makes time go by."""
 
-    def __init__(self, *looks: list[Person]) -> None:
+    def __init__(self, *looks: list[Person] | FailureError) -> None:
         self.looks = list(looks)
         self.slept = 0.0
 
     def look(self) -> Activity:
-        return Activity(self.looks.pop(0) if len(self.looks) > 1 else self.looks[0])
+        seen = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        if isinstance(seen, FailureError):
+            raise seen
+        return Activity(seen)
 
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
@@ -52,6 +57,33 @@ def test_who_computes_is_waited_for_and_named_once(capsys: pytest.CaptureFixture
     assert host.waited()
     assert host.slept == 6 * LOOK_SECONDS, "a quiet moment in between does not count"
     assert capsys.readouterr().out == "The server does not stop yet: ada computes.\n"
+
+
+def test_while_it_cannot_tell_who_computes_it_does_not_stop_and_says_why(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hangs, idle = FailureError("`loginctl` has not ended within 20 s"), [person("ada", False)]
+    host = Host(idle, idle, hangs, hangs, idle)
+    assert host.waited()
+    assert host.slept == 6 * LOOK_SECONDS, "three quiet looks afterwards"
+    assert capsys.readouterr().out == (
+        "The server does not stop yet: it cannot be told who computes (`loginctl` has not ended within 20 s).\n"
+    )
+
+
+def test_while_it_cannot_tell_it_does_not_wait_beyond_the_next_start_either() -> None:
+    host = Host(FailureError("`loginctl` has not ended within 20 s"))
+    assert not host.waited(EVENING + timedelta(hours=12))
+
+
+def test_a_look_at_what_hangs_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    hanging = tmp_path / "loginctl"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(activity, "ANSWER_SECONDS", 0.2)
+    with pytest.raises(FailureError, match=r"`loginctl .*` has not ended within 0\.2 s"):
+        activity.logins()
 
 
 def test_it_does_not_wait_beyond_the_next_start() -> None:
@@ -91,7 +123,7 @@ def test_a_start_is_never_the_moment_itself_and_keeps_its_time_of_day_when_the_c
 def ran(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[list[tuple[str, ...]]]:
     """What the program has run; its settings are there."""
     commands: list[tuple[str, ...]] = []
-    monkeypatch.setattr(scheduled_stop, "run", lambda *command: commands.append(command))
+    monkeypatch.setattr(scheduled_stop, "run", lambda *command, seconds: commands.append(command))
     monkeypatch.setattr(scheduled_stop, "SETTINGS", tmp_path / "schedule.json")
     (tmp_path / "schedule.json").write_text('{"timeZone": "UTC", "start": null}')
     return commands
@@ -114,13 +146,15 @@ def test_it_leaves_the_host_on_where_somebody_does_until_the_next_start(
     assert ran == []
 
 
-def test_where_it_cannot_tell_who_computes_it_does_not_stop_and_says_why(
+def test_where_the_host_cannot_be_switched_off_it_says_why_and_the_unit_tries_again(
     ran: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_until: datetime | None) -> bool:
-        raise FailureError("`loginctl` failed with status 1: no bus")
+    def fail(*_: str, seconds: float) -> None:
+        raise FailureError("`systemctl poweroff` failed with status 1: no bus")
 
-    monkeypatch.setattr(scheduled_stop, "wait", fail)
+    monkeypatch.setattr(scheduled_stop, "wait", lambda _until: True)
+    monkeypatch.setattr(scheduled_stop, "run", fail)
     assert scheduled_stop.main([]) == 1
-    assert ran == []
-    assert capsys.readouterr().err == "The server does not stop: `loginctl` failed with status 1: no bus.\n"
+    assert capsys.readouterr().err == (
+        "The server does not stop: `systemctl poweroff` failed with status 1: no bus.\n"
+    )
