@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli import address, common, ending, engine, plan, planning, repair, swapping
+from cli import address, common, ending, engine, plan, planning, rebuilding, repair, swapping
 from cli.common import StackOption, YesOption
 from cli.disks import Disks
 from workbench.errors import WorkbenchError
@@ -41,7 +41,7 @@ def destroy(
     keeps = address.is_kept(name, exported)
     plan.confirm(planning.of_destroy(name, exported, keeps, data is DataKept.SNAPSHOT), yes)
     with swapping.alone(name):
-        state = swapping.settled(name, repair.repaired(name))
+        state = rebuilding.end_all(name, swapping.settled(name, repair.repaired(name)))
         if state.creating:
             repair.take_into_state(name, state)
         address.keep(name, repair.export(name), keeps)
