@@ -100,15 +100,16 @@ class Machines:
             if self._state(server) in ("pending", "running"):
                 self._ec2.stop_instances(InstanceIds=[server])
         self._until(server, "stopped")
+        for one in self._addresses():
+            if one.get("InstanceId") == server:
+                with asking(f"Taking the address {one['PublicIp']} from {server}"):
+                    self._ec2.disassociate_address(AssociationId=one["AssociationId"])
+        # At last: by whether it has this one, the program tells whether it has let go of all (infra/existing.py).
         data = self._disks.data()
         if data is not None and data.server == server:
             if (state := self._state(server)) != "stopped":  # by AWS's console, or by a schedule
                 raise WorkbenchError(f"The server {server} was started meanwhile: it is {state}.")
             self._disks.detach(data.id, server)
-        for one in self._addresses():
-            if one.get("InstanceId") == server:
-                with asking(f"Taking the address {one['PublicIp']} from {server}"):
-                    self._ec2.disassociate_address(AssociationId=one["AssociationId"])
 
     def give_back(self, server: str) -> None:
         """Data volume and address as they were, and the server runs. Nothing is done of what is so already.
