@@ -16,6 +16,7 @@ def measure(bench: Measured) -> None:
     measured["deploy_noop_s"] = median(bench.apply)
     measured |= _watched(bench, "resize", lambda: bench.command("resize", "m6i.large", "--yes"))
     measured |= _watched(bench, "stop_start", lambda: _stop_and_start(bench))
+    measured |= _watched(bench, "rebuild", lambda: bench.command("rebuild", "--yes"))
     measured["destroy_s"] = timed(lambda: bench.command("destroy", "--yes"))
     measured["bring_back_s"] = timed(lambda: bench.command("up", "--yes", "--size", "m6i.xlarge"))
     show("A workbench's life", measured, measured["create_s"], "create")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lab import seed
 from lab.memory import Memory
 from tests.unit.lab.cloud import Cloud, Network, serve
 from workbench.errors import WorkbenchError
@@ -54,6 +55,27 @@ def test_a_new_account_knows_no_image_but_debians(cloud: Cloud) -> None:
     image = images[cloud.image("amd64")]
     assert image["Name"].startswith("debian-13-amd64-")
     assert image["RootDeviceName"] == "/dev/xvda"
+
+
+def test_debian_publishes_another_release_when_a_test_says_so_and_the_first_stays(cloud: Cloud) -> None:
+    first, name = cloud.image(), "/aws/service/debian/release/13/latest/amd64"
+
+    def latest() -> str:
+        return str(cloud.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+
+    assert latest() == first
+    cloud.want(debian="20261123-2300")
+    newer = latest()
+    told = cloud.ec2.describe_images(ImageIds=[first, newer])["Images"]
+    assert {one["ImageId"]: one["Name"].rpartition("-13-")[2] for one in told} == {
+        first: f"amd64-{seed.RELEASE}",
+        newer: "amd64-20261123-2300",
+    }
+    cloud.start()
+    assert latest() == newer
+    assert len(cloud.ec2.describe_images()["Images"]) == 4
+    cloud.want()
+    assert latest() == first
 
 
 def test_the_memory_is_for_its_owner_alone(cloud: Cloud) -> None:
