@@ -154,11 +154,9 @@ def make_beside(stack: str, disks: Disks, former: Machine) -> None:
     with common.stage("Make a new server beside the present one"), running(former):
         _forget(stack, former.id)
         engine.run(stack, "up", "--yes", "--skip-preview")
-    new = Machines(disks).server()
-    if new is None:
-        raise WorkbenchError("AWS has no new server, though it was made.")
-    with common.stage(f"Wait until the new server {new.id} has booted"):
-        Machines(disks).prove(new.id)
+    seen = disks.until(Machines(disks).server, lambda _: "there", "there", "the new server by its tags")
+    with common.stage(f"Wait until the new server {seen.id} has booted"):
+        Machines(disks).prove(seen.id)
 
 
 def is_untouched(disks: Disks, former: Machine) -> bool:

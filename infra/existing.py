@@ -23,12 +23,12 @@ from workbench.settings import Settings
 class Present:
     """What there is: the architecture of the server, None where there is none.
 
-    `beside`: people are at work on the server that a rebuild is to replace, so that data volume and address are not to
-    be had yet; the new server is made without them.
+    `beside`: the server that a rebuild is to replace, while people are at work on it, so that data volume and address
+    are not to be had yet: the new server is made without them. "" where there is none.
     """
 
     architecture: Architecture | None = None
-    beside: bool = False
+    beside: str = ""
 
 
 def judge(settings: Settings, owner: Owner, state: State) -> Present:
@@ -39,11 +39,9 @@ def judge(settings: Settings, owner: Owner, state: State) -> Present:
     _judge_restored(owner, state, volume)
     former = _judge_rebuilt(owner)
     server = _server(owner)
-    beside = False
-    if volume is not None:
-        beside = former is not None and _has(former, volume)
-        if not beside:
-            _judge_holder(volume, server)
+    beside = former if former and volume and _has(former, volume) else ""
+    if volume is not None and not beside:
+        _judge_holder(volume, server)
     return Present(_architecture(settings, server) if server else None, beside)
 
 

@@ -43,7 +43,7 @@ class Plan:
     machine: MachineType
     domain: dns.Domain | None
     adopter: Adopter | None
-    beside: bool = False  # as infra/existing.py says
+    beside: str = ""  # as infra/existing.py says
 
 
 def main() -> None:
@@ -139,7 +139,7 @@ def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage
             volume_id=storage.volume_id,
             admin_keys=settings.admin_ssh_keys,
             keep_address=settings.keep_address,
-            alone=plan.beside,
+            alone=bool(plan.beside),
             after=[*network.connected, *firewall.rules],
         ),
         child,
@@ -171,7 +171,7 @@ def _facts(plan: Plan, server: Server, storage: Storage) -> dict[str, pulumi.Inp
         "zone": settings.zone,
         "address": server.address,
         "hostName": host,
-        "instanceId": server.instance_id,
+        "instanceId": plan.beside or server.instance_id,  # the one that answers at the address
         "instanceType": machine.name,
         "architecture": machine.architecture,
         "vcpus": machine.vcpus,

@@ -162,7 +162,7 @@ def test_beside_the_server_from_before_a_rebuild_the_new_one_is_made_without_wha
     cloud.add(SERVER, "i-former", servers.FORMER, instanceType="t3.large", rootBlockDevice={"volumeSize": 8})
     monkeypatch.setenv(servers.REBUILD_VARIABLE, "i-former")
     cloud.held_by = "i-former"
-    declare(schedule=UPKEEP["schedule"])
+    assert declare(schedule=UPKEEP["schedule"])["instanceId"] == "i-former", "it answers at the address"
     hanging = ("EipAssociation", "VolumeAttachment", "Schedule", "Configuration")
     assert [kind for kind in hanging if cloud.of(kind)] == []
     (server,) = cloud.of("Instance")
@@ -171,5 +171,5 @@ def test_beside_the_server_from_before_a_rebuild_the_new_one_is_made_without_wha
     assert len(cloud.of("ScheduleGroup")) == 1, "what the state has still is not given back meanwhile"
     cloud.resources.clear()
     cloud.held_by = ""
-    declare(schedule=UPKEEP["schedule"])
+    assert declare(schedule=UPKEEP["schedule"])["instanceId"] == "server-id"
     assert [kind for kind in hanging if not cloud.of(kind)] == []

@@ -114,9 +114,12 @@ class Rebuilt:
         assert data is not None
         assert data.server in ("", self._server(), former.id if former else "")
         server, ec2 = self._server() or self._made(), self.aws.ec2
+        if self.aws.state.get("server") != server:  # taken over, its tags are made what the program says
+            ec2.delete_tags(Resources=[server], Tags=[{"Key": "By"}, {"Key": servers.REPLACED_BY}])
         self.aws.state["server"] = server
         self.aws.step("program: server")
-        if not (former and data.server == former.id):
+        beside = former is not None and data.server == former.id
+        if not beside:
             if not data.server:
                 ec2.attach_volume(VolumeId=data.id, InstanceId=server, Device=volumes.DEVICE)
                 self.aws.step("program: volume")
@@ -129,7 +132,7 @@ class Rebuilt:
             self.aws.state["configured"] = "yes"
             self.aws.configured += 1
             self.aws.step("program: configured")
-        self.aws.state["outputs"] = server
+        self.aws.state["outputs"] = former.id if former and beside else server
 
     def _server(self) -> str:
         found = self.machines.server()

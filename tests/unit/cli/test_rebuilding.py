@@ -38,7 +38,8 @@ from workbench.errors import WorkbenchError
 from workbench.leftovers import ADOPT_VARIABLE
 from workbench_host.activity import Person
 
-STEPS = range(1, 18)
+STEPS = range(1, 16)
+BACK = 25  # the steps of one that goes back, and one more
 BUSY = Person("grace", logins=0, kernels=1, rstudio=0, computing=True)
 
 
@@ -75,7 +76,7 @@ def test_a_new_server_takes_volume_and_address_and_the_old_one_goes(
     (snapshot,) = made.aws.disks().snapshots()
     assert snapshot.name.startswith("rebuild-")
     said = " ".join(capsys.readouterr().out.split())
-    assert f"The server is {new} now, of debian-2, not debian-1. It took 0 s" in said
+    assert f"The server is {new} now, of debian-2, not debian-1. It took " in said
     assert made.aws.ec2.describe_instances(InstanceIds=[new])["Reservations"][0]["Instances"][0][
         "ImageId"
     ] == (NEW_IMAGE)
@@ -125,8 +126,8 @@ def test_killed_after_any_step_the_next_rebuild_ends_it(made: Rebuilt, after: in
     assert made.whole() != made.old
 
 
-@pytest.mark.parametrize("after", STEPS)
-def test_killed_after_any_step_and_never_healthy_the_old_one_is_never_ended(
+@pytest.mark.parametrize("after", range(1, BACK))
+def test_killed_after_any_step_also_of_going_back_the_old_one_is_never_ended(
     made: Rebuilt, after: int
 ) -> None:
     made.ailing = "jupyterhub"
@@ -142,8 +143,13 @@ def test_killed_after_any_step_and_never_healthy_the_old_one_is_never_ended(
 
 
 def test_a_rebuild_has_as_many_steps_as_are_tried(made: Rebuilt) -> None:
+    made.ailing = "jupyterhub"
+    refused(rebuild_now)
+    assert len(made.aws.calls) == BACK - 1
+    made.ailing = ""
+    made.aws.dies(-1)
     rebuild_now()
-    assert len(made.aws.calls) < max(STEPS)
+    assert len(made.aws.calls) == max(STEPS) - 1
 
 
 def test_without_room_for_another_server_the_old_one_runs_on(made: Rebuilt) -> None:
