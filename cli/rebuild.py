@@ -73,12 +73,18 @@ def _rebuilt(
             f"The server {server.id} does not have the data volume, which a new one would take over; `workbench "
             "doctor` says what is to be done about that. Nothing was changed."
         )
-    _judge(settings, facts, server, given_time=minutes > 0 or force)
+    for fault in keys.not_accepted(settings.admin_ssh_keys) if settings.configure else ():
+        raise WorkbenchError(f"{fault} Nothing was changed.")  # no new server could be got into
+    known = facts if server.state == "running" else None
+    may_end = minutes > 0 or force
+    _require_idle(known, may_end, "Nothing was changed.")
     with common.stage("Preview"):
         changes = planning.previewed(name, exported)
-    known = facts if server.state == "running" else None
     plan.confirm(_plan(server, known, data, changes, holdings.of(name, exported)), yes)
     snapshots.take(disks, exported, data, f"rebuild-{datetime.now(UTC):%Y-%m-%d-%H%M%S}")
+    _require_idle(
+        known, may_end, "Nothing was changed but for the snapshot, which stays."
+    )  # it may take long
     grace.wait(known, minutes, f"is replaced by a fresh one, and stopped for {plan.REPLACE_DOWN},")
     try:
         former = rebuilding.begin(disks, server.id)
@@ -101,17 +107,15 @@ def _present(name: str, exported: repair.Exported, disks: Disks) -> tuple[Output
     return facts, server
 
 
-def _judge(settings: Settings, facts: Outputs, server: Machine, given_time: bool) -> None:
-    """Raises WorkbenchError where no new server could be got into, or somebody computes who was given no time."""
-    for fault in keys.not_accepted(settings.admin_ssh_keys) if settings.configure else ():
-        raise WorkbenchError(f"{fault} Nothing was changed.")
-    if given_time or server.state != "running":
+def _require_idle(facts: Outputs | None, may_end: bool, so_far: str) -> None:
+    """Raises WorkbenchError where somebody computes on the server, whose computing may not be ended."""
+    if may_end or facts is None:
         return
     computing = [person.user for person in plan.at_work(facts).busy]
     if computing:
         raise WorkbenchError(
             f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a rebuild "
-            "ends that; give time with --grace MINUTES, or say --force. Nothing was changed."
+            f"ends that; give time with --grace MINUTES, or say --force. {so_far}"
         )
 
 
@@ -126,8 +130,8 @@ def _plan(
         f"Once all services of the new one are up, {server.id} is ended, and what is on its root disk alone (packages "
         "installed by hand, /tmp) goes with it; if they do not come up, it is put back as it was.",
     ]
-    if changes.happens:
-        told = " ".join(changes.happens)
+    started = f"The server {server.id}, which is {server.state}, is started."  # as `up` would do
+    if told := " ".join(said for said in changes.happens if said != started):
         happens.append(f"The settings have changed since the last `up`, which comes with it: {told}")
     before = holdings.parts(found)
     return Plan(

@@ -391,6 +391,29 @@ def test_people_who_compute_are_not_cut_off_unless_they_are_given_time_or_it_is_
     assert made.whole() != made.old
 
 
+def test_who_begins_to_compute_during_the_snapshot_counts_too(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "people", lambda facts: [BUSY] if made.aws.calls else [])
+    said = refused(rebuild_now)
+    assert "grace computes at this moment" in said
+    assert "Nothing was changed but for the snapshot, which stays." in said
+    assert made.aws.calls == ["create_snapshot"]
+    assert made.whole() == made.old
+
+
+def test_a_server_that_is_stopped_is_rebuilt_and_nobody_is_asked_there(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.aws.ec2.stop_instances(InstanceIds=[made.old])
+    monkeypatch.setattr(activity, "people", lambda facts: pytest.fail("it is stopped"))
+    started = f"The server {made.old}, which is stopped, is started."
+    monkeypatch.setattr(planning, "previewed", lambda *_: Plan([started]))
+    rebuild_now()
+    assert made.whole() != made.old
+    assert "The settings have changed" not in capsys.readouterr().out
+
+
 def test_people_are_told_after_the_snapshot_and_until_the_server_stops(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
