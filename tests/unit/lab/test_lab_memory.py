@@ -124,6 +124,18 @@ def test_a_removal_that_fails_stands_and_is_finished_by_the_next_call(cloud: Clo
     assert instance not in cloud.containers.there
 
 
+def test_an_instance_may_be_terminated_twice_as_who_was_not_answered_in_time_does(
+    cloud: Cloud, net: Network
+) -> None:
+    instance = net.run()
+    _, address = net.address(instance)
+    for _ in range(2):
+        cloud.ec2.terminate_instances(InstanceIds=[instance])
+        assert state(cloud, instance) == "terminated"
+    (told,) = cloud.ec2.describe_addresses()["Addresses"]
+    assert (told["PublicIp"], told.get("InstanceId")) == (address, None)
+
+
 def test_what_a_kill_left_undone_is_done_at_the_next_start(cloud: Cloud, net: Network) -> None:
     stays, goes, stopped = net.run(), net.run(), net.run()
     volume = net.volume()
