@@ -23,6 +23,7 @@ def measure(bench: Measured) -> None:
     _watched(bench, "stop_start", lambda: _stop_and_start(bench), measured)
     seen = _watched(bench, "grow", lambda: _grow(bench), measured)
     measured["grow_in_vain"] = float(seen.in_vain)
+    _watched(bench, "rebuild", lambda: bench.command("rebuild", "--yes"), measured)
     measured["destroy_s"] = timed(lambda: bench.command("destroy", "--yes"))
     measured["bring_back_s"] = timed(lambda: bench.command("up", "--yes", "--size", "m6i.xlarge"))
     show("A workbench's life", measured, measured["create_s"], "create")

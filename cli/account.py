@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli import cloud, removals
 from cli.described import Tags, tags_of
 from cli.removals import Client
-from workbench import leftovers
+from workbench import leftovers, servers, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.leftovers import LIVING, Leftover
@@ -134,8 +134,18 @@ def _servers(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
     filters = [{"Name": "tag:Project", "Values": ["workbench"]}]
     for reservation in ec2.describe_instances(Filters=filters)["Reservations"]:
         for server in reservation["Instances"]:
+            tags = tags_of(server)
             if server["State"]["Name"] in LIVING:
-                yield server, tags_of(server)
+                yield (_with_root(ec2, server) if tags.get("Role") == servers.FORMER else server), tags
+
+
+def _with_root(ec2: Client, server: dict[str, Any]) -> dict[str, Any]:
+    """With the size of its root disk, which is not among what it says of itself and is what a stopped one costs."""
+    filters = [
+        {"Name": "attachment.instance-id", "Values": [server["InstanceId"]]},
+        {"Name": "tag:Role", "Values": [volumes.ROOT]},
+    ]
+    return {**server, "RootGib": sum(one["Size"] for one in ec2.describe_volumes(Filters=filters)["Volumes"])}
 
 
 def _in_iam(listing: str, kind: str) -> Listing:
@@ -181,8 +191,9 @@ def _plain(kind: str, key: str) -> Callable[[dict[str, Any], str], Leftover]:
 
 
 def _server(item: dict[str, Any], stack_id: str) -> Leftover:
-    # the size of its root disk is not among what it says of itself: the price is that of the type alone
-    return leftovers.server(item["InstanceId"], stack_id, item["InstanceType"], item["State"]["Name"], 0)
+    # of one that runs, the price is that of the type alone
+    told = item["InstanceId"], stack_id, item["InstanceType"], item["State"]["Name"], item.get("RootGib", 0)
+    return leftovers.server(*told, role=tags_of(item).get("Role", ""))
 
 
 # In the order in which AWS lets them go. Rules, routes, associations, schedules and policies of roles go with what they

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli import address, common, ending, engine, grace, plan, planning, repair, swapping
+from cli import address, common, ending, engine, grace, plan, planning, rebuilding, repair, swapping
 from cli.common import StackOption, YesOption
 from cli.disks import Disks
 from cli.grace import GraceOption
@@ -54,6 +54,7 @@ def _destroy(name: str, to_snapshot: bool, minutes: int, yes: bool) -> None:
     try:
         if minutes or not yes:  # others may have been at the stack meanwhile
             state = _settled(name, minutes)
+        state = rebuilding.end_all(name, state)
         exported = state.exported
         if state.creating:
             repair.take_into_state(name, state)

@@ -11,8 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli import cloud, makers, repair
 from cli.common import console
 from cli.described import Disk, Server, Snapshot, Tags, disk_of, pairs, snapshot_of, specified, tags_of
+from workbench import servers, volumes
 from workbench import stack as stacks
-from workbench import volumes
 from workbench.errors import WorkbenchError
 from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE, LIVING
 
@@ -148,7 +148,9 @@ class Disks:
         return sorted(found, key=lambda one: one.started)
 
     def server(self) -> Server | None:
-        filters = [*self._filters(), {"Name": "instance-state-name", "Values": list(LIVING)}]
+        """The stack's server; not the one that a rebuild is to replace (cli/machines.py)."""
+        role = {"Name": "tag:Role", "Values": [servers.SERVER]}
+        filters = [*self._filters(), role, {"Name": "instance-state-name", "Values": list(LIVING)}]
         with asking("Looking for the stack's server"):
             found = [
                 one
@@ -246,9 +248,9 @@ class Disks:
                 raise WorkbenchError(f"{what.capitalize()} is {state}, and not {wanted} as it should be.")
             time.sleep(cloud.POLL_SECONDS / 3)
 
-    def retag(self, volume_id: str, tags: Mapping[str, str]) -> None:
-        with asking(f"Naming the volume {volume_id}"):
-            self.ec2.create_tags(Resources=[volume_id], Tags=pairs(tags))
+    def retag(self, thing: str, tags: Mapping[str, str]) -> None:
+        with asking(f"Naming {thing}"):
+            self.ec2.create_tags(Resources=[thing], Tags=pairs(tags))
 
     def delete_volume(self, volume_id: str) -> None:
         """For good. AWS refuses one that a server has."""

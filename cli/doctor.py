@@ -14,12 +14,24 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from cli import account, cloud, common, findings, headers, holdings, locks, outside, remote, repair
+from cli import (
+    account,
+    cloud,
+    common,
+    findings,
+    headers,
+    holdings,
+    locks,
+    outside,
+    rebuilding,
+    remote,
+    repair,
+)
 from cli.common import JsonOption, StackOption, YesOption, console
 from cli.findings import Finding
 from cli.progress import interrupted
+from workbench import servers, volumes
 from workbench import stack as stacks
-from workbench import volumes
 from workbench.errors import WorkbenchError
 from workbench.host import program_path
 from workbench.outputs import Outputs
@@ -61,7 +73,8 @@ def doctor(
         exported = repair.export(name)
         held = locks.of(name)
         living = [holder for holder in held or () if not holder.is_dead()]
-        unfinished = [] if living else _unfinished(exported)  # else it is at it now
+        # else it is at it now
+        unfinished = [] if living else [*_unfinished(exported), *rebuilding.told(name, exported)]
         with ThreadPoolExecutor(1) as pool:
             left = pool.submit(repair.left_over, name, exported)
             found = [] if remove else [*examine(stacks.outputs_in(exported)), *_kept(name, exported)]
@@ -220,6 +233,11 @@ def _remove(name: str, left: list[account.Found], ids: list[str], yes: bool) -> 
         raise WorkbenchError(
             f"{', '.join(strange)} is not among what AWS has of stack {name} beside its state "
             f"({', '.join(by_id) or 'there is nothing'}); nothing was removed."
+        )
+    if kept := [id_ for id_ in ids if by_id[id_].role == servers.FORMER]:
+        raise WorkbenchError(
+            f"{kept[0]} is the server from before a rebuild that has not ended, and may be what comes back: `workbench "
+            "rebuild` goes on with it, `workbench up` goes on or back. Nothing was removed."
         )
     if not yes:
         common.asking()

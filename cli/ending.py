@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import account, common, holdings, repair, swapping
+from cli import account, common, holdings, rebuilding, repair, swapping
 from cli.common import StackOption, WhoseOption, console
 from cli.described import Disk, Snapshot
 from cli.disks import Disks, asking
@@ -158,6 +158,7 @@ def delete_data(
         swapping.refuse_runs(name)
         exported = repair.repaired(name).exported
         disks = Disks.of(name, exported)
+        rebuilding.refuse_unfinished(disks)
         _refuse_in_use(disks)
         doomed, snapshots = disks.volumes(), disks.snapshots()
         if not doomed and not snapshots:

@@ -1,20 +1,21 @@
 """What of a stack is paid for, as AWS has it now: by the tag StackId, and the zone by the state."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import cloud
 from cli.described import tags_of
-from workbench import prices, volumes
+from workbench import prices, servers, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.leftovers import LIVING, stack_id_of
 from workbench.prices import Part
 
-SERVER, ADDRESS, SNAPSHOTS, ZONE = "server", "address", "snapshots", "zone"
+ADDRESS, SNAPSHOTS, ZONE = "address", "snapshots", "zone"
+SERVER, FORMER = servers.SERVER, servers.FORMER
 ROOT, DATA = volumes.ROOT, volumes.DATA
 
 
@@ -58,7 +59,9 @@ def _servers(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
         for reservation in page["Reservations"]:
             for one in reservation["Instances"]:
                 part = prices.server(one["InstanceType"], one["State"]["Name"])
-                yield Holding(SERVER, one["InstanceId"], part)
+                is_former = tags_of(one).get("Role") == FORMER
+                part = replace(part, name=servers.FORMER_NAME) if is_former else part
+                yield Holding(FORMER if is_former else SERVER, one["InstanceId"], part)
 
 
 def _disks(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
@@ -94,7 +97,7 @@ def stopped(found: Iterable[Holding]) -> list[Part]:
 
 def destroyed(found: Iterable[Holding], keeps_address: bool, to_snapshot: bool = False) -> list[Part]:
     """What it costs once the server is gone, and with `to_snapshot` the data volume is a last snapshot."""
-    gone = {SERVER, ROOT} if keeps_address else {SERVER, ROOT, ADDRESS}
+    gone = {SERVER, FORMER, ROOT} if keeps_address else {SERVER, FORMER, ROOT, ADDRESS}
     left = [one for one in found if one.role not in gone]
     return [prices.snapshots(1, one.gib) if to_snapshot and one.role == DATA else one.part for one in left]
 

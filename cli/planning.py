@@ -56,6 +56,8 @@ def of_destroy(name: str, exported: Exported, keeps_address: bool, to_snapshot: 
     happens = []
     if server:
         happens.append(f"The server {server.id} ({server.type}) is ended, and its root disk goes with it.")
+    for one in [one for one in found if one.role == holdings.FORMER and not (server and server.id == one.id)]:
+        happens.append(f"The {one.part.name}, {one.id}, is ended as well.")
     addresses = [one.part.detail for one in found if one.role == holdings.ADDRESS]
     for ip in [] if keeps_address else addresses:
         happens.append(f"The address {ip} is given back; with the next server comes another.")

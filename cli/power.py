@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import activity, cloud, common, grace, holdings, loudness, plan, statefile, swapping
+from cli import activity, cloud, common, grace, holdings, loudness, plan, rebuilding, statefile, swapping
 from cli.common import StackOption, YesOption, console
 from cli.disks import Disks
 from cli.grace import GraceOption
@@ -95,12 +95,14 @@ def _wait_for_services(name: str) -> None:
 
 
 def _server(name: str, exported: Mapping[str, Any]) -> tuple[Outputs, cloud.Instance]:
-    """The stack's server. Raises WorkbenchError where there is none, or a restore has its volumes in its hands."""
+    """The stack's server. Raises WorkbenchError where there is none, or a restore or a rebuild is at them."""
     facts = stacks.outputs_in(exported)
     server = cloud.instance(facts) if facts else None
     if facts is None or server is None:
         raise WorkbenchError(f"Stack {name} has no server at present; `workbench up` makes one.")
-    swapping.refuse_unfinished(Disks.of(name, exported))
+    disks = Disks.of(name, exported)
+    swapping.refuse_unfinished(disks)
+    rebuilding.refuse_unfinished(disks)
     return facts, server
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import common, copies, grace, holdings, plan, repair, stack, swapping
+from cli import common, copies, grace, holdings, plan, rebuilding, repair, stack, swapping
 from cli.common import StackOption, WhoseOption, YesOption, console
 from cli.described import Disk, Server, Snapshot
 from cli.disks import Disks, named
@@ -59,6 +59,7 @@ def restore(
         swapping.refuse_runs(stack)
         exported = repair.repaired(stack).exported
         disks = Disks.of(stack, exported)
+        rebuilding.refuse_unfinished(disks)
         chosen = _chosen(disks, name)
         if drill:
             _drill(stacks.outputs_in(exported), disks, chosen)

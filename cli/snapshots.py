@@ -45,8 +45,13 @@ def snapshot(
         raise WorkbenchError(
             f"Stack {stack} has no data volume at present, of which a snapshot could be made."
         )
+    take(disks, exported, volume, wanted)
+
+
+def take(disks: Disks, exported: repair.Exported, volume: Disk, name: str) -> Snapshot:
+    """A snapshot of that name, once it is complete. Raises WorkbenchError where AWS cannot make it."""
     with common.stage(f"Snapshot of {volume.id} ({volume.gib} GiB)"):
-        begun = _begin(disks, exported, volume, wanted)
+        begun = _begin(disks, exported, volume, name)
         try:
             made = disks.completed(begun.id)
         except KeyboardInterrupt:
@@ -55,6 +60,7 @@ def snapshot(
             )
             raise
     console.print(f"Snapshot {made.name} ({made.id}) is complete; at most {_usd(made)} USD a month.")
+    return made
 
 
 def _judged(name: str) -> str:

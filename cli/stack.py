@@ -18,11 +18,13 @@ from cli import (
     loudness,
     plan,
     planning,
+    rebuilding,
     repair,
     swapping,
     words,
 )
 from cli.common import JsonOption, StackOption, YesOption, console
+from cli.disks import Disks
 from cli.grace import GraceOption
 from cli.progress import verb_of
 from cli.resize import SizeArgument, Written, judge, put_back
@@ -69,7 +71,8 @@ def resize(
     """Give the server another size, in place; all stays. Where AWS has no room for it, the old one comes back."""
     grace.judge(minutes)
     name = common.enter(stack)
-    known = stacks.outputs_in(repair.export(name))
+    exported = repair.export(name)
+    known = stacks.outputs_in(exported)
     server = cloud.instance(known) if known else None
     if server is None:
         raise WorkbenchError(
@@ -77,6 +80,7 @@ def resize(
         )
     if size == server.type:
         raise WorkbenchError(f"The server {server.id} of stack {name} is {size} already.")
+    rebuilding.refuse_unfinished(Disks.of(name, exported))
     # Somebody has changed it elsewhere, which the engine has to know.
     if known and known.instance_type != server.type:
         engine.run(name, "refresh", "--yes", "--skip-preview", program=False, silent=True)
@@ -109,7 +113,7 @@ def make(
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
     importing.begin()  # beside the first questions
-    state = swapping.settled(name, repair.repaired(name))
+    state = rebuilding.settled(name, swapping.settled(name, repair.repaired(name)))
     known = _with_server(state.exported)
     size = written.size if written else stackfile.size_of(name)
     resizing = known is not None and known.instance_type != size
@@ -127,7 +131,7 @@ def make(
         if written:
             written.write()
         woken = known is not None and not resizing and wake(known)
-        facts = _carried_out(name, times, known if resizing else None, size)
+        facts = carried_out(name, times, known if resizing else None, size)
     finally:
         grace.over(known, minutes)
     if woken:
@@ -154,8 +158,11 @@ def _type_of(server: Mapping[str, Any]) -> Any:
     return (server.get("outputs") or {}).get("instanceType")
 
 
-def _carried_out(name: str, times: dict[str, float], before: Outputs | None, size: str) -> Outputs:
+def carried_out(
+    name: str, times: dict[str, float] | None = None, before: Outputs | None = None, size: str = ""
+) -> Outputs:
     """The engine's `up`. `before`: outputs of a server that gets another size, and keeps its own where that fails."""
+    times = {} if times is None else times
     began = time.time()
     try:
         with common.stage(_RENT, times):

@@ -222,7 +222,7 @@ def volume_in(exported: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def drop(stack: str, urn: str) -> None:
-    """Has the state forget a volume and what hangs on it (attachment, configuration), which the next run makes again.
+    """Has the state forget a volume or a server, and what hangs on it (attachment, configuration), for the next run.
 
     In AWS nothing happens. `--force`, since the volume is protected: from being deleted, that is.
     """

@@ -4,7 +4,9 @@ What would destroy or strand data is refused here, in the preview, before anythi
 is taken back by infra/adoption.py, should the state lack it.
 """
 
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -12,24 +14,35 @@ import pulumi_aws as aws
 from infra import lookups
 from infra.naming import Owner
 from infra.state import State
-from workbench import volumes
+from workbench import servers, volumes
 from workbench.instance_types import Architecture
 from workbench.settings import Settings
 
 
-def judge(settings: Settings, owner: Owner, state: State) -> Architecture | None:
-    """Looks at the stack's volume and server; the architecture that the server has, None where there is none.
+@dataclass(frozen=True)
+class Present:
+    """What there is: the architecture of the server, None where there is none.
 
-    Raises RunError where they do not fit the settings.
+    `beside`: the server that a rebuild is to replace, while people are at work on it, so that data volume and address
+    are not to be had yet: the new server is made without them. "" where there is none.
     """
+
+    architecture: Architecture | None = None
+    beside: str = ""
+
+
+def judge(settings: Settings, owner: Owner, state: State) -> Present:
+    """Looks at the stack's volume and servers. Raises RunError where they do not fit the settings."""
     if owner.fresh:
-        return None
+        return Present()
     volume = _volume(settings, owner)
     _judge_restored(owner, state, volume)
+    former = _judge_rebuilt(owner)
     server = _server(owner)
-    if volume is not None:
+    beside = former if former and volume and _has(former, volume) else ""
+    if volume is not None and not beside:
         _judge_holder(volume, server)
-    return _architecture(settings, server) if server else None
+    return Present(_architecture(settings, server) if server else None, beside)
 
 
 def _volume(settings: Settings, owner: Owner) -> str | None:
@@ -77,9 +90,23 @@ def _judge_restored(owner: Owner, state: State, volume: str | None) -> None:
         )
 
 
+def _judge_rebuilt(owner: Owner) -> str | None:
+    """The server that a rebuild is about to replace, where this run is the rebuild's own.
+
+    Raises RunError where it is not: which of the two servers stays is not the engine's to say.
+    """
+    found = lookups.servers(owner.found_by(servers.FORMER))
+    if found and os.environ.get(servers.REBUILD_VARIABLE) not in found:
+        raise pulumi.RunError(
+            f"A rebuild of stack {owner.stack} has begun and not ended ({', '.join(sorted(found))} is the server from "
+            "before): `workbench rebuild` goes on with it, `workbench up` goes on or back."
+        )
+    return found[0] if found else None
+
+
 def _server(owner: Owner) -> str | None:
     """The id of the one server that carries the stack's tags."""
-    found = lookups.servers(owner.found_by("server"))
+    found = lookups.servers(owner.found_by(servers.SERVER))
     if len(found) > 1:
         raise pulumi.RunError(
             f"{len(found)} servers claim to be that of stack {owner.stack} by their tags ({', '.join(sorted(found))}); "
@@ -91,12 +118,17 @@ def _server(owner: Owner) -> str | None:
 def _judge_holder(volume: str, server: str | None) -> None:
     """Raises RunError where the volume is attached to anything but the stack's server."""
     in_use = _volumes(("volume-id", volume), ("status", "in-use"))
-    if in_use and not _volumes(("volume-id", volume), ("attachment.instance-id", server or "none")):
+    if in_use and not _has(server or "none", volume):
         raise pulumi.RunError(
             f"The data volume {volume} is attached to a server that is not this stack's, or that is just being "
             f"terminated (`aws ec2 describe-volumes --volume-ids {volume}` says to which); stop that server and detach "
             "the volume from it, or wait until it is gone, and then try again."
         )
+
+
+def _has(server: str, volume: str) -> bool:
+    """Whether the volume is attached to that server."""
+    return bool(_volumes(("volume-id", volume), ("attachment.instance-id", server)))
 
 
 def _volumes(*filters: tuple[str, str]) -> Sequence[str]:

@@ -43,6 +43,7 @@ class Plan:
     machine: MachineType
     domain: dns.Domain | None
     adopter: Adopter | None
+    beside: str = ""  # as infra/existing.py says
 
 
 def main() -> None:
@@ -61,12 +62,16 @@ def _plan(settings: Settings) -> Plan:
     state = states.read()
     _judge_key(settings, state)
     owner = identify(pulumi.get_stack(), state, settings.domain if settings.create_zone else None)
-    running = existing.judge(settings, owner, state)
-    if running is None:
+    present = existing.judge(settings, owner, state)
+    if present.architecture is None:
         _judge_new_servers_key(settings)
-    machine = choose(settings, running, state.value("aws:ec2/instance:Instance", "server", "instanceType"))
+    machine = choose(
+        settings, present.architecture, state.value("aws:ec2/instance:Instance", "server", "instanceType")
+    )
     domain = _domain(settings, owner, state) if settings.domain else None
-    return Plan(settings, owner, machine, domain, None if owner.fresh else Adopter(owner, state))
+    return Plan(
+        settings, owner, machine, domain, None if owner.fresh else Adopter(owner, state), present.beside
+    )
 
 
 def _domain(settings: Settings, owner: naming.Owner, state: states.State) -> dns.Domain:
@@ -91,7 +96,7 @@ def _declare(plan: Plan, raw: Mapping[str, Any]) -> None:
         if named.name_servers is not None:
             pulumi.export("nameServers", named.name_servers)
         needed.append(named)
-    if plan.settings.configure:
+    if plan.settings.configure and not plan.beside:
         context = pulumi.Output.all(facts=pulumi.Output.all(**facts)).apply(
             lambda known: json.dumps({"config": raw, "outputs": known["facts"]}, sort_keys=True)
         )
@@ -134,6 +139,7 @@ def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage
             volume_id=storage.volume_id,
             admin_keys=settings.admin_ssh_keys,
             keep_address=settings.keep_address,
+            alone=bool(plan.beside),
             after=[*network.connected, *firewall.rules],
         ),
         child,
@@ -145,11 +151,10 @@ def _upkeep(plan: Plan, server: Server, child: pulumi.ResourceOptions) -> None:
     """What AWS does by itself from now on, where the settings ask for it."""
     settings, owner = plan.settings, plan.owner
     if settings.schedule is not None and (wanted := events(settings.schedule)):
-        ServerSchedule(
-            "schedule",
-            ScheduleArgs(owner, wanted, settings.schedule.time_zone, server.instance_id, server.instance_arn),
-            child,
-        )
+        now = {} if plan.beside else wanted  # nobody is to stop a server that is just being made
+        zone = settings.schedule.time_zone
+        args = ScheduleArgs(owner, now, zone, server.instance_id, server.instance_arn)
+        ServerSchedule("schedule", args, child)
     if settings.snapshots.daily != OFF:
         Backups("backups", BackupsArgs(owner, settings.snapshots, settings.region), child)
     if settings.budget is not None:
@@ -166,7 +171,7 @@ def _facts(plan: Plan, server: Server, storage: Storage) -> dict[str, pulumi.Inp
         "zone": settings.zone,
         "address": server.address,
         "hostName": host,
-        "instanceId": server.instance_id,
+        "instanceId": plan.beside or server.instance_id,  # the one that answers at the address
         "instanceType": machine.name,
         "architecture": machine.architecture,
         "vcpus": machine.vcpus,

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from infra.first_boot import user_data
 from infra.machine_type import MachineType
 from infra.naming import Owner
-from workbench import volumes
+from workbench import servers, volumes
 from workbench.versions import DEBIAN_RELEASE
 
 _SSM_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
@@ -28,6 +28,7 @@ class ServerArgs:
     volume_id: pulumi.Input[str]
     admin_keys: list[str]
     keep_address: bool  # also when the server goes
+    alone: bool  # without address and data volume, which the server that it is to replace has still
     after: list[pulumi.Resource]  # the way out and the firewall's rules, which the first boot needs
 
 
@@ -45,7 +46,6 @@ class Server(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("workbench:infra:Server", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
         instance = self._instance(args)
         address = aws.ec2.Eip(
             "address",
@@ -55,8 +55,23 @@ class Server(pulumi.ComponentResource):
             # retained: no data is on it, and one that no state knows would be paid for by mistake.
             opts=pulumi.ResourceOptions(parent=self, protect=args.keep_address),
         )
+        self.ready: list[pulumi.Resource] = [instance]
+        if not args.alone:
+            self.ready += self._joined(instance, address, args)
+        self.instance_id = instance.id
+        self.instance_arn = instance.arn
+        self.address = address.public_ip
+        self.register_outputs({"instanceId": instance.id, "address": address.public_ip})
+
+    def _joined(
+        self, instance: aws.ec2.Instance, address: aws.ec2.Eip, args: ServerArgs
+    ) -> list[pulumi.Resource]:
+        """Address and data volume, given to the instance."""
         association = aws.ec2.EipAssociation(
-            "address", instance_id=instance.id, allocation_id=address.allocation_id, opts=child
+            "address",
+            instance_id=instance.id,
+            allocation_id=address.allocation_id,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         attachment = aws.ec2.VolumeAttachment(
             "data",
@@ -68,14 +83,10 @@ class Server(pulumi.ComponentResource):
             # a volume in use cannot be attached a second time
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        self.instance_id = instance.id
-        self.instance_arn = instance.arn
-        self.address = address.public_ip
-        self.ready: list[pulumi.Resource] = [instance, association, attachment]
-        self.register_outputs({"instanceId": instance.id, "address": address.public_ip})
+        return [association, attachment]
 
     def _instance(self, args: ServerArgs) -> aws.ec2.Instance:
-        server_tags = args.owner.tags("server")
+        server_tags = args.owner.tags(servers.SERVER)
         return aws.ec2.Instance(
             "server",
             ami=image_of(args.machine.architecture),

@@ -49,8 +49,14 @@ def keeps_interface(asked: dict[str, str]) -> bool:
 
 
 def terminate_instances(ec2: Any, call: Call) -> None:
-    """An Elastic IP leaves an instance that is terminated."""
+    """An Elastic IP leaves an instance that is terminated, which may be terminated a second time.
+
+    Source: AWS, API Reference, TerminateInstances: "each call succeeds". Who was not answered in time asks again.
+    """
     gone = set(call.all("InstanceId"))
+    for instance in ec2.all_instances():
+        for nic in instance.nics.values() if instance.id in gone else ():
+            nic.delete_on_termination = False  # moto has deleted it, and would delete it again
     for address in ec2.addresses:
         if address.instance is not None and address.instance.id in gone:
             ec2.disassociate_address(address=address.public_ip)

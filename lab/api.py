@@ -68,6 +68,7 @@ class Api:
         now = self._memory.clock.without_zone()
         if snapshots.settle(self._memory.ec2, now):
             self._memory.save()
+        self._memory.publish(self._faults.debian)
         facts = Facts(
             call,
             self._memory.ec2,

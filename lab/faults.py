@@ -1,13 +1,16 @@
 """What AWS does only now and then, on demand: a stand-in for the tests, who write what they want into a file.
 
 `faults.json` in the lab's home holds any of: `snapshot_seconds` (how long the next snapshots stay pending),
-`snapshot_error` (why they fail in the end), `without_capacity` (the types for which AWS has no room). Without the file
-all is at once, and well.
+`snapshot_error` (why they fail in the end), `without_capacity` (the types for which AWS has no room), `debian` (the
+release that Debian has published last, such as 20261123-2300). Without the file all is at once, and well, and Debian's
+release is the first.
 """
 
 import json
 from pathlib import Path
 from typing import Any
+
+from lab.seed import RELEASE
 
 
 class Faults:
@@ -34,3 +37,7 @@ class Faults:
     @property
     def without_capacity(self) -> frozenset[str]:
         return frozenset(self._told().get("without_capacity", ()))
+
+    @property
+    def debian(self) -> str:
+        return str(self._told().get("debian", RELEASE))

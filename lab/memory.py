@@ -84,6 +84,11 @@ class Memory:
         seed.policies(self.iam)
         self.save()
 
+    def publish(self, release: str) -> None:
+        """Debian's newest images are those of this release from now on."""
+        if seed.publish(self.ec2, self._ssm, release):
+            self.save()
+
     def save(self) -> None:
         """Keep what is: written beside, flushed, then moved over the old, so that a crash leaves one or other."""
         kept = pickle.dumps(self._state(), protocol=pickle.HIGHEST_PROTOCOL)

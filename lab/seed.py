@@ -22,28 +22,33 @@ ROOT_DEVICE = "/dev/xvda"
 ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}
 
 
-def image_id(architecture: str) -> str:
+def image_id(architecture: str, release: str = RELEASE) -> str:
     """The same id in every lab: ami-0 and sixteen digits of its name."""
-    return "ami-0" + hashlib.sha256(image_name(architecture).encode()).hexdigest()[:16]
+    return "ami-0" + hashlib.sha256(image_name(architecture, release).encode()).hexdigest()[:16]
 
 
-def image_name(architecture: str) -> str:
-    return f"debian-13-{architecture}-{RELEASE}"
+def image_name(architecture: str, release: str = RELEASE) -> str:
+    return f"debian-13-{architecture}-{release}"
 
 
 def images(ec2: Any) -> None:
     """Make the Debian 13 images the only ones that the EC2 backend knows: the lab boots no others."""
-    ours = {image_id(architecture) for architecture in ARCHITECTURES}
+    ours = {id_ for id_, image in ec2.amis.items() if (image.name or "").startswith("debian-13-")}
     for others in set(ec2.amis) - ours:
         ec2.amis.pop(others)
     for snapshot in [one for one in ec2.snapshots.values() if one.from_ami and one.from_ami not in ours]:
         ec2.snapshots.pop(snapshot.id)
+    _images_of(ec2, RELEASE)
+
+
+def _images_of(ec2: Any, release: str) -> None:
     for debian, aws in ARCHITECTURES.items():
-        if image_id(debian) not in ec2.amis:
-            ec2.amis[image_id(debian)] = Ami(
-                ec2, image_id(debian), name=image_name(debian), description=f"Debian 13 ({RELEASE})",
+        id_, name = image_id(debian, release), image_name(debian, release)
+        if id_ not in ec2.amis:
+            ec2.amis[id_] = Ami(
+                ec2, id_, name=name, description=f"Debian 13 ({release})",
                 owner_id=DEBIAN, public=True, architecture=aws, virtualization_type="hvm", hypervisor="xen",
-                root_device_type="ebs", root_device_name=ROOT_DEVICE, image_location=f"amazon/{image_name(debian)}",
+                root_device_type="ebs", root_device_name=ROOT_DEVICE, image_location=f"amazon/{name}",
                 region_name=f"{ec2.region_name}a", creation_date=utcnow(),
             )  # fmt: skip
 
@@ -51,14 +56,42 @@ def images(ec2: Any) -> None:
 def parameters(ssm: Any) -> None:
     """Make /aws/service/debian/release/13/latest/<architecture> known to the SSM backend, unless it is."""
     for debian in ARCHITECTURES:
-        name = f"/aws/service/debian/release/13/latest/{debian}"
-        if not dict.get(ssm._parameters, name):
-            # put_parameter refuses the reserved prefix, as AWS does.
-            parameter = cast(Any, Parameter)(  # typed as abstract, which it is not
-                account_id=DEBIAN, name=name, value=image_id(debian), parameter_type="String", description=None,
-                allowed_pattern=None, keyid=None, last_modified_date=utcnow(), version=1, data_type="aws:ec2:image",
-            )  # fmt: skip
-            dict.__setitem__(ssm._parameters, name, [parameter])
+        if not _versions(ssm, debian):
+            _point(ssm, debian, RELEASE)
+
+
+def publish(ec2: Any, ssm: Any, release: str) -> bool:
+    """Debian has published a release: its images are there beside the older ones, and the parameters name them.
+
+    Whether anything is changed by that.
+    """
+    named = [versions[-1].value for debian in ARCHITECTURES for versions in _versions(ssm, debian)]
+    if named == [image_id(debian, release) for debian in ARCHITECTURES]:
+        return False
+    _images_of(ec2, release)
+    for debian in ARCHITECTURES:
+        _point(ssm, debian, release)
+    return True
+
+
+def _parameter(debian: str) -> str:
+    return f"/aws/service/debian/release/13/latest/{debian}"
+
+
+def _versions(ssm: Any, debian: str) -> list[Any]:
+    """The parameter's versions as one list, none where it is not there."""
+    found = dict.get(ssm._parameters, _parameter(debian))
+    return [found] if found else []
+
+
+def _point(ssm: Any, debian: str, release: str) -> None:
+    # put_parameter refuses the reserved prefix, as AWS does.
+    parameter = cast(Any, Parameter)(  # typed as abstract, which it is not
+        account_id=DEBIAN, name=_parameter(debian), value=image_id(debian, release), parameter_type="String",
+        description=None, allowed_pattern=None, keyid=None, last_modified_date=utcnow(), version=1,
+        data_type="aws:ec2:image",
+    )  # fmt: skip
+    dict.__setitem__(ssm._parameters, _parameter(debian), [parameter])
 
 
 def policies(iam: Any) -> None:

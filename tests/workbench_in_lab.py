@@ -82,7 +82,7 @@ class Workbench:
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """`workbench ARGUMENTS --stack test`, its output kept."""
-        if arguments[0] in {"up", "destroy", "restore"}:
+        if arguments[0] in {"up", "destroy", "rebuild", "restore"}:
             self._outputs = None
         return run([sys.executable, "-m", "cli", *arguments, "--stack", self.stack], check=check)
 

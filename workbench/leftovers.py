@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workbench import prices, volumes
+from workbench import prices, servers, volumes
 
 ADOPT_VARIABLE = "WORKBENCH_ADOPT"
 ADOPT_NONE = "none"
@@ -35,11 +35,14 @@ class Leftover:
         return f"{self.kind} {self.id}{detail}{cost}"
 
 
-def server(server_id: str, stack_id: str, size: str, state: str, root_gib: int) -> Leftover:
+def server(
+    server_id: str, stack_id: str, size: str, state: str, root_gib: int, role: str = servers.SERVER
+) -> Leftover:
     """A server and its root disk; a stopped one is paid for by its disk alone."""
+    kind = servers.FORMER_NAME if role == servers.FORMER else "server"
     parts = [prices.server(size, state), prices.disk(volumes.NAMES[volumes.ROOT], root_gib)]
     cost = prices.total(parts)
-    return Leftover("server", server_id, stack_id, f"{size}, {state}", None if cost.unknown else cost.usd)
+    return Leftover(kind, server_id, stack_id, f"{size}, {state}", None if cost.unknown else cost.usd)
 
 
 def volume(volume_id: str, stack_id: str, gib: int, role: str = volumes.DATA) -> Leftover:

@@ -7,6 +7,8 @@ import pytest
 from pulumi.runtime import rpc
 
 from connector import configure
+from tests.infra.conftest import SERVER, VOLUME
+from workbench import servers
 from workbench.outputs import Outputs
 
 TAGGABLE_NOT = {
@@ -152,3 +154,24 @@ def test_the_configuration_comes_last_and_hands_over_settings_and_facts(declare:
     assert list(request.additionalSecretOutputs) == [configure.CONTEXT_DIGEST]
     waits_for = {urn.rsplit("::", 2)[1].rsplit("$", 1)[-1] for urn in request.dependencies}
     assert {"aws:ec2/volumeAttachment:VolumeAttachment", "aws:ec2/eipAssociation:EipAssociation"} <= waits_for
+
+
+def test_beside_the_server_from_before_a_rebuild_the_new_one_is_made_without_what_that_has_still(
+    declare: Any, cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud.begun()
+    cloud.add(VOLUME, "vol-1", "data", availabilityZone="eu-west-1a", size=50)
+    cloud.add(SERVER, "i-former", servers.FORMER, instanceType="t3.large", rootBlockDevice={"volumeSize": 8})
+    monkeypatch.setenv(servers.REBUILD_VARIABLE, "i-former")
+    cloud.held_by = "i-former"
+    assert declare(schedule=UPKEEP["schedule"])["instanceId"] == "i-former", "it answers at the address"
+    hanging = ("EipAssociation", "VolumeAttachment", "Schedule", "Configuration")
+    assert [kind for kind in hanging if cloud.of(kind)] == []
+    (server,) = cloud.of("Instance")
+    assert server.inputs["ami"] == "ami-amd64"
+    assert "Instance server" not in cloud.imported()
+    assert len(cloud.of("ScheduleGroup")) == 1, "what the state has still is not given back meanwhile"
+    cloud.resources.clear()
+    cloud.held_by = ""
+    assert declare(schedule=UPKEEP["schedule"])["instanceId"] == "server-id"
+    assert [kind for kind in hanging if not cloud.of(kind)] == []

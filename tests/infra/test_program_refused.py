@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from tests.infra.conftest import SERVER, SNAPSHOT, VOLUME, Cloud
+from workbench import servers
 
 
 def volume(cloud: Cloud, volume_id: str = "vol-1", held_by: str = "") -> None:
@@ -158,6 +159,18 @@ def test_a_restore_that_has_not_ended_is_refused_whichever_way_it_was_cut_off(
     cloud.of_kind(VOLUME)[-1]["tags"]["StackId"] = stack_id
     with pytest.raises(pulumi.RunError, match=r"has begun and not ended \(vol-3 is to be its data volume\)"):
         declare()
+    assert not cloud.resources
+
+
+def test_a_rebuild_that_has_not_ended_is_refused_to_all_but_itself(
+    declare: Any, cloud: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume(cloud, held_by="i-former")
+    cloud.add(SERVER, "i-former", servers.FORMER, instanceType="t3.large", rootBlockDevice={"volumeSize": 8})
+    for other in ("", "i-another"):
+        monkeypatch.setenv(servers.REBUILD_VARIABLE, other)
+        with pytest.raises(pulumi.RunError, match=r"A rebuild of stack dev .* not ended \(i-former is"):
+            declare()
     assert not cloud.resources
 
 

@@ -29,7 +29,7 @@ STACK, ID, REGION = "prod", "0123456789ab", "eu-west-1"
 ZONE = f"{REGION}a"
 WHOLE = f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench::workbench"
 URN = f"urn:pulumi:{STACK}::workbench::workbench:infra:Workbench$workbench:infra:Storage$aws:ebs/volume:Volume::data"
-
+SERVER_URN = URN.replace("Storage$aws:ebs/volume:Volume::data", "Server$aws:ec2/instance:Instance::server")
 
 DEAD = f"{socket.gethostname()} {os.getpid()} 2020-01-01T00:00:00+00:00"  # the number is another process's by now
 
@@ -51,7 +51,9 @@ class World:
 
     ec2: Any
     folder: Path
-    state: dict[str, str] = field(default_factory=dict)  # the data volume's id, where the state has one
+    state: dict[str, str] = field(
+        default_factory=dict
+    )  # the ids of data volume and server, where the state has them
     calls: list[str] = field(default_factory=list)
     dies_after: int = -1
     configured: int = 0
@@ -118,12 +120,17 @@ class World:
         ]
         if "data" in self.state:
             found.append({"type": "aws:ebs/volume:Volume", "urn": URN, "id": self.state["data"]})
+        if "server" in self.state:
+            found.append({"type": "aws:ec2/instance:Instance", "urn": SERVER_URN, "id": self.state["server"]})
+        if "configured" in self.state:
+            found.append({"type": "pulumi-python:dynamic:Configuration", "urn": "::configuration"})
         return {"deployment": {"resources": found}}
 
     def drop(self, _stack: str, urn: str) -> None:
-        assert urn == URN
+        assert urn in (URN, SERVER_URN)
+        for key in ("data", "server", "configured") if urn == URN else ("server", "configured"):
+            self.state.pop(key, None)
         self.step("drop")
-        self.state.clear()
 
     def make(self, name: str, _yes: bool, _times: dict[str, float]) -> None:
         """What `workbench up` does once its settings are judged."""

@@ -12,6 +12,7 @@ from infra import rights
 from lab.seed import ACCOUNT, REGION
 from tests.unit.lab.cloud import Cloud, serve
 from tests.unit.lab.provider.world import MANAGED
+from workbench import servers, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 
@@ -118,3 +119,17 @@ def test_who_may_not_ask_for_schedules_or_budgets_has_none_and_finds_the_rest(
     monkeypatch.setattr(account, "KINDS", (refused("aws:ec2/vpc:Vpc"),))
     with pytest.raises(WorkbenchError, match="AWS did not say what it has of stack prod"):
         account.of(STACK)
+
+
+def test_a_server_from_before_a_rebuild_costs_its_disk_while_it_is_stopped(cloud: Cloud) -> None:
+    instance = {"ResourceType": "instance", "Tags": listed(servers.FORMER)}
+    root = {"ResourceType": "volume", "Tags": listed(volumes.ROOT)}
+    run = cloud.ec2.run_instances(
+        ImageId=cloud.image(), InstanceType="t3.medium", MinCount=1, MaxCount=1,
+        TagSpecifications=[instance, root],
+        BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20}}],
+    )["Instances"][0]["InstanceId"]  # fmt: skip
+    cloud.ec2.stop_instances(InstanceIds=[run])
+    (found,) = [one for one in account.of(STACK) if one.type == "aws:ec2/instance:Instance"]
+    assert (found.role, found.what.kind, found.what.id) == (servers.FORMER, servers.FORMER_NAME, run)
+    assert found.what.usd_per_month == pytest.approx(20 * 0.08)

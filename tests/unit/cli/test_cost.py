@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from cli import common, holdings, statefile
 from cli.main import app
 from tests.unit.cli import paid
-from workbench import prices
+from workbench import prices, servers
 from workbench.errors import WorkbenchError
 
 runner = CliRunner()
@@ -88,3 +88,19 @@ def test_what_is_paid_after_a_stop_and_a_destroy(ec2: Any) -> None:
     assert prices.total(holdings.stopped(found)).usd == pytest.approx(now - server)
     assert prices.total(holdings.destroyed(found, keeps_address=False)).usd == pytest.approx(4.0)
     assert prices.total(holdings.destroyed(found, keeps_address=True)).usd == pytest.approx(7.65)
+
+
+def test_the_server_from_before_a_rebuild_is_a_part_of_its_own_that_a_destroy_ends(ec2: Any) -> None:
+    state = paid.make(ec2)[1]
+    before = prices.total(holdings.destroyed(holdings.of("prod", state), keeps_address=False)).usd
+    ec2.run_instances(
+        ImageId=paid.IMAGE,
+        InstanceType="t3.medium",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=paid.tagged("instance", servers.FORMER),
+    )
+    found = holdings.of("prod", state)
+    assert [one.part.name for one in found if one.role == holdings.FORMER] == [servers.FORMER_NAME]
+    assert len([one for one in found if one.role == holdings.SERVER]) == 1
+    assert prices.total(holdings.destroyed(found, keeps_address=False)).usd == pytest.approx(before)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import typer
 
-from cli import account, cloud, common, doctor, holdings, locks, outside, remote, repair
+from cli import account, cloud, common, doctor, holdings, locks, outside, rebuilding, remote, repair
 from cli.findings import Finding
-from workbench import leftovers, prices, volumes
+from workbench import leftovers, prices, servers, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
@@ -116,6 +116,27 @@ def test_a_volume_that_a_restore_has_kept_is_told_and_is_no_ailment(
     said = capsys.readouterr().out
     assert "volume kept from before a restore vol-1 (50 GiB), about 4.00 USD a month" in said
     assert "Stack prod is well" in said
+
+
+def test_the_server_from_before_a_rebuild_is_told_with_its_price_and_not_removed(
+    find: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account, "remove", lambda *_: pytest.fail("removed"))
+    monkeypatch.setattr(rebuilding, "told", lambda name, exported: ["A rebuild has begun and not ended."])
+    former = leftovers.server("i-1", "0123456789ab", "t3.large", "stopped", 20, servers.FORMER)
+    find(held=[], left=(account.Found("aws:ec2/instance:Instance", servers.FORMER, former),))
+    with pytest.raises(typer.Exit):
+        doctor.doctor()
+    said = capsys.readouterr().out
+    assert "A rebuild has begun and not ended." in said
+    assert (
+        "former server of a rebuild that has not ended i-1 (t3.large, stopped), about 1.60 USD a month"
+        in said
+    )
+    with pytest.raises(
+        WorkbenchError, match=r"i-1 is the server from before a rebuild .* Nothing was removed"
+    ):
+        doctor.doctor(remove=["i-1"], yes=True)
 
 
 FACTS = Outputs(

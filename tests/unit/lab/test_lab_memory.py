@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from lab import seed
 from lab.memory import Memory
 from tests.unit.lab.cloud import Cloud, Network, serve
 from workbench.errors import WorkbenchError
@@ -56,6 +57,27 @@ def test_a_new_account_knows_no_image_but_debians(cloud: Cloud) -> None:
     assert image["RootDeviceName"] == "/dev/xvda"
 
 
+def test_debian_publishes_another_release_when_a_test_says_so_and_the_first_stays(cloud: Cloud) -> None:
+    first, name = cloud.image(), "/aws/service/debian/release/13/latest/amd64"
+
+    def latest() -> str:
+        return str(cloud.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
+
+    assert latest() == first
+    cloud.want(debian="20261123-2300")
+    newer = latest()
+    told = cloud.ec2.describe_images(ImageIds=[first, newer])["Images"]
+    assert {one["ImageId"]: one["Name"].rpartition("-13-")[2] for one in told} == {
+        first: f"amd64-{seed.RELEASE}",
+        newer: "amd64-20261123-2300",
+    }
+    cloud.start()
+    assert latest() == newer
+    assert len(cloud.ec2.describe_images()["Images"]) == 4
+    cloud.want()
+    assert latest() == first
+
+
 def test_the_memory_is_for_its_owner_alone(cloud: Cloud) -> None:
     assert stat.S_IMODE((cloud.folder / "memory.pickle").stat().st_mode) == 0o600
 
@@ -100,6 +122,18 @@ def test_a_removal_that_fails_stands_and_is_finished_by_the_next_call(cloud: Clo
     cloud.containers.broken = ""
     net.volume()
     assert instance not in cloud.containers.there
+
+
+def test_an_instance_may_be_terminated_twice_as_who_was_not_answered_in_time_does(
+    cloud: Cloud, net: Network
+) -> None:
+    instance = net.run()
+    _, address = net.address(instance)
+    for _ in range(2):
+        cloud.ec2.terminate_instances(InstanceIds=[instance])
+        assert state(cloud, instance) == "terminated"
+    (told,) = cloud.ec2.describe_addresses()["Addresses"]
+    assert (told["PublicIp"], told.get("InstanceId") or "") == (address, "")
 
 
 def test_what_a_kill_left_undone_is_done_at_the_next_start(cloud: Cloud, net: Network) -> None:

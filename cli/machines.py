@@ -1,0 +1,167 @@
+"""A stack's servers in AWS during a rebuild: the one from before and the new one, and what is done to them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cli import cloud, removals
+from cli.described import tags_of
+from cli.disks import Disks, asking
+from workbench import servers, volumes
+from workbench.errors import WorkbenchError
+from workbench.leftovers import LIVING
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A server: its type, state and image, whose rebuild it is in ("" if in none), and by which it was replaced."""
+
+    id: str
+    type: str
+    state: str
+    image: str
+    by: str = ""
+    replaced_by: str = ""
+
+
+class Machines:
+    """Those of one stack."""
+
+    def __init__(self, disks: Disks) -> None:
+        self._disks = disks
+        self._ec2 = disks.ec2
+
+    # What there is.
+
+    def former(self) -> Machine | None:
+        """The server of a rebuild that has not ended. Raises WorkbenchError where there are several."""
+        return self._only(servers.FORMER)
+
+    def server(self) -> Machine | None:
+        """The stack's server; of a rebuild, the new one. Raises WorkbenchError where there are several."""
+        return self._only(servers.SERVER)
+
+    def _only(self, role: str) -> Machine | None:
+        wanted = {
+            "tag:Project": ["workbench"],
+            "tag:StackId": [self._disks.stack_id],
+            "tag:Role": [role],
+            "instance-state-name": list(LIVING),
+        }
+        filters = [{"Name": name, "Values": values} for name, values in wanted.items()]
+        with asking("Looking for the stack's servers"):
+            pages = self._ec2.get_paginator("describe_instances").paginate(Filters=filters)
+            found = [_machine(one) for page in pages for one in _instances(page)]
+        if len(found) > 1:
+            raise WorkbenchError(
+                f"{len(found)} servers of stack {self._disks.stack} have the role {role} "
+                f"({', '.join(one.id for one in found)}); remove the tag StackId from all but the right one. Nothing "
+                "was changed."
+            )
+        return found[0] if found else None
+
+    def _state(self, server: str) -> str:
+        """As AWS has it by the server's id, which it knows before it finds it by its tags."""
+        page = self._ec2.describe_instances(InstanceIds=[server])
+        return str(next(iter(_instances(page)))["State"]["Name"])
+
+    def image_name(self, image: str) -> str:
+        """`NAME (ID)`; the id alone of one that its publisher has taken back."""
+        with asking(f"Asking for the image {image}"):
+            found = self._ec2.describe_images(Filters=[{"Name": "image-id", "Values": [image]}])["Images"]
+        return f"{found[0]['Name']} ({image})" if found and found[0].get("Name") else image
+
+    # What is done.
+
+    def rename(self, server: str, role: str, **more: str) -> None:
+        """Gives it another role; what a rebuild noted of it goes where it is not said again."""
+        self._disks.retag(server, self._disks.tags(role, **more))
+        gone = [key for key in ("By", servers.REPLACED_BY) if key not in more]
+        if gone:
+            with asking(f"Naming {server}"):
+                self._ec2.delete_tags(Resources=[server], Tags=[{"Key": key} for key in gone])
+
+    def note(self, server: str, **tags: str) -> None:
+        self._disks.retag(server, tags)
+
+    def prove(self, server: str) -> None:
+        """Waits until AWS says that it has booted. Raises WorkbenchError where it does not in 10 minutes."""
+        with asking(f"Waiting for the new server {server} to boot"):
+            every = {"Delay": cloud.POLL_SECONDS, "MaxAttempts": 200}
+            self._ec2.get_waiter("instance_running").wait(InstanceIds=[server], WaiterConfig=every)
+            self._ec2.get_waiter("instance_status_ok").wait(InstanceIds=[server], WaiterConfig=every)
+
+    def release(self, server: str) -> None:
+        """Stops it in order, and takes data volume and address from it, as far as it has them.
+
+        Raises WorkbenchError where it does not stop, or somebody starts it meanwhile: a mounted volume is not detached.
+        """
+        with asking(f"Stopping the server {server}"):
+            if self._state(server) in ("pending", "running"):
+                self._ec2.stop_instances(InstanceIds=[server])
+        self._until(server, "stopped")
+        for one in self._addresses():
+            if one.get("InstanceId") == server:
+                with asking(f"Taking the address {one['PublicIp']} from {server}"):
+                    self._ec2.disassociate_address(AssociationId=one["AssociationId"])
+        # At last: by whether it has this one, the program tells whether it has let go of all (infra/existing.py).
+        data = self._disks.data()
+        if data is not None and data.server == server:
+            if (state := self._state(server)) != "stopped":  # by AWS's console, or by a schedule
+                raise WorkbenchError(f"The server {server} was started meanwhile: it is {state}.")
+            self._disks.detach(data.id, server)
+
+    def give_back(self, server: str) -> None:
+        """Data volume and address as they were, and the server runs. Nothing is done of what is so already.
+
+        Raises WorkbenchError where something else has the volume.
+        """
+        data = self._disks.data()
+        if data is not None and data.server not in ("", server):
+            raise WorkbenchError(f"The data volume {data.id} is attached to {data.server}.")
+        if data is not None and not data.server:
+            self._disks.attach(data.id, server, volumes.DEVICE)
+        with asking(f"Starting the server {server}"):
+            if self._state(server) in ("stopping", "stopped"):
+                self._until(server, "stopped")
+                self._ec2.start_instances(InstanceIds=[server])
+        self._until(server, "running")
+        for one in self._addresses():
+            if not one.get("InstanceId"):
+                with asking(f"Giving the address {one['PublicIp']} to {server}"):
+                    self._ec2.associate_address(AllocationId=one["AllocationId"], InstanceId=server)
+
+    def end(self, server: str) -> None:
+        """Terminates it, which has neither volume nor address any more, and waits until it is gone."""
+        self.release(server)
+        with asking(f"Ending the server {server}"):
+            removals.terminate(self._ec2, server)
+
+    def _until(self, server: str, state: str) -> None:
+        self._disks.until(lambda: self._state(server), str, state, f"the server {server}")
+
+    def _addresses(self) -> list[Mapping[str, Any]]:
+        """The stack's own, which is one."""
+        filters = [
+            {"Name": "tag:StackId", "Values": [self._disks.stack_id]},
+            {"Name": "tag:Role", "Values": ["address"]},
+        ]
+        with asking("Looking for the stack's address"):
+            found: list[Mapping[str, Any]] = self._ec2.describe_addresses(Filters=filters)["Addresses"]
+        return found
+
+
+def _instances(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for reservation in page["Reservations"] for one in reservation["Instances"]]
+
+
+def _machine(one: Mapping[str, Any]) -> Machine:
+    tags = tags_of(one)
+    return Machine(
+        id=one["InstanceId"],
+        type=one["InstanceType"],
+        state=one["State"]["Name"],
+        image=one["ImageId"],
+        by=tags.get("By", ""),
+        replaced_by=tags.get(servers.REPLACED_BY, ""),
+    )

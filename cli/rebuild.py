@@ -1,0 +1,217 @@
+"""`workbench rebuild`: a fresh server of the newest image, with the same data and address; or the old one as it was."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, NoReturn
+
+import typer
+
+from cli import (
+    common,
+    engine,
+    grace,
+    holdings,
+    plan,
+    planning,
+    rebuilding,
+    repair,
+    snapshots,
+    stack,
+    swapping,
+)
+from cli.common import StackOption, YesOption, console
+from cli.described import Disk
+from cli.disks import Disks
+from cli.grace import GraceOption
+from cli.machines import Machine, Machines
+from cli.plan import Plan
+from cli.server import show_status
+from workbench import keys, prices
+from workbench import stack as stacks
+from workbench.errors import WorkbenchError
+from workbench.outputs import Outputs
+from workbench.settings import Settings
+
+
+def rebuild(
+    stack: StackOption = None,
+    minutes: GraceOption = 0,
+    force: Annotated[bool, typer.Option("--force", help="also while people compute; that ends")] = False,
+    yes: YesOption = False,
+) -> None:
+    """Replace the server by a fresh one of the newest image; data and address stay. Not healthy, the old one is back.
+
+    A snapshot of the data is made first. Settings that have changed come with the new server.
+    """
+    grace.judge(minutes)
+    name = common.enter(stack)
+    common.require_stack_file(name)
+    with swapping.alone(name, "rebuild"):
+        swapping.refuse_runs(name)
+        exported = repair.repaired(name).exported
+        if stacks.outputs_in(exported) is None:
+            raise WorkbenchError(f"Stack {name} has no server at present; `workbench up` makes one.")
+        disks = Disks.of(name, exported)
+        swapping.refuse_unfinished(disks)
+        facts = _rebuilt(name, exported, disks, minutes, force, yes)
+    show_status(name, facts)
+
+
+def _rebuilt(
+    name: str, exported: repair.Exported, disks: Disks, minutes: int, force: bool, yes: bool
+) -> Outputs:
+    former, settings = Machines(disks).former(), stacks.settings(name)
+    if former is not None:
+        rebuilding.take_over(disks, former)
+        console.print(f"The rebuild that has begun goes on; {former.id} is the server from before.")
+        return _carried_out(name, disks, former, settings, None, 0)
+    facts, server = _present(name, exported, disks)
+    data = disks.data()
+    if data is None or data.server != server.id:
+        raise WorkbenchError(
+            f"The server {server.id} does not have the data volume, which a new one would take over; `workbench "
+            "doctor` says what is to be done about that. Nothing was changed."
+        )
+    for fault in keys.not_accepted(settings.admin_ssh_keys) if settings.configure else ():
+        raise WorkbenchError(f"{fault} Nothing was changed.")  # no new server could be got into
+    known = facts if server.state == "running" else None
+    may_end = minutes > 0 or force
+    _require_idle(known, may_end, "Nothing was changed.")
+    with common.stage("Preview"):
+        changes = planning.previewed(name, exported)
+    plan.confirm(_plan(server, known, data, changes, holdings.of(name, exported)), yes)
+    snapshots.take(disks, exported, data, f"rebuild-{datetime.now(UTC):%Y-%m-%d-%H%M%S}")
+    _require_idle(
+        known, may_end, "Nothing was changed but for the snapshot, which stays."
+    )  # it may take long
+    grace.wait(known, minutes, f"is replaced by a fresh one, and stopped for {plan.REPLACE_DOWN},")
+    try:
+        former = rebuilding.begin(disks, server.id)
+    except BaseException:
+        grace.over(known, minutes)
+        raise
+    return _carried_out(name, disks, former, settings, known, minutes)
+
+
+def _present(name: str, exported: repair.Exported, disks: Disks) -> tuple[Outputs, Machine]:
+    """The server to replace. Raises WorkbenchError where there is none, or the state has another one."""
+    facts, server = stacks.outputs_in(exported), Machines(disks).server()
+    if facts is None or server is None:
+        raise WorkbenchError(f"Stack {name} has no server at present; `workbench up` makes one.")
+    if facts.instance_id != server.id:
+        raise WorkbenchError(
+            f"The state of stack {name} does not know the server {server.id}; `workbench up` first. Nothing was "
+            "changed."
+        )
+    return facts, server
+
+
+def _require_idle(facts: Outputs | None, may_end: bool, so_far: str) -> None:
+    """Raises WorkbenchError where somebody computes on the server, whose computing may not be ended."""
+    if may_end or facts is None:
+        return
+    computing = [person.user for person in plan.at_work(facts).busy]
+    if computing:
+        raise WorkbenchError(
+            f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a rebuild "
+            f"ends that; give time with --grace MINUTES, or say --force. {so_far}"
+        )
+
+
+def _plan(
+    server: Machine, facts: Outputs | None, data: Disk, changes: Plan, found: Sequence[holdings.Holding]
+) -> Plan:
+    """What a rebuild does. `facts`: of a server that runs; `changes`: what `up` would change anyway."""
+    happens = [
+        f"A snapshot of the data volume {data.id} ({data.gib} GiB) is made, and complete before anything else is done.",
+        f"A new server of the newest image is made beside {server.id} ({server.type}, of {server.image}), and boots.",
+        f"Then {server.id} stops, and the new one gets its data volume and its address, and is configured.",
+        f"Once all services of the new one are up, {server.id} is ended, and what is on its root disk alone (packages "
+        "installed by hand, /tmp) goes with it; if they do not come up, it is put back as it was.",
+    ]
+    started = f"The server {server.id}, which is {server.state}, is started."  # as `up` would do
+    if told := " ".join(said for said in changes.happens if said != started):
+        happens.append(f"The settings have changed since the last `up`, which comes with it: {told}")
+    before = holdings.parts(found)
+    return Plan(
+        happens,
+        server=facts,
+        down=plan.REPLACE_DOWN if facts else "",
+        kept=f"{plan.KEPT}; the address as well",
+        before=before,
+        after=[*(changes.after or before), prices.snapshots(1, data.gib)],
+    )
+
+
+def _carried_out(
+    name: str, disks: Disks, former: Machine, settings: Settings, told: Outputs | None, minutes: int
+) -> Outputs:
+    """All that changes something. `told`: the server whose users were told, until it is stopped."""
+    began = time.monotonic()
+    try:
+        if former.replaced_by:  # a run that died found the new one healthy
+            facts, down = stacks.outputs(name), 0.0
+        else:
+            facts, down = _brought_up(name, disks, former, settings, told, minutes)
+    except engine.RunInterruptedError as error:
+        raise WorkbenchError(f"{error} {rebuilding.unfinished(name, former)}") from None
+    except KeyboardInterrupt:
+        console.print(rebuilding.unfinished(name, former), markup=False)
+        raise
+    except WorkbenchError as error:
+        _put_back(name, disks, former, str(error))
+    rebuilding.finish(disks, former)
+    _tell(disks, former, time.monotonic() - began, down)
+    return facts
+
+
+def _brought_up(
+    name: str, disks: Disks, former: Machine, settings: Settings, told: Outputs | None, minutes: int
+) -> tuple[Outputs, float]:
+    """A new server that is healthy, and for how long there was none (seconds)."""
+    try:
+        rebuilding.make_beside(name, disks, former)
+    finally:
+        grace.over(told, minutes)  # now: stopped, it could not be asked to
+    began = time.monotonic()
+    rebuilding.move(disks, former)
+    with rebuilding.running(former):
+        facts = stack.carried_out(name)
+    rebuilding.require_well(name, facts, settings.configure)
+    return facts, time.monotonic() - began
+
+
+def _put_back(name: str, disks: Disks, former: Machine, why: str) -> NoReturn:
+    """Raises WorkbenchError, which says why and how it is now."""
+    try:
+        untouched = rebuilding.is_untouched(disks, former)
+        with common.stage(f"Put the server {former.id} back"):
+            rebuilding.go_back(name, disks, former)
+    except WorkbenchError as failure:
+        raise WorkbenchError(
+            f"{why}\nThe server from before, {former.id}, could not be put back yet: {failure} Nothing is lost; "
+            "`workbench up` tries again."
+        ) from None
+    now = "runs on as it was" if untouched else "is back and runs, with data and address"
+    try:
+        stack.make(name, True, {})
+    except WorkbenchError as failure:
+        raise WorkbenchError(
+            f"{why}\nThe server {former.id} {now}; but the settings could not be carried out there either: {failure}"
+        ) from None
+    raise WorkbenchError(f"{why}\nThe server {former.id} {now}; nothing is lost.")
+
+
+def _tell(disks: Disks, former: Machine, seconds: float, down: float) -> None:
+    machines = Machines(disks)
+    new = machines.server()
+    assert new is not None, "it is healthy"
+    before, after = machines.image_name(former.image), machines.image_name(new.image)
+    told = (
+        f"of {after}, as the one before: there is no newer image"
+        if before == after
+        else f"of {after}, not {before}"
+    )
+    without = f", {down:.0f} s of them without a server" if down else ""
+    console.print(f"The server is {new.id} now, {told}. It took {seconds:.0f} s{without}.", markup=False)

@@ -1,0 +1,564 @@
+"""A rebuild that is killed after any of its steps: nothing of the data is lost, and the next run goes on or back.
+
+AWS is moto in this process, the engine a stand-in (tests/unit/cli/rebuild_on_moto.py).
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cli import (
+    activity,
+    address,
+    cloud,
+    destroy,
+    ending,
+    engine,
+    grace,
+    planning,
+    power,
+    rebuild,
+    rebuilding,
+    repair,
+    restore,
+    stack,
+    swapping,
+)
+from cli.machines import Machines
+from cli.plan import Plan
+from connector import configure
+from tests.unit.cli.rebuild_on_moto import NEW_IMAGE, Rebuilt, machine, rebuilt
+from tests.unit.cli.stack_on_moto import DEAD, ID, STACK, KilledError, living
+from workbench import keys, servers, volumes
+from workbench.errors import WorkbenchError
+from workbench.leftovers import ADOPT_VARIABLE
+from workbench_host.activity import Person
+
+STEPS = range(1, 16)
+BACK = 25  # the steps of one that goes back, and one more
+BUSY = Person("grace", logins=0, kernels=1, rstudio=0, computing=True)
+
+
+@pytest.fixture
+def made(ec2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rebuilt]:
+    monkeypatch.setattr(activity, "people", lambda facts: [])
+    with rebuilt(ec2, tmp_path, monkeypatch) as one:
+        yield one
+
+
+def rebuild_now(**more: Any) -> None:
+    rebuild.rebuild(**{"yes": True, **more})
+
+
+def refused(command: Callable[[], object]) -> str:
+    with pytest.raises(WorkbenchError) as error:
+        command()
+    return str(error.value)
+
+
+def untouched(made: Rebuilt) -> None:
+    """Nothing at all was changed."""
+    assert made.aws.calls == []
+    assert made.whole() == made.old
+
+
+def test_a_new_server_takes_volume_and_address_and_the_old_one_goes(
+    made: Rebuilt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rebuild_now()
+    new = made.whole()
+    assert new != made.old
+    assert made.aws.calls[:2] == ["create_snapshot", "create_tags"], "the snapshot is before all else"
+    (snapshot,) = made.aws.disks().snapshots()
+    assert snapshot.name.startswith("rebuild-")
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"The server is {new} now, of debian-2, not debian-1. It took " in said
+    assert made.aws.ec2.describe_instances(InstanceIds=[new])["Reservations"][0]["Instances"][0][
+        "ImageId"
+    ] == (NEW_IMAGE)
+    assert servers.REBUILD_VARIABLE not in os.environ
+
+
+def test_the_old_server_serves_until_the_new_one_has_booted(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, seen = Machines.prove, []
+
+    def prove(self: Machines, server: str) -> None:
+        plain(self, server)
+        seen.append((made.living(), made.aws.holder(made.volume), made.holder_of_address(), server))
+
+    monkeypatch.setattr(Machines, "prove", prove)
+    rebuild_now()
+    [(there, holder, at, new)] = seen
+    assert there == {made.old: "running", new: "running"}
+    assert (holder, at) == (made.old, made.old)
+
+
+def killed(made: Rebuilt, after: int) -> bool:
+    """Whether the rebuild died after so many of its changes."""
+    made.aws.dies(after)
+    try:
+        rebuild_now()
+    except KilledError:
+        return True
+    finally:
+        made.aws.dies(-1)
+    return False
+
+
+@pytest.mark.parametrize("after", STEPS)
+def test_killed_after_any_step_the_next_up_goes_on_or_back(made: Rebuilt, after: int) -> None:
+    if killed(made, after):
+        assert list(made.aws.roles().values()) == [volumes.DATA]
+        stack.make(STACK, True, {})
+    made.whole()
+
+
+@pytest.mark.parametrize("after", STEPS)
+def test_killed_after_any_step_the_next_rebuild_ends_it(made: Rebuilt, after: int) -> None:
+    if killed(made, after):
+        rebuild_now()
+    assert made.whole() != made.old
+
+
+@pytest.mark.parametrize("after", range(1, BACK))
+def test_killed_after_any_step_also_of_going_back_the_old_one_is_never_ended(
+    made: Rebuilt, after: int
+) -> None:
+    made.ailing = "jupyterhub"
+    made.aws.dies(after)
+    try:
+        rebuild_now()
+    except (KilledError, WorkbenchError):
+        assert made.old in made.living()
+    finally:
+        made.aws.dies(-1)
+    stack.make(STACK, True, {})
+    assert made.whole() == made.old
+
+
+def test_a_rebuild_has_as_many_steps_as_are_tried(made: Rebuilt) -> None:
+    made.ailing = "jupyterhub"
+    refused(rebuild_now)
+    assert len(made.aws.calls) == BACK - 1
+    made.ailing = ""
+    made.aws.dies(-1)
+    rebuild_now()
+    assert len(made.aws.calls) == max(STEPS) - 1
+
+
+def test_without_room_for_another_server_the_old_one_runs_on(made: Rebuilt) -> None:
+    made.no_room = True
+    said = refused(rebuild_now)
+    assert said == (
+        f"We do not have sufficient capacity.\nThe server {made.old} runs on as it was; nothing is lost."
+    )
+    assert made.whole() == made.old
+    assert "stop_instances" not in made.aws.calls
+
+
+def test_a_new_server_that_does_not_boot_is_given_up_before_the_old_one_stops(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prove(self: Machines, server: str) -> None:
+        raise WorkbenchError(f"Waiting for the new server {server} to boot failed: Max attempts exceeded")
+
+    monkeypatch.setattr(Machines, "prove", prove)
+    assert "runs on as it was" in refused(rebuild_now)
+    assert made.whole() == made.old
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ({"breaks": True}, "configuration: the deploy failed."),
+        ({"ailing": "jupyterhub"}, "The new server is not healthy: jupyterhub is down (it does not answer)."),
+    ],
+)
+def test_a_new_server_that_is_not_healthy_is_given_up_and_the_old_one_is_back(
+    made: Rebuilt, fault: dict[str, Any], why: str
+) -> None:
+    for name, value in fault.items():
+        setattr(made, name, value)
+    said = refused(rebuild_now)
+    assert said == f"{why}\nThe server {made.old} is back and runs, with data and address; nothing is lost."
+    assert made.whole() == made.old
+    assert made.aws.configured == 2 - ("breaks" in fault)
+
+
+def test_settings_that_cannot_be_carried_out_on_the_old_server_either_are_said(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.breaks = True
+    plain = made.make
+
+    def make(*arguments: Any) -> Any:
+        plain(*arguments)
+        raise WorkbenchError("configuration: the deploy failed.")
+
+    monkeypatch.setattr(stack, "make", make)
+    assert "is back and runs, with data and address; but the settings could not" in refused(rebuild_now)
+    assert made.whole() == made.old
+
+
+def test_an_old_server_that_cannot_be_put_back_yet_is_put_back_by_the_next_up(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.ailing = "jupyterhub"
+    with monkeypatch.context() as patch:
+
+        def give_back(self: Machines, server: str) -> None:
+            raise WorkbenchError("Starting the server failed, AWS refused it: no room.")
+
+        patch.setattr(Machines, "give_back", give_back)
+        assert "could not be put back yet" in refused(rebuild_now)
+    assert made.living() == {made.old: "stopped"}
+    stack.make(STACK, True, {})
+    assert made.whole() == made.old
+
+
+def test_a_dead_rebuild_whose_new_server_is_healthy_goes_forward_with_the_next_up(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the new server and the note of it the run may die."""
+    with monkeypatch.context() as patch:
+
+        def finish(*_: Any) -> None:
+            raise KilledError
+
+        patch.setattr(rebuilding, "finish", finish)
+        with pytest.raises(KilledError):
+            rebuild_now()
+    assert set(made.living().values()) == {"running", "stopped"}
+    stack.make(STACK, True, {})
+    assert made.whole() != made.old
+
+
+def test_once_found_healthy_it_goes_forward_though_something_is_down_by_then(made: Rebuilt) -> None:
+    made.aws.dies(-1)
+    new = _noted(made)
+    made.ailing = "jupyterhub"
+    stack.make(STACK, True, {})
+    assert made.whole() == new
+
+
+def _noted(made: Rebuilt) -> str:
+    """A rebuild that died when it had found the new server healthy and said so; the new one's id."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def end(self: Machines, server: str) -> None:
+            raise KilledError
+
+        patch.setattr(Machines, "end", end)
+        with pytest.raises(KilledError):
+            rebuild_now()
+    new = made.machines.server()
+    assert new is not None
+    assert machine(made).replaced_by == new.id
+    return new.id
+
+
+def test_a_former_server_that_has_the_volume_still_is_not_ended(made: Rebuilt) -> None:
+    new = _noted(made)
+    ec2 = made.aws.ec2
+    ec2.detach_volume(VolumeId=made.volume, InstanceId=new)
+    ec2.attach_volume(VolumeId=made.volume, InstanceId=made.old, Device=volumes.DEVICE)
+    assert f"The server {made.old} is not ended" in refused(lambda: stack.make(STACK, True, {}))
+    assert set(made.living()) == {made.old, new}
+
+
+def begun(made: Rebuilt, by: str) -> None:
+    made.machines.rename(made.old, servers.FORMER, By=by)
+    made.aws.dies(-1)
+
+
+def test_a_rebuild_that_lives_is_neither_settled_nor_taken_over(made: Rebuilt) -> None:
+    by, who = living()
+    begun(made, by)
+    assert f"has begun on {who} and not ended; wait" in refused(lambda: stack.make(STACK, True, {}))
+    assert f"is at work ({who}); wait" in refused(rebuild_now)
+    assert made.aws.calls == []
+    assert f"is at work ({who})" in rebuilding.told(STACK, made.aws.exported())[0]
+
+
+def test_another_machines_is_not_settled_but_goes_on_when_told_so(made: Rebuilt) -> None:
+    begun(made, "laptop-of-grace 7 2026-01-01T00:00:00+00:00")
+    assert "has begun on laptop-of-grace, process 7" in refused(lambda: stack.make(STACK, True, {}))
+    rebuild_now()
+    assert made.whole() != made.old
+
+
+def test_a_server_that_a_schedule_started_meanwhile_keeps_its_volume(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = Machines._until
+
+    def until(self: Machines, server: str, state: str) -> None:
+        plain(self, server, state)
+        if state == "stopped":
+            made.aws.ec2.start_instances(InstanceIds=[server])
+
+    monkeypatch.setattr(Machines, "_until", until)
+    assert f"The server {made.old} was started meanwhile: it is running." in refused(rebuild_now)
+    assert made.aws.holder(made.volume) == made.old
+
+
+def test_other_commands_refuse_in_the_middle_and_say_what_goes_on(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(made, DEAD)
+    made.aws.snapshot(made.volume, "one")
+    for module, name in ((cloud, "instance"),):
+        monkeypatch.setattr(module, name, lambda facts: cloud.Instance(made.old, "t3.large", "stopped"))
+    commands: list[Callable[[], object]] = [
+        lambda: power.stop(yes=True),
+        power.start,
+        lambda: stack.resize("m6i.large", yes=True),
+        lambda: restore.restore("one", yes=True),
+        lambda: restore.restore("one", home="ada"),
+        lambda: ending.delete_data(stack_name=STACK),
+    ]
+    for command in commands:
+        said = refused(command)
+        assert (
+            f"A rebuild of stack {STACK} has begun and not ended ({made.old} is the server from before"
+            in said
+        )
+        assert (
+            "`workbench rebuild` goes on with it, `workbench up` goes on or back. Nothing was changed."
+            in said
+        )
+    assert made.aws.calls == []
+
+
+def test_a_destroy_in_the_middle_ends_the_former_server_too(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(made, DEAD)
+    order: list[str] = []
+
+    def run(_stack: str, *operation: str, **_: Any) -> None:
+        order.append(operation[0])
+        assert made.living() == {}
+
+    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(planning, "of_destroy", lambda *_: Plan([]))
+    monkeypatch.setattr(address, "is_kept", lambda *_: False)
+    monkeypatch.setattr(address, "keep", lambda *_: None)
+    monkeypatch.setattr(ending, "is_over", lambda *_: False)
+    monkeypatch.setattr(ending, "tell_what_stays", lambda *_: None)
+    destroy.destroy(yes=True)
+    assert order == ["destroy"]
+    assert made.aws.roles() == {made.volume: volumes.DATA}
+    assert made.aws.holder(made.volume) == ""
+    assert "server" not in made.aws.state
+
+
+def test_a_destroy_waits_for_a_rebuild_that_lives(made: Rebuilt) -> None:
+    begun(made, living()[0])
+    state = repair.Repaired(made.aws.exported())
+    assert "wait for it" in refused(lambda: rebuilding.end_all(STACK, state))
+    assert made.living() == {made.old: "running"}
+
+
+def test_a_lost_state_settles_what_is_said_to_be_ours(made: Rebuilt, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun(made, DEAD)
+    made.aws.lost = True
+    made.aws.state.clear()
+    assert not rebuilding.settle(STACK, made.aws.exported())
+    monkeypatch.setenv(ADOPT_VARIABLE, ID)
+    assert rebuilding.settle(STACK, made.aws.exported())
+    assert made.machines.former() is None
+
+
+# Refused before anything is changed.
+
+
+def test_people_who_compute_are_not_cut_off_unless_they_are_given_time_or_it_is_forced(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "people", lambda facts: [BUSY])
+    said = refused(rebuild_now)
+    assert "grace computes at this moment" in said
+    assert "--grace MINUTES, or say --force. Nothing was changed." in said
+    untouched(made)
+    rebuild_now(force=True)
+    assert made.whole() != made.old
+
+
+def test_who_begins_to_compute_during_the_snapshot_counts_too(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "people", lambda facts: [BUSY] if made.aws.calls else [])
+    said = refused(rebuild_now)
+    assert "grace computes at this moment" in said
+    assert "Nothing was changed but for the snapshot, which stays." in said
+    assert made.aws.calls == ["create_snapshot"]
+    assert made.whole() == made.old
+
+
+def test_a_server_that_is_stopped_is_rebuilt_and_nobody_is_asked_there(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.aws.ec2.stop_instances(InstanceIds=[made.old])
+    monkeypatch.setattr(activity, "people", lambda facts: pytest.fail("it is stopped"))
+    started = f"The server {made.old}, which is stopped, is started."
+    monkeypatch.setattr(planning, "previewed", lambda *_: Plan([started]))
+    rebuild_now()
+    assert made.whole() != made.old
+    assert "The settings have changed" not in capsys.readouterr().out
+
+
+def test_people_are_told_after_the_snapshot_and_until_the_server_stops(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity, "people", lambda facts: [BUSY])
+    told: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(grace, "wait", lambda facts, minutes, what: told.append((what, list(made.aws.calls))))
+    monkeypatch.setattr(grace, "over", lambda facts, minutes: told.append(("over", list(made.aws.calls))))
+    rebuild_now(minutes=10)
+    (what, before), (_, after) = told
+    assert "is replaced by a fresh one" in what
+    assert before == ["create_snapshot"]
+    assert "program: server" in after
+    assert "stop_instances" not in after
+
+
+def test_called_off_in_the_grace_nothing_has_changed_but_the_snapshot(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(grace, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        rebuild_now(minutes=10)
+    assert made.aws.calls == ["create_snapshot"]
+    assert made.whole() == made.old
+
+
+def test_what_the_program_refuses_is_refused_before_anything_is_changed(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def previewed(*_: Any) -> Plan:
+        raise WorkbenchError("workbench:size is 't9.colossal', which AWS does not offer.")
+
+    monkeypatch.setattr(planning, "previewed", previewed)
+    assert "which AWS does not offer" in refused(rebuild_now)
+    untouched(made)
+
+
+def test_a_key_that_no_new_server_would_take_is_refused(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "not_accepted", lambda given: ["No key of yours."])
+    assert refused(rebuild_now) == "No key of yours. Nothing was changed."
+    untouched(made)
+
+
+def test_a_snapshot_that_fails_leaves_all_as_it_was(made: Rebuilt, monkeypatch: pytest.MonkeyPatch) -> None:
+    def completed(*_: Any) -> None:
+        raise WorkbenchError("AWS could not make the snapshot.")
+
+    monkeypatch.setattr("cli.disks.Disks.completed", completed)
+    assert "could not make the snapshot" in refused(rebuild_now)
+    assert made.whole() == made.old
+    assert made.aws.calls == ["create_snapshot"]
+
+
+def test_a_server_without_its_data_volume_is_not_rebuilt(made: Rebuilt) -> None:
+    made.aws.ec2.detach_volume(VolumeId=made.volume, InstanceId=made.old)
+    assert f"{made.old} does not have the data volume" in refused(rebuild_now)
+    assert made.aws.calls == []
+
+
+def test_without_a_server_or_with_one_that_the_state_does_not_know_it_is_refused(made: Rebuilt) -> None:
+    made.aws.state["outputs"] = "i-0123"
+    assert f"does not know the server {made.old}; `workbench up` first" in refused(rebuild_now)
+    made.aws.ec2.terminate_instances(InstanceIds=[made.old])
+    assert "has no server at present; `workbench up` makes one" in refused(rebuild_now)
+    del made.aws.state["outputs"]
+    assert "has no server at present" in refused(rebuild_now)
+    assert made.aws.calls == []
+
+
+@pytest.mark.parametrize("minutes", [-1, 1441])
+def test_no_time_that_people_can_be_given_is_refused(made: Rebuilt, minutes: int) -> None:
+    assert f"--grace is {minutes}" in refused(lambda: rebuild_now(minutes=minutes))
+    untouched(made)
+
+
+def test_a_restore_that_has_not_ended_comes_first(made: Rebuilt) -> None:
+    made.aws.volume(volumes.INCOMING, By=DEAD, RestoredFrom="snap-1")
+    assert "A restore of stack prod has begun and not ended" in refused(rebuild_now)
+    assert made.aws.calls == []
+
+
+def test_two_at_once_are_refused(made: Rebuilt) -> None:
+    with swapping.alone(STACK, "up"):
+        assert "`workbench up`); wait for it to end" in refused(rebuild_now)
+
+
+def test_several_former_servers_are_for_a_person_to_tell_apart(made: Rebuilt) -> None:
+    begun(made, DEAD)
+    other = made.aws.server()
+    made.machines.rename(other, servers.FORMER, By=DEAD)
+    made.aws.dies(-1)
+    assert "2 servers of stack prod have the role former" in refused(rebuild_now)
+    assert made.aws.calls == []
+
+
+def test_the_plan_says_what_happens_and_what_comes_with_it(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(planning, "previewed", lambda *_: Plan(["The firewall changes."]))
+    rebuild_now()
+    said = " ".join(capsys.readouterr().out.split())
+    for part in (
+        f"A snapshot of the data volume {made.volume} (10 GiB) is made",
+        f"A new server of the newest image is made beside {made.old} (t3.large",
+        "comes with it: The firewall changes.",
+        "At work now: nobody.",
+        "Down: about five minutes.",
+        "the address as well",
+        "Costs: about",
+    ):
+        assert part in said, part
+
+
+def test_services_that_are_starting_are_waited_for(made: Rebuilt, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, told = made.status, iter(["starting", "starting"])
+
+    def status(name: str) -> dict[str, Any]:
+        report = plain(name)
+        if state := next(told, ""):
+            report["services"]["jupyterhub"] = {"state": state, "detail": ""}
+        return report
+
+    monkeypatch.setattr(rebuilding, "status_of", status)
+    monkeypatch.setattr(rebuilding, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: None))
+    rebuild_now()
+    assert made.whole() != made.old
+
+
+def test_a_server_that_is_not_configured_is_healthy_once_it_answers(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.settings.configure = False
+    monkeypatch.setattr(rebuilding, "status_of", lambda name: pytest.fail("it has no services"))
+    rebuild_now()
+    assert made.whole() != made.old
+
+
+def test_one_that_does_not_answer_is_not_healthy(made: Rebuilt, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(address: str) -> None:
+        raise WorkbenchError(f"{address} did not answer by SSH within 300 s.")
+
+    monkeypatch.setattr(configure, "wait_for_ssh", wait)
+    assert "did not answer by SSH within 300 s" in refused(rebuild_now)
+    assert made.whole() == made.old
