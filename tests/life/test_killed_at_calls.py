@@ -8,9 +8,9 @@ import json
 
 import pytest
 
-from tests.life_in_lab import Lab, content
+from tests.life_in_lab import content
 from tests.standing import SERVER, VOLUME, Standing, write_work
-from workbench import stackfile, volumes
+from workbench import volumes
 
 pytestmark = pytest.mark.lab
 
@@ -43,10 +43,8 @@ def test_a_start_that_was_killed(standing: Standing, when: str) -> None:
 @pytest.mark.parametrize(
     ("action", "when"),
     [
-        also("StopInstances", BEFORE),
         also("StopInstances", AFTER),
         ("ModifyInstanceAttribute", AFTER),
-        also("ModifyInstanceAttribute", BEFORE),
         also("StartInstances", BEFORE),
         also("StartInstances", AFTER),
     ],
@@ -56,18 +54,6 @@ def test_a_resize_that_was_killed(standing: Standing, action: str, when: str) ->
     standing.stack.killed_at(action, when, "resize", size, "--yes")
     standing.repaired()
     assert (standing.server()["InstanceId"], standing.server()["InstanceType"]) == (server, size)
-
-
-@long
-@pytest.mark.parametrize("when", [BEFORE, AFTER])
-def test_a_growth_that_was_killed(bare_lab: Lab, when: str) -> None:
-    """A stack of its own each: AWS takes one change of a volume in six hours."""
-    with bare_lab.stack() as stack:
-        standing = Standing(stack)
-        stackfile.set_value(stackfile.path_of(stack.name), "dataVolumeGib", 5)
-        stack.killed_at("ModifyVolume", when, "up", "--yes")
-        standing.repaired()
-        assert stack.client("ec2").describe_volumes(VolumeIds=[standing.volume])["Volumes"][0]["Size"] == 5
 
 
 @long
@@ -87,14 +73,11 @@ def test_a_snapshot_that_was_killed(standing: Standing, when: str) -> None:
 @pytest.mark.parametrize(
     ("action", "when"),
     [
-        also("CreateVolume", BEFORE),
         also("CreateVolume", AFTER),
         also("StopInstances", AFTER),
-        also("DetachVolume", BEFORE),
         also("DetachVolume", AFTER),
         also("AttachVolume", BEFORE),
         also("AttachVolume", AFTER),
-        also("CreateTags", BEFORE),
         ("CreateTags", AFTER),
     ],
 )
@@ -119,7 +102,6 @@ def test_a_restore_that_was_killed(standing: Standing, action: str, when: str) -
     ("action", "when"),
     [
         ("StopInstances", AFTER),
-        ("DetachVolume", BEFORE),
         ("DetachVolume", AFTER),
         ("TerminateInstances", AFTER),
         ("DeleteVpc", BEFORE),
@@ -136,8 +118,6 @@ def test_a_destroy_that_was_killed(standing: Standing, action: str, when: str) -
 @pytest.mark.parametrize(
     ("action", "when"),
     [
-        also("TerminateInstances", BEFORE),
-        also("CreateSnapshot", BEFORE),
         also("CreateSnapshot", AFTER),
         ("DeleteVolume", BEFORE),
         also("DeleteVolume", AFTER),
