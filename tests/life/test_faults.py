@@ -97,6 +97,7 @@ def test_an_attach_that_is_slow_is_waited_for(standing: Standing) -> None:
     standing.repaired()
 
 
+@long
 def test_a_volume_that_somebody_detached_is_attached_again_by_the_next_up(standing: Standing) -> None:
     """By AWS's console, or by an end of a detach that had been given up."""
     standing.stack.client("ec2").detach_volume(VolumeId=standing.volume)

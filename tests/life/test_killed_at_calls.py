@@ -40,13 +40,14 @@ def test_a_start_that_was_killed(standing: Standing, when: str) -> None:
     standing.repaired()
 
 
+@long
 @pytest.mark.parametrize(
     ("action", "when"),
     [
-        also("StopInstances", AFTER),
+        ("StopInstances", AFTER),
         ("ModifyInstanceAttribute", AFTER),
-        also("StartInstances", BEFORE),
-        also("StartInstances", AFTER),
+        ("StartInstances", BEFORE),
+        ("StartInstances", AFTER),
     ],
 )
 def test_a_resize_that_was_killed(standing: Standing, action: str, when: str) -> None:
