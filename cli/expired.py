@@ -9,7 +9,8 @@ import re
 
 _SAID = re.compile(
     r"\b(RequestExpired|ExpiredToken(Exception)?)\b|Request has expired|token included in the request is expired"
-    r"|provided token has expired|Token has expired and refresh failed|SSO session .* has expired"
+    r"|provided token has expired|Token has expired and refresh failed|SSO session .*has expired"
+    r"|refresh cached SSO token failed"
 )
 
 

@@ -40,7 +40,7 @@ def test_a_state_that_is_lost_is_taken_back_with_the_data(bare_lab: Lab) -> None
         (stack_id,) = [tag["Value"] for tag in tags if tag["Key"] == "StackId"]
         made.stack = stack.elsewhere()
         made.stack.refused(
-            made.stack.begin("workbench", "up", "--yes"), f"{stack_id}: ", "Nothing was changed"
+            made.stack.begin("workbench", "up", "--yes"), f"{stack_id}: ", "its state was lost"
         )
         (server,) = stack.in_account()[SERVER]
         made.stack.workbench("up", "--yes", "--adopt", stack_id)

@@ -215,6 +215,8 @@ def test_going_back_waits_for_a_detach_that_was_begun(aws: World, monkeypatch: p
         "(code=Unknown): ExpiredToken: The provided token has expired.",
         "An error occurred (ExpiredTokenException) when calling the GetParameter operation",
         "Error when retrieving token from sso: Token has expired and refresh failed",
+        "The SSO session associated with this profile has expired or is otherwise invalid.",
+        "failed to refresh cached credentials, refresh cached SSO token failed, unable to refresh SSO token",
     ],
 )
 def test_credentials_that_have_expired_are_told_by_what_to_do(said: str) -> None:
