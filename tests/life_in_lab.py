@@ -37,6 +37,7 @@ HOME = ROOT / ".cache" / "test-lab-bare"
 STACK = "bare"
 UNTIL_SECONDS = 300
 BLOCK = 4096
+CARRIED_OUT_SECONDS = 0.5  # a call that stood still is at work by then, and all that is asked waits for it
 
 
 class Run:
@@ -138,6 +139,7 @@ class Stack:
             run = self.begin("workbench", *arguments)
             held(run)
             run.kill()
+        time.sleep(CARRIED_OUT_SECONDS)
         return run
 
     def refused(self, run: Run, *words: str) -> str:
