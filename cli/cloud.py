@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from infra import credentials
 from workbench import stack as stacks
@@ -14,6 +14,7 @@ from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
 POLL_SECONDS = 3
+WAIT_POLLS = 200  # for a server to stop or to run: ten minutes
 CHANGE_HOURS = 6  # between two changes of a volume
 
 
@@ -88,7 +89,8 @@ def become(facts: Outputs, size: str) -> None:
 
 
 def _await(ec2: Any, what: str, ids: list[str]) -> None:
-    ec2.get_waiter(what).wait(InstanceIds=ids, WaiterConfig={"Delay": POLL_SECONDS, "MaxAttempts": 200})
+    waits = {"Delay": POLL_SECONDS, "MaxAttempts": WAIT_POLLS}
+    ec2.get_waiter(what).wait(InstanceIds=ids, WaiterConfig=waits)
 
 
 @contextmanager
@@ -99,8 +101,26 @@ def _telling(what: str) -> Iterator[None]:
     except ClientError as error:
         told = error.response["Error"]
         raise WorkbenchError(f"{what}: {told['Message'].rstrip('.')} ({told['Code']}).") from None
+    except WaiterError as error:
+        raise WorkbenchError(f"{what}: {_waited(error)}") from None
     except BotoCoreError as error:
         raise WorkbenchError(f"{what}: {error}") from None
+
+
+def _waited(error: WaiterError) -> str:
+    """Why a wait ended: AWS refused to say, or it was not so in time."""
+    last: dict[str, Any] = dict(error.last_response or {})
+    if "Error" in last:
+        return f"{last['Error']['Message'].rstrip('.')} ({last['Error']['Code']})."
+    states = {
+        server["State"]["Name"]
+        for reservation in last.get("Reservations", ())
+        for server in reservation["Instances"]
+    }
+    return (
+        f"it is {' and '.join(sorted(states)) or 'gone'} after {WAIT_POLLS * POLL_SECONDS // 60} minutes; AWS may "
+        "still be at it, `workbench status` says how it is."
+    )
 
 
 def next_change(stack: str, volume_id: str) -> datetime | None:

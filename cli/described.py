@@ -25,6 +25,8 @@ class Disk:
     made: datetime
     by: str = ""
     """The process that made it, of those that are for the time of a command (cli/makers.py)."""
+    attachment: str = ""
+    """How far the server has it: attaching, attached, detaching, or busy, where it does not let go; "" if none has."""
 
     @property
     def usd_per_month(self) -> float:
@@ -99,19 +101,18 @@ def snapshot_of(one: Mapping[str, Any]) -> Snapshot:
 
 def disk_of(one: Mapping[str, Any]) -> Disk:
     tags = tags_of(one)
-    servers = [
-        attached["InstanceId"] for attached in one.get("Attachments") or () if attached["State"] != "detached"
-    ]
+    held = [attached for attached in one.get("Attachments") or () if attached["State"] != "detached"]
     return Disk(
         id=one["VolumeId"],
         role=tags.get("Role", ""),
         gib=one["Size"],
         zone=one["AvailabilityZone"],
         state=one["State"],
-        server=servers[0] if servers else "",
+        server=held[0]["InstanceId"] if held else "",
         snapshot=tags.get("RestoredFrom") or one.get("SnapshotId") or "",
         made=one["CreateTime"],
         by=tags.get("By", ""),
+        attachment=held[0]["State"] if held else "",
     )
 
 

@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,25 +10,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli import cloud, makers, repair
 from cli.common import console
 from cli.described import Disk, Server, Snapshot, Tags, disk_of, pairs, snapshot_of, specified, tags_of
+from cli.waiting import asking, gone_is_fine, until
 from workbench import servers, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE, LIVING
 
-_WAIT_SECONDS = 600.0  # for what AWS does within seconds
-KNOWN_SECONDS = 60.0  # until AWS knows everywhere of what it has just made
-
-
-@contextmanager
-def asking(what: str) -> Iterator[None]:
-    """What AWS refuses in here is said in a sentence that begins with what was to be done."""
-    try:
-        yield
-    except ClientError as error:
-        code, said = (error.response["Error"].get(key, "") for key in ("Code", "Message"))
-        raise WorkbenchError(f"{what} failed, AWS refused it: {said or code}") from None
-    except BotoCoreError as error:
-        raise WorkbenchError(f"{what} failed: {error}") from None
+_FORCE = "aws ec2 detach-volume --force --volume-id"
+_SNAPSHOT_SECONDS = 24 * 3600.0  # the first of a large volume takes hours
 
 
 class Disks:
@@ -115,12 +103,13 @@ class Disks:
 
     def volume(self, volume_id: str) -> Disk | None:
         """By its id, which AWS knows before it finds it by its tags."""
-        try:
-            found = self.ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "InvalidVolume.NotFound":
-                return None
-            raise
+        with asking(f"Asking for the volume {volume_id}"):
+            try:
+                found = self.ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "InvalidVolume.NotFound":
+                    return None
+                raise
         return disk_of(found[0])
 
     def data(self) -> Disk | None:
@@ -175,8 +164,8 @@ class Disks:
         return snapshot_of(made)
 
     def completed(self, snapshot_id: str) -> Snapshot:
-        """Waits until AWS says so, and tells how far it is. Raises WorkbenchError where it fails."""
-        shown = ""
+        """Waits until AWS says so, and tells how far it is. Raises WorkbenchError where it fails, or does not end."""
+        shown, end = "", time.monotonic() + _SNAPSHOT_SECONDS
         while True:
             with asking(f"Asking for the snapshot {snapshot_id}"):
                 (found,) = self.ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"]
@@ -192,6 +181,12 @@ class Disks:
             if snapshot.progress != shown:
                 shown = snapshot.progress
                 console.print(f"  {shown or '0%'}")
+            if time.monotonic() > end:
+                raise WorkbenchError(
+                    f"AWS is at the snapshot {snapshot} still, after {_SNAPSHOT_SECONDS / 3600:.0f} hours "
+                    f"({shown or '0%'}); it goes on with it, and nothing else was changed: `workbench snapshots` shows "
+                    "when it is complete."
+                )
             time.sleep(cloud.POLL_SECONDS)
 
     def make_volume(self, snapshot: Snapshot, role: str, zone: str, gib: int) -> Disk:
@@ -204,49 +199,54 @@ class Disks:
             )  # fmt: skip
         return self.wait(made["VolumeId"], "available")
 
-    def wait(self, volume_id: str, state: str, within: float = _WAIT_SECONDS) -> Disk:
+    def wait(self, volume_id: str, state: str, within: float | None = None) -> Disk:
         """Waits until a volume is in the state. Raises WorkbenchError where it does not come to that `within` (s)."""
-        found: Disk = self.until(
-            lambda: self.volume(volume_id), lambda one: one.state, state, f"the volume {volume_id}", within
-        )
+        what = f"the volume {volume_id}"
+        found: Disk = until(lambda: self.volume(volume_id), lambda one: one.state, state, what, within)
         return found
 
-    def attach(self, volume_id: str, server: str, device: str, within: float = _WAIT_SECONDS) -> None:
+    def attach(self, volume_id: str, server: str, device: str, within: float | None = None) -> None:
+        """Attaches it, and waits until AWS says that it is: in use it is as soon as it is asked for."""
         with asking(f"Attaching the volume {volume_id}"):
             self.ec2.attach_volume(VolumeId=volume_id, InstanceId=server, Device=device)
-        self.wait(volume_id, "in-use", within)
+        until(
+            lambda: self.volume(volume_id),
+            lambda one: one.attachment or "attached to no server",
+            "attached",
+            f"the volume {volume_id}",
+            within,
+            f"AWS does not get it to the server {server}; `{_FORCE} {volume_id}` takes it back, then the same command "
+            "tries again",
+        )
 
     def detach(self, volume_id: str, server: str) -> None:
-        with asking(f"Detaching the volume {volume_id}"):
-            self.ec2.detach_volume(VolumeId=volume_id, InstanceId=server)
-        self.wait(volume_id, "available")
+        """Has the server, which does not use it, let go of it; also where an earlier run has asked for that."""
+        found = self.volume(volume_id)
+        if found is not None and found.attachment != "detaching":
+            with asking(f"Detaching the volume {volume_id}"):
+                self.ec2.detach_volume(VolumeId=volume_id, InstanceId=server)
+        until(
+            lambda: self.volume(volume_id),
+            lambda one: one.state if one.state == "available" else one.attachment or one.state,
+            "available",
+            f"the volume {volume_id}",
+            advice=f"the server {server} does not let go of it; `{_FORCE} {volume_id}` takes it away, which loses "
+            "nothing, since nothing there uses it, then the same command goes on",
+        )
 
     def stop(self, server: Server) -> None:
         """Stops the server, so that it lets go of its volumes; content where it is stopped already."""
         with asking(f"Stopping the server {server.id}"):
             if server.state in ("pending", "running"):
                 self.ec2.stop_instances(InstanceIds=[server.id])
-        self.until(self.server, lambda one: one.state, "stopped", f"the server {server.id}")
-
-    @staticmethod
-    def until(
-        look: Callable[[], Any],
-        tell: Callable[[Any], str],
-        wanted: str,
-        what: str,
-        within: float = _WAIT_SECONDS,
-    ) -> Any:
-        began = time.monotonic()
-        while True:
-            with asking(f"Asking for {what}"):
-                found = look()
-            state = tell(found) if found is not None else "gone"
-            if state == wanted:
-                return found
-            waited = time.monotonic() - began
-            if state == "error" or waited > (KNOWN_SECONDS if state == "gone" else within):
-                raise WorkbenchError(f"{what.capitalize()} is {state}, and not {wanted} as it should be.")
-            time.sleep(cloud.POLL_SECONDS / 3)
+        until(
+            self.server,
+            lambda one: one.state,
+            "stopped",
+            f"the server {server.id}",
+            advice=f"`aws ec2 stop-instances --force --instance-ids {server.id}` ends it, then the same command goes "
+            "on",
+        )
 
     def retag(self, thing: str, tags: Mapping[str, str]) -> None:
         with asking(f"Naming {thing}"):
@@ -254,11 +254,11 @@ class Disks:
 
     def delete_volume(self, volume_id: str) -> None:
         """For good. AWS refuses one that a server has."""
-        with asking(f"Deleting the volume {volume_id}"):
+        with asking(f"Deleting the volume {volume_id}"), gone_is_fine("InvalidVolume.NotFound"):
             self.ec2.delete_volume(VolumeId=volume_id)
 
     def delete_snapshot(self, snapshot_id: str) -> None:
-        with asking(f"Deleting the snapshot {snapshot_id}"):
+        with asking(f"Deleting the snapshot {snapshot_id}"), gone_is_fine("InvalidSnapshot.NotFound"):
             self.ec2.delete_snapshot(SnapshotId=snapshot_id)
 
 

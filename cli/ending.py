@@ -9,7 +9,8 @@ import typer
 from cli import account, common, holdings, rebuilding, repair, swapping
 from cli.common import StackOption, WhoseOption, console
 from cli.described import Disk, Snapshot
-from cli.disks import Disks, asking
+from cli.disks import Disks
+from cli.waiting import asking
 from workbench import prices, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError

@@ -6,7 +6,8 @@ from typing import Any
 
 from cli import cloud, removals
 from cli.described import tags_of
-from cli.disks import Disks, asking
+from cli.disks import Disks
+from cli.waiting import asking, until
 from workbench import servers, volumes
 from workbench.errors import WorkbenchError
 from workbench.leftovers import LIVING
@@ -138,7 +139,7 @@ class Machines:
             removals.terminate(self._ec2, server)
 
     def _until(self, server: str, state: str) -> None:
-        self._disks.until(lambda: self._state(server), str, state, f"the server {server}")
+        until(lambda: self._state(server), str, state, f"the server {server}")
 
     def _addresses(self) -> list[Mapping[str, Any]]:
         """The stack's own, which is one."""

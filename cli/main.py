@@ -15,6 +15,7 @@ from cli import (
     destroy,
     doctor,
     ending,
+    expired,
     local,
     loudness,
     notice,
@@ -101,7 +102,7 @@ def run() -> None:
         app()
     except WorkbenchError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(
-            Text.assemble(("error:", "red"), " ", str(error))
+            Text.assemble(("error:", "red"), " ", str(error), expired.hint(str(error)))
         )
         sys.exit(1)
     except KeyboardInterrupt:

@@ -25,6 +25,7 @@ from cli.common import console
 from cli.disks import Disks
 from cli.machines import Machine, Machines
 from cli.server import status_of
+from cli.waiting import until
 from connector import configure
 from workbench import servers
 from workbench import stack as stacks
@@ -136,7 +137,7 @@ def begin(disks: Disks, server: str) -> Machine:
     machines = Machines(disks)
     machines.rename(server, servers.FORMER, By=makers.this())
     # AWS may find things by their former tags for a while, and the next steps go by what it finds.
-    found: Machine = disks.until(machines.former, lambda one: one.id, server, "the former server by its tags")
+    found: Machine = until(machines.former, lambda one: one.id, server, "the former server by its tags")
     return found
 
 
@@ -154,7 +155,7 @@ def make_beside(stack: str, disks: Disks, former: Machine) -> None:
     with common.stage("Make a new server beside the present one"), running(former):
         _forget(stack, former.id)
         engine.run(stack, "up", "--yes", "--skip-preview")
-    seen = disks.until(Machines(disks).server, lambda _: "there", "there", "the new server by its tags")
+    seen = until(Machines(disks).server, lambda _: "there", "there", "the new server by its tags")
     with common.stage(f"Wait until the new server {seen.id} has booted"):
         Machines(disks).prove(seen.id)
 
@@ -203,7 +204,7 @@ def go_back(stack: str, disks: Disks, former: Machine) -> None:
         machines.end(new.id)
     machines.give_back(former.id)
     machines.rename(former.id, servers.SERVER)
-    disks.until(machines.server, lambda one: one.id, former.id, "the server by its tags")
+    until(machines.server, lambda one: one.id, former.id, "the server by its tags")
 
 
 def _forget(stack: str, server: str) -> None:

@@ -13,7 +13,8 @@ from rich.table import Table
 from cli import common, repair, swapping
 from cli.common import JsonOption, StackOption, WhoseOption, YesOption, console
 from cli.described import Disk, Snapshot
-from cli.disks import Disks, asking, named
+from cli.disks import Disks, named
+from cli.waiting import asking
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError

@@ -22,13 +22,15 @@ import psutil
 from cli import common, locks, makers, repair
 from cli.common import console
 from cli.described import Disk, Server, Snapshot
-from cli.disks import KNOWN_SECONDS, Disks
+from cli.disks import Disks
+from cli.waiting import KNOWN_SECONDS, until
 from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
 
 _HOLDER = re.compile(r"([1-9][0-9]{0,8}) (workbench[a-z -]*)")
 _VOLUME = "aws:ebs/volume:Volume"
+_ATTACHMENT = "aws:ec2/volumeAttachment:VolumeAttachment"
 
 
 @contextmanager
@@ -94,7 +96,7 @@ def settle(stack: str, exported: Mapping[str, Any]) -> bool:
     disks = Disks.of(stack, exported)
     one = incoming(disks)
     if one is None:
-        return forget_old(stack, disks, exported)
+        return forget_old(stack, disks, exported) or forget_attachment(stack, disks, exported)
     if not makers.is_over(one.by):
         raise WorkbenchError(
             f"A restore of {one.snapshot} has begun on {makers.said(one.by)} and not ended; wait for it. If "
@@ -125,7 +127,9 @@ def go_back(disks: Disks, one: Disk) -> None:
             f"if nobody needs what is on {one.id}: `aws ec2 delete-volume --volume-id {one.id}`."
         )
     data, server = disks.data(), disks.server()
-    if data and server and not data.server:
+    if data and data.attachment == "detaching":  # which would else end once all here is done
+        disks.detach(data.id, data.server)
+    if data and server and (not data.server or data.attachment == "detaching"):
         disks.attach(data.id, server.id, volumes.DEVICE)
     disks.delete_volume(one.id)
 
@@ -190,7 +194,7 @@ def take_place(disks: Disks, new: Disk) -> None:
         disks.retag(old.id, disks.tags(volumes.KEPT, ReplacedBy=new.id))
     disks.retag(new.id, disks.tags(volumes.DATA))
     # AWS may find things by their former tags for a while, and the next step goes by what it finds.
-    disks.until(
+    until(
         lambda: [one.id for one in disks.volumes(volumes.DATA)],
         ", ".join,
         new.id,
@@ -205,6 +209,20 @@ def forget_old(stack: str, disks: Disks, exported: Mapping[str, Any]) -> bool:
     data = disks.data()
     if known is None or data is None or known["id"] == data.id:
         return False
+    drop(stack, known["urn"])
+    return True
+
+
+def forget_attachment(stack: str, disks: Disks, exported: Mapping[str, Any]) -> bool:
+    """Has the state forget that the server has the data volume, where AWS says that nothing has it; whether it did.
+
+    The engine asks AWS for nothing that has not changed: without this no run would attach it again.
+    """
+    known = next((one for one in stacks.resources_in(exported) if one["type"] == _ATTACHMENT), None)
+    data, server = disks.data(), disks.server()
+    if known is None or data is None or server is None or data.server:
+        return False
+    console.print(f"The data volume {data.id} is attached to no server: it is attached again.", markup=False)
     drop(stack, known["urn"])
     return True
 

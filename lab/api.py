@@ -15,7 +15,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
-from lab import calls, own, rules, snapshots
+from lab import attachments, calls, own, rules, snapshots
 from lab.amendments import AMENDMENTS, complete, date_modification, forget_deleted_records
 from lab.calls import Call
 from lab.faults import Faults
@@ -25,6 +25,7 @@ from lab.rules import Facts, Refusal
 from lab.shell import CommandFailed
 from lab.upkeep import Upkeep
 from lab.world import World
+from workbench.errors import WorkbenchError
 
 SERVICES = frozenset({"budgets", "dlm", "ec2", "iam", "route53", "scheduler", "ssm", "sts"})
 REGIONAL = frozenset({"dlm", "ec2", "scheduler", "ssm"})
@@ -55,12 +56,16 @@ class Api:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         call = calls.read(environ)
+        self._faults.hold(call.action, "before")
         with self._lock:
             try:
+                if self._faults.expired():
+                    raise expired(call)
                 response = self._answer(call, environ)
             except Refusal as refusal:
                 log.info("%s %s: %s", call.service, call.action, refusal)
                 response = error(call, refusal)
+        self._faults.hold(call.action, "after")
         return response(environ, start_response)
 
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response:
@@ -69,6 +74,7 @@ class Api:
         if snapshots.settle(self._memory.ec2, now):
             self._memory.save()
         self._memory.publish(self._faults.debian)
+        self._settle_attachments()
         facts = Facts(
             call,
             self._memory.ec2,
@@ -83,6 +89,9 @@ class Api:
             return self._with_console(call, response) if call.action == "GetConsoleOutput" else response
         if complete(self._memory.ec2, call):
             calls.write(call, environ)
+        if begun := attachments.detaching(self._memory.ec2, call, self._faults):
+            self._memory.save()
+            return begun
         before = self._memory.plan()
         response = self._pass_on(environ)
         if response.status_code >= 400:
@@ -120,6 +129,8 @@ class Api:
             AMENDMENTS[call.action](self._memory.ec2, call)
         if call.action in snapshots.MAKES:
             snapshots.begin(self._memory.ec2, self._faults, self._memory.clock.without_zone())
+        if call.action in attachments.SHOWS:
+            attachments.begin(self._memory.ec2, call, self._faults)
         if call.action == "ModifyVolume":
             date_modification(self._memory.ec2, call, self._memory.clock.without_zone())
         if call.service == "route53":
@@ -195,9 +206,26 @@ class Api:
         """Do what is due; notice machines that ended on their own: rebooted from inside, powered off, or killed."""
         self.upkeep.tick()
         with self._lock:
+            self._settle_attachments()
             for instance_id, container in list(self._world.running.items()):
                 if container.pid and not _alive(container.pid):
                     self._after_exit(instance_id)
+
+    def _settle_attachments(self) -> None:
+        if attachments.settle(self._memory.ec2, self._faults):
+            self._memory.save()
+            self._world.reconcile(self._memory.plan())
+
+    def cut(self, instance_id: str) -> None:
+        """The machine loses its power, as when AWS's own host fails: nothing is shut down or written any more.
+
+        It is booted again, as AWS's automatic recovery does it. Raises WorkbenchError where it does not run.
+        """
+        with self._lock:
+            if instance_id not in self._world.running:
+                raise WorkbenchError(f"The instance {instance_id!r} does not run.")
+            log.info("%s loses its power", instance_id)
+            self._world.cut(instance_id)
 
     def _after_exit(self, instance_id: str) -> None:
         ended = self._world.exit_of(instance_id)
@@ -250,6 +278,16 @@ def _alive(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def expired(call: Call) -> Refusal:
+    """As AWS says that a session's credentials are over, which each protocol does in its own words."""
+    if call.service == "ec2":
+        return Refusal("RequestExpired", "Request has expired.")
+    said = "The security token included in the request is expired"
+    if call.json or call.service in REST:
+        return Refusal("ExpiredTokenException", said)
+    return Refusal("ExpiredToken", said, 403)
 
 
 def error(call: Call, refusal: Refusal) -> Response:

@@ -124,13 +124,16 @@ def make_api(layout: Layout) -> Any:
 
 
 class Front:
-    """The lab's own pages beside the API's calls: /lab/status, and /lab/clock, which a POST of a time moves."""
+    """The lab's own pages beside the API's calls.
+
+    /lab/status; /lab/clock, which a POST of a time moves; /lab/cut, which takes the power of the machine posted.
+    """
 
     def __init__(self, api: Any) -> None:
         self._api = api
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        pages = {"/lab/status": self._status, "/lab/clock": self._clock}
+        pages = {"/lab/status": self._status, "/lab/clock": self._clock, "/lab/cut": self._cut}
         page = pages.get(environ.get("PATH_INFO", ""))
         if page is None:
             answer: Iterable[bytes] = self._api(environ, start_response)
@@ -148,9 +151,18 @@ class Front:
     def _clock(self, environ: dict[str, Any]) -> Any:
         if environ["REQUEST_METHOD"] != "POST":
             return self._api.upkeep.describe()
-        size = int(environ.get("CONTENT_LENGTH") or 0)
-        done = self._api.upkeep.move(clock.instant(environ["wsgi.input"].read(size).decode()))
+        done = self._api.upkeep.move(clock.instant(_posted(environ)))
         return {**self._api.upkeep.describe(), "done": [asdict(one) for one in done]}
+
+    def _cut(self, environ: dict[str, Any]) -> Any:
+        self._api.cut(_posted(environ))
+        return {}
+
+
+def _posted(environ: dict[str, Any]) -> str:
+    size = int(environ.get("CONTENT_LENGTH") or 0)
+    text: bytes = environ["wsgi.input"].read(size)
+    return text.decode()
 
 
 def make_http_server(app: Any, sock: socket.socket) -> Any:

@@ -13,6 +13,7 @@ from moto.core.utils import utcnow
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from lab import seed
+from lab.attachments import hidden
 from lab.budgets import Budgets
 from lab.clock import Clock
 from lab.lifecycle import Lifecycle
@@ -187,7 +188,10 @@ class Memory:
             user_data=user_data(instance),
             public_key=public_key(key) if key else "",
             volumes=tuple(
-                block.volume_id for device, block in attached if device != instance.root_device_name
+                block.volume_id
+                for device, block in attached
+                if device != instance.root_device_name
+                and not hidden(self.ec2.volumes[block.volume_id].attachment)
             ),
             zone=instance.placement.zone,
             image=instance.image_id,

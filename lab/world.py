@@ -106,6 +106,10 @@ class World:
         """Stop it; whoever settles next boots it."""
         self._containers.stop(instance_id)
 
+    def cut(self, instance_id: str) -> None:
+        """It loses its power; whoever looks after it boots it."""
+        self._containers.cut(self.running[instance_id])
+
     def exit_of(self, instance_id: str) -> Container:
         """What became of a machine that ran."""
         return self._containers.inspect(instance_id)

@@ -11,6 +11,7 @@
 Nothing of it is in this process's environment, so that the lab with the configured host may live beside it.
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -19,11 +20,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from lab.paths import Layout
 from tests import account
 from tests.account import Held
 from tests.workbench_in_lab import lab, write_stack_file
@@ -33,6 +36,8 @@ from workbench.stack import ROOT
 HOME = ROOT / ".cache" / "test-lab-bare"
 STACK = "bare"
 UNTIL_SECONDS = 300
+BLOCK = 4096
+CARRIED_OUT_SECONDS = 0.5  # a call that stood still is at work by then, and all that is asked waits for it
 
 
 class Run:
@@ -120,6 +125,33 @@ class Stack:
         command = [sys.executable, "-m", "cli"] if program == "workbench" else [program]
         return Run([*command, *arguments, "--stack", self.name], self.environment)
 
+    def impatient(self, *arguments: str) -> Run:
+        """Starts `workbench ARGUMENTS`, which waits a few seconds only for what AWS does with a volume."""
+        command = [sys.executable, "-m", "tests.impatient", "4", *arguments]
+        return Run([*command, "--stack", self.name], self.environment)
+
+    def killed_at(self, action: str, when: str, *arguments: str) -> Run:
+        """`workbench ARGUMENTS`, dead by kill -9 before a call of AWS is done, or after it is and before it is told.
+
+        The call of a provider that outlives its engine is done all the same then, as on AWS.
+        """
+        with faults(hold={action: when}) as held:
+            run = self.begin("workbench", *arguments)
+            held(run)
+            run.kill()
+        time.sleep(CARRIED_OUT_SECONDS)
+        return run
+
+    def refused(self, run: Run, *words: str) -> str:
+        """What a command said, which has to have failed, in one sentence that has the words."""
+        status, said = run.end(), " ".join(run.output.split())
+        assert status != 0, said
+        assert said.count("error: ") == 1, said
+        assert "Traceback" not in said
+        for word in words:
+            assert word in said, said
+        return said
+
     def workbench(self, *arguments: str, check: bool = True) -> str:
         """What `workbench ARGUMENTS` says; with `check`, fails with all of that where the command fails."""
         return self._ended(self.begin("workbench", *arguments), check)
@@ -147,6 +179,55 @@ class Stack:
     def client(self, service: str) -> Any:
         """A boto3 client of the account."""
         return account.client(self.environment)(service)
+
+
+@contextmanager
+def faults(home: Path = HOME, **wanted: Any) -> Iterator[Callable[[Run], None]]:
+    """Has go wrong in a lab what lab/faults.py knows, a stand-in, for as long as the block lasts.
+
+    What is given waits until a call stands still, where that was wanted, for a command that still runs.
+    """
+    file = Layout(home).faults
+    mark = file.with_name("held")
+    mark.unlink(missing_ok=True)
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps(wanted))
+    fresh.replace(file)
+
+    def held(run: Run) -> None:
+        end = time.monotonic() + UNTIL_SECONDS
+        while not mark.exists():
+            alive = run.process.poll() is None and time.monotonic() < end
+            assert alive, f"{run.command} made no call of {wanted['hold']}:\n{run.output}"
+            time.sleep(0.05)
+
+    try:
+        yield held
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def disk_of(volume: str) -> Path:
+    """The file that is a volume of the bare lab."""
+    return Layout(HOME).volumes / f"{volume}.img"
+
+
+def content(volume: str) -> str:
+    """A digest of all that is on a volume: of each block that is not empty, and where it is."""
+    digest, empty = hashlib.sha256(), bytes(BLOCK)
+    with disk_of(volume).open("rb") as disk:
+        at, size = 0, os.fstat(disk.fileno()).st_size
+        while at < size:
+            try:
+                begin = os.lseek(disk.fileno(), at, os.SEEK_DATA) // BLOCK * BLOCK
+            except OSError:  # nothing but a hole until the end
+                break
+            at = os.lseek(disk.fileno(), begin, os.SEEK_HOLE)
+            disk.seek(begin)
+            for offset in range(begin, at, BLOCK):
+                if (block := disk.read(BLOCK)) != empty:
+                    digest.update(b"%d " % offset + block)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from workbench.settings import Settings
 
 CONTEXT_VARIABLE = "WORKBENCH_CONTEXT"
 NOTED = "outputs.json"
+ANSWER_SECONDS = 300  # a large state in a bucket that is far away takes some
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,15 @@ class Question:
 
     def said(self) -> str:
         """What it prints. Raises WorkbenchError with its last line where it fails."""
-        out, err = self._process.communicate()
+        try:
+            out, err = self._process.communicate(timeout=ANSWER_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            raise WorkbenchError(
+                f"`pulumi {self._asked}` did not end within {ANSWER_SECONDS // 60} minutes; is its backend to be "
+                "reached (`pulumi whoami -v`)?"
+            ) from None
         if self._process.returncode != 0:
             said = [line for line in (err or out).splitlines() if line.strip()]
             raise WorkbenchError(f"`pulumi {self._asked}` failed: {said[-1] if said else 'it said nothing'}")

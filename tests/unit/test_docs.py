@@ -1,5 +1,6 @@
 """What pages quote of the code is what the code says."""
 
+import ast
 import inspect
 import re
 from collections.abc import Iterator
@@ -74,3 +75,27 @@ def test_the_page_on_the_command_has_all_commands_and_which_speak_json() -> None
         assert f"`{name}`" in table, f"{name} is not in the table"
         if "as_json" in inspect.signature(command.callback).parameters and name != "deploy":
             assert f"`{name}`" in listed, f"{name} is not among those with --json"
+
+
+FAULTS = (ROOT / "docs" / "faults.md").read_text()
+ROWS = re.findall(r"^\|(.+)\| `(tests/[\w/]+\.py)::(\w+)` \|$", FAULTS, re.MULTILINE)
+
+
+def test_the_page_on_faults_has_as_many_rows_as_it_says_each_with_its_test() -> None:
+    [said] = re.findall(r"There are (\d+) rows", " ".join(FAULTS.split()))
+    tables = re.findall(r"^\|(?![-| ]*$)(.+)\|$", FAULTS, re.MULTILINE)
+    heads = [row for row in tables if row.rstrip().endswith("test")]
+    assert len(heads) == FAULTS.count("\n|---")
+    assert len(ROWS) == len(tables) - len(heads) == int(said)
+
+
+@pytest.mark.parametrize(("row", "file", "test"), ROWS)
+def test_the_page_on_faults_names_a_test_that_there_is_in_the_lane_that_it_says(
+    row: str, file: str, test: str
+) -> None:
+    functions = {
+        one.name: one for one in ast.parse((ROOT / file).read_text()).body if isinstance(one, ast.FunctionDef)
+    }
+    assert test in functions, f"{file} has no {test}"
+    long = [one for one in functions[test].decorator_list if ast.unparse(one) in ("long", "pytest.mark.long")]
+    assert not ("*" in row.split("|")[0] and long), "it is not in `make test`"

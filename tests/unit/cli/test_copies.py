@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cli import copies, remote
+from cli import disks as disks_module
 from cli.copies import Copy
 from cli.described import Server
 from cli.disks import Disks
@@ -63,15 +64,15 @@ def test_a_copy_that_comes_later_than_the_server_waits_for_it_goes_again(
     disks = aws.disks()
     server, (snapshot,) = disks.server(), disks.snapshots()
     assert server is not None
-    plain, waited = Disks.wait, []
+    plain, waited = disks_module.until, []
 
-    def slow(self: Disks, volume_id: str, state: str, within: float = 600.0) -> Any:
-        if state != "in-use":
-            return plain(self, volume_id, state, within)
+    def slow(look: Any, tell: Any, wanted: str, what: str, within: Any = None, advice: str = "") -> Any:
+        if wanted != "attached":
+            return plain(look, tell, wanted, what, within, advice)
         waited.append(within)
-        raise WorkbenchError("it is attaching, and not in-use as it should be")
+        raise WorkbenchError("it is attaching, and not attached as it should be")
 
-    monkeypatch.setattr(Disks, "wait", slow)
+    monkeypatch.setattr(disks_module, "until", slow)
     monkeypatch.setattr(stacks, "ssh_command", lambda facts: ["sh", "-c", "echo waiting; exec sleep 60 # $0"])
     with pytest.raises(WorkbenchError, match="is attaching"), copies.attached(FACTS, disks, server, snapshot):
         raise AssertionError("it is not there")

@@ -87,6 +87,9 @@ class FakeContainers:
         self._do("stop", instance_id)
         self._put(instance_id, "exited", 130)
 
+    def cut(self, container: Container) -> None:
+        self._do("cut", container.id)
+
     def ends(self, instance_id: str, exit_code: int) -> None:
         """The machine ends on its own."""
         self._put(instance_id, "exited", exit_code)
