@@ -55,8 +55,8 @@ def test_a_wait_for_what_failed_or_is_gone_ends_sooner(monkeypatch: pytest.Monke
 
 
 def test_what_is_gone_already_is_deleted(aws: World) -> None:
-    aws.disks.delete_volume("vol-00000000000000000")
-    aws.disks.delete_snapshot("snap-00000000000000000")
+    aws.disks().delete_volume("vol-00000000000000000")
+    aws.disks().delete_snapshot("snap-00000000000000000")
 
 
 def describes(aws: World, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
