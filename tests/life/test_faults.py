@@ -38,7 +38,7 @@ def test_a_detach_that_hangs_is_said_and_the_next_up_goes_back(standing: Standin
     with faults(detach_seconds=NEVER):
         server = standing.server()["InstanceId"]
         said = stack.refused(
-            stack.impatient("restore", "one", "--yes"),
+            stack.impatient("restore", "one", "--force", "--yes"),
             f"The volume {old} is detaching, and not available as it should be",
             f"the server {server} does not let go of it; `aws ec2 detach-volume --force --volume-id {old}`",
         )
@@ -54,9 +54,9 @@ def test_a_detach_that_hangs_is_ended_as_it_is_said_and_the_restore_goes_on(stan
     stack, old = standing.stack, standing.volume
     snapshot_one(stack)
     with faults(detach_seconds=NEVER):
-        stack.refused(stack.impatient("restore", "one", "--yes"), "does not let go of it")
+        stack.refused(stack.impatient("restore", "one", "--force", "--yes"), "does not let go of it")
         stack.client("ec2").detach_volume(VolumeId=old, Force=True)
-        stack.workbench("restore", "one", "--yes")
+        stack.workbench("restore", "one", "--force", "--yes")
     after_a_restore(standing, old)
     standing.repaired()
 
@@ -66,7 +66,7 @@ def test_a_detach_that_is_slow_is_waited_for(standing: Standing) -> None:
     stack, old = standing.stack, standing.volume
     snapshot_one(stack)
     with faults(detach_seconds=8):
-        stack.workbench("restore", "one", "--yes")
+        stack.workbench("restore", "one", "--force", "--yes")
     after_a_restore(standing, old)
     standing.repaired()
 
@@ -77,7 +77,7 @@ def test_an_attach_that_never_comes_to_an_end_is_said_and_the_next_up_goes_on(st
     snapshot_one(stack)
     with faults(attach_seconds=NEVER):
         stack.refused(
-            stack.impatient("restore", "one", "--yes"),
+            stack.impatient("restore", "one", "--force", "--yes"),
             "is attaching, and not attached as it should be",
             "AWS does not get it to the server",
             "takes it back, then the same command tries again",
@@ -92,7 +92,7 @@ def test_an_attach_that_is_slow_is_waited_for(standing: Standing) -> None:
     stack, old = standing.stack, standing.volume
     snapshot_one(stack)
     with faults(attach_seconds=8):
-        stack.workbench("restore", "one", "--yes")
+        stack.workbench("restore", "one", "--force", "--yes")
     after_a_restore(standing, old)
     standing.repaired()
 
@@ -110,8 +110,8 @@ def test_a_volume_that_somebody_detached_is_attached_again_by_the_next_up(standi
     ("calls", "verb"),
     [
         (22, ("resize", "SIZE")),
-        (12, ("restore", "one")),
-        (25, ("restore", "one")),
+        (12, ("restore", "one", "--force")),
+        (25, ("restore", "one", "--force")),
         (12, ("destroy",)),
         (30, ("destroy",)),
         (2, ("stop",)),
@@ -154,7 +154,7 @@ def test_a_snapshot_that_fails_says_why_and_the_volume_stays(standing: Standing)
             "AWS could not make the snapshot one",
             "(Given key ID is not accessible); nothing else was changed.",
         )
-        stack.refused(stack.begin("workbench", "restore", "one", "--yes"), "choose another.")
+        stack.refused(stack.begin("workbench", "restore", "one", "--force", "--yes"), "choose another.")
         stack.refused(
             stack.begin("workbench", "destroy", "--data", "snapshot", "--yes"),
             "AWS could not make the snapshot final-",
@@ -188,10 +188,16 @@ def test_of_two_commands_at_once_the_second_is_refused_and_the_first_ends_well(s
     with faults(hold={"StopInstances": "before"}) as held:
         first = stack.begin("workbench", "stop", "--yes")
         held(first)
-        for second in (("up", "--yes"), ("restore", "one", "--yes"), ("destroy", "--yes"), ("start",)):
+        for second in (
+            ("up", "--yes"),
+            ("restore", "one", "--force", "--yes"),
+            ("destroy", "--yes"),
+            ("start",),
+        ):
             stack.refused(
                 stack.begin("workbench", *second),
-                f"Another command is at the volumes of stack {stack.name} already; wait for it to end.",
+                f"Another workbench command is at work on stack {stack.name} (pid {first.process.pid}, `workbench stop`); wait for it to "
+                "end.",
             )
     assert first.end() == 0, first.output
     assert standing.state == "stopped"
@@ -204,7 +210,7 @@ def test_beside_a_run_of_plain_pulumi_nothing_is_done(standing: Standing) -> Non
     with faults(hold={"StopInstances": "before"}) as held:
         first = stack.begin("pulumi", "up", "--yes", "--config", f"workbench:size={standing.other_size()}")
         held(first)
-        for second in (("up", "--yes"), ("destroy", "--yes"), ("restore", "one", "--yes")):
+        for second in (("up", "--yes"), ("destroy", "--yes"), ("restore", "one", "--force", "--yes")):
             stack.refused(stack.begin("workbench", *second), "is locked by another run")
     assert first.end() == 0, first.output
     standing.repaired()

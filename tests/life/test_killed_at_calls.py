@@ -85,7 +85,7 @@ def test_a_snapshot_that_was_killed(standing: Standing, when: str) -> None:
 def test_a_restore_that_was_killed(standing: Standing, action: str, when: str) -> None:
     stack, old = standing.stack, standing.volume
     stack.workbench("snapshot", "--name", "one")
-    stack.killed_at(action, when, "restore", "one", "--yes")
+    stack.killed_at(action, when, "restore", "one", "--force", "--yes")
     assert content(old) == standing.work
     stack.workbench("up", "--yes")
     found = stack.client("ec2").describe_volumes(
@@ -134,7 +134,7 @@ def test_a_destroy_with_a_last_snapshot_that_was_killed(standing: Standing, acti
     assert VOLUME not in stack.in_account()
     stack.refused(stack.begin("workbench", "up", "--yes"), "makes the data volume of it again")
     found = json.loads(stack.workbench("snapshots", "--json"))["snapshots"]
-    stack.workbench("restore", found[-1]["id"], "--yes")
+    stack.workbench("restore", found[-1]["id"], "--force", "--yes")
     standing.repaired()
     for one in found:
         stack.workbench("delete-snapshot", one["id"], "--yes")
