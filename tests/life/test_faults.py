@@ -196,8 +196,8 @@ def test_of_two_commands_at_once_the_second_is_refused_and_the_first_ends_well(s
         ):
             stack.refused(
                 stack.begin("workbench", *second),
-                f"Another workbench command is at work on stack {stack.name} (pid {first.process.pid}, `workbench stop`); wait for it to "
-                "end.",
+                f"Another workbench command is at work on stack {stack.name} (pid {first.process.pid}, "
+                "`workbench stop`); wait for it to end.",
             )
     assert first.end() == 0, first.output
     assert standing.state == "stopped"
