@@ -93,29 +93,6 @@ def test_a_restore_that_was_killed_is_ended_by_the_same_restore(bare_lab: Lab) -
 
 
 @long
-def test_a_destroy_after_a_restore_that_was_killed_leaves_the_stack_known(bare_lab: Lab) -> None:
-    with bare_lab.stack() as stack:
-        old = made(stack)
-        run = stack.begin("workbench", "restore", "one", "--force", "--yes")
-        run.until(AFTER)  # the state has forgotten the old volume, and does not know the new one
-        run.kill()
-        assert "--adopt" not in stack.workbench("destroy", "--yes")
-        stack.workbench("up", "--yes")
-        assert ended(stack, old) != old
-        exported = json.loads(stack.pulumi("stack", "export"))["deployment"]["resources"]
-        protected = {one["type"] for one in exported if one.get("protect")}
-        assert protected == {"aws:ebs/volume:Volume"}
-        run = stack.begin("workbench", "restore", "one", "--force", "--yes")
-        run.until(AFTER)
-        run.kill()
-        stack.workbench("destroy", "--yes")
-        stack.workbench("delete-data", "--stack-name", stack.name)
-        stack.workbench("destroy", "--yes")
-        stack.pulumi("stack", "rm", "--yes", "--preserve-config")
-        assert stack.in_account() == {}
-
-
-@long
 def test_a_stack_moves_to_another_zone_by_a_snapshot(bare_lab: Lab) -> None:
     with bare_lab.stack() as stack:
         old = made(stack)
