@@ -136,6 +136,8 @@ def mount(device: str) -> None:
         quota.prepare(device)
         points.make(MOUNT)
         run("mount", "-t", "ext4", "-o", OPTIONS, device, MOUNT)
+        with contextlib.suppress(FailureError, FileNotFoundError):  # that of a boot, which is of the past now
+            run("systemctl", "reset-failed", "systemd-fsck@*.service")
     os.makedirs(HOMES, mode=0o755, exist_ok=True)
     if not homes_right():
         if os.path.ismount(HOME):
