@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import boto3
 import pytest
 
 from deploy.schedule import CONFIG, UNIT
@@ -63,3 +64,18 @@ def test_who_computes_is_waited_for(workbench: Workbench, scheduled: Applied) ->
         assert workbench.ssh(f"systemctl is-active {UNIT}.service").stdout.strip() == "active"
     finally:
         workbench.ssh(f"systemctl stop {UNIT}.service computing.service", check=False)
+
+
+@pytest.mark.long
+def test_a_host_on_which_nobody_computes_stops_itself_and_is_a_stopped_server(
+    workbench: Workbench, scheduled: Applied
+) -> None:
+    facts = workbench.outputs
+    ec2 = boto3.client("ec2", region_name=facts.region)
+    workbench.ssh(f"systemctl start {UNIT}.service")
+    ids = [facts.instance_id]
+    try:
+        ec2.get_waiter("instance_stopped").wait(InstanceIds=ids, WaiterConfig={"Delay": 5, "MaxAttempts": 60})
+    finally:
+        workbench.command("up", "--yes")
+    assert workbench.command("status", check=False).returncode == 0

@@ -36,7 +36,7 @@ def test_it_grows_in_use_where_the_kernel_lets_it_and_else_before_it_is_mounted(
 
     def run(*command: str, **options: Any) -> str:
         done.append(command[0])
-        return "" if command[0] == "mount" else str(content.run(*command, **options))
+        return "" if command[0] in ("mount", "systemctl") else str(content.run(*command, **options))
 
     monkeypatch.setattr(volume, "run", run)
     monkeypatch.setattr(volume, "may_grow_mounted", lambda: in_use)
@@ -44,7 +44,7 @@ def test_it_grows_in_use_where_the_kernel_lets_it_and_else_before_it_is_mounted(
     for name, path in (("MOUNT", "srv"), ("HOMES", "srv/home"), ("HOME", "home")):
         monkeypatch.setattr(volume, name, str(tmp_path / path))
     volume.mount(device)
-    assert done == [*([] if in_use else ["resize2fs"]), "mount", "mount"]
+    assert done == [*([] if in_use else ["resize2fs"]), "mount", "systemctl", "mount"]
     assert volume.can_grow(device) is in_use
 
 
