@@ -20,6 +20,7 @@ class ServerArgs:
 
     owner: Owner
     machine: MachineType
+    image: str | None  # None: Debian's own
     root_volume_gib: int
     subnet_id: pulumi.Input[str]
     group_id: pulumi.Input[str]
@@ -89,7 +90,7 @@ class Server(pulumi.ComponentResource):
         server_tags = args.owner.tags(servers.SERVER)
         return aws.ec2.Instance(
             "server",
-            ami=image_of(args.machine.architecture),
+            ami=args.image or image_of(args.machine.architecture),
             instance_type=args.machine.name,
             subnet_id=args.subnet_id,
             vpc_security_group_ids=[args.group_id],

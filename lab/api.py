@@ -15,7 +15,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
-from lab import calls, own, rules, snapshots
+from lab import calls, images, own, rules, snapshots
 from lab.amendments import AMENDMENTS, complete, date_modification, forget_deleted_records
 from lab.calls import Call
 from lab.faults import Faults
@@ -66,7 +66,7 @@ class Api:
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response:
         self._belongs_here(call)
         now = self._memory.clock.without_zone()
-        if snapshots.settle(self._memory.ec2, now):
+        if snapshots.settle(self._memory.ec2, now) | images.settle(self._memory.ec2):
             self._memory.save()
         self._memory.publish(self._faults.debian)
         facts = Facts(
@@ -120,6 +120,8 @@ class Api:
             AMENDMENTS[call.action](self._memory.ec2, call)
         if call.action in snapshots.MAKES:
             snapshots.begin(self._memory.ec2, self._faults, self._memory.clock.without_zone())
+        if call.action == "CreateImage":
+            images.begin(self._memory.ec2, call, self._faults, self._memory.clock.without_zone())
         if call.action == "ModifyVolume":
             date_modification(self._memory.ec2, call, self._memory.clock.without_zone())
         if call.service == "route53":
