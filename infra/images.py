@@ -15,7 +15,7 @@ from infra.naming import Owner
 from workbench import images
 from workbench.images import Image, Wanted
 from workbench.settings import Settings
-from workbench.times import ago
+from workbench.times import age
 
 
 def choose(settings: Settings, owner: Owner, machine: MachineType) -> str | None:
@@ -31,7 +31,7 @@ def choose(settings: Settings, owner: Owner, machine: MachineType) -> str | None
     chosen = images.chosen(found, wanted)
     if chosen is not None:
         missing = "" if images.has_all(chosen, wanted) else "; what it lacks is installed"
-        pulumi.info(f"The server starts from the image {chosen}, baked {ago(chosen.made)} ago{missing}.")
+        pulumi.info(f"The server starts from the image {chosen}, baked {age(chosen.made)} ago{missing}.")
         return chosen.id
     why = images.reasons(found, wanted)
     if named:
