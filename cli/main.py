@@ -10,11 +10,13 @@ from rich.text import Text
 
 from cli import (
     alarms,
+    baking,
     common,
     cost,
     destroy,
     doctor,
     ending,
+    images,
     local,
     loudness,
     notice,
@@ -49,6 +51,9 @@ for command in (
     snapshots.delete_snapshot,
     restore.restore,
     ending.delete_data,
+    baking.bake,
+    images.images,
+    images.delete_image,
     doctor.doctor,
     server.status,
     server.ssh,

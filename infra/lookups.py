@@ -68,7 +68,9 @@ def snapshots(tags: dict[str, str]) -> Sequence[str]:
 
 def images(tags: dict[str, str], image_id: str = "") -> Sequence[str]:
     """The ids of this account's images with these tags, and of that id where one is given; the newest first."""
-    wanted = {f"tag:{key}": value for key, value in tags.items()} | ({"image-id": image_id} if image_id else {})
+    wanted = {f"tag:{key}": value for key, value in tags.items()} | (
+        {"image-id": image_id} if image_id else {}
+    )
     filters = [aws.ec2.GetAmiIdsFilterArgs(name=name, values=[value]) for name, value in wanted.items()]
     return aws.ec2.get_ami_ids(owners=["self"], filters=filters).ids
 

@@ -9,9 +9,7 @@ from infra.first_boot import user_data
 from infra.machine_type import MachineType
 from infra.naming import Owner
 from workbench import servers, volumes
-from workbench.versions import DEBIAN_RELEASE
-
-_SSM_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
+from workbench.versions import debian_parameter
 
 
 @dataclass(frozen=True)
@@ -34,12 +32,8 @@ class ServerArgs:
 
 
 def image_of(architecture: str) -> str:
-    """The id of the current Debian image, from the public parameter that Debian keeps.
-
-    Source: https://wiki.debian.org/Cloud/AmazonEC2Image
-    """
-    name = f"/aws/service/debian/release/{DEBIAN_RELEASE}/latest/{_SSM_ARCHITECTURES[architecture]}"
-    return aws.ssm.get_parameter(name=name).value
+    """The id of the current Debian image."""
+    return aws.ssm.get_parameter(name=debian_parameter(architecture)).value
 
 
 class Server(pulumi.ComponentResource):

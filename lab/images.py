@@ -43,7 +43,8 @@ class Baked(Ami):
 
 def tags_apart(call: Call) -> bool:
     """Takes the tags of the snapshot out of the call, which moto does not take there; whether there were any."""
-    wanted, kept = {}, {}
+    wanted: dict[str, str] = {}
+    kept: dict[str, str] = {}
     for specification in call.structures(_SPECIFICATION):
         if specification.get("ResourceType") == "snapshot":
             keys = [key.removesuffix(".Key") for key in specification if key.endswith(".Key")]

@@ -16,7 +16,11 @@ from workbench.settings import Settings
 from workbench.versions import DEBIAN_RELEASE
 
 IMAGE, BUILDER = "image", "builder"  # the tag Role: of an image and its snapshot, of what it is made with
-RELEASE, DIGEST, PART = "DebianRelease", "PackagesDigest", "Packages:"  # tags of an image; the last one begins many
+RELEASE, DIGEST, PART = (
+    "DebianRelease",
+    "PackagesDigest",
+    "Packages:",
+)  # tags of an image; the last one begins many
 AVAILABLE = "available"
 KEPT = 2  # of a stack; older ones go
 BUILDER_STACK = "{}@builder"  # what notes of the builder's deploy are kept under; no stack can be called so
@@ -63,9 +67,7 @@ class Wanted:
 
     @classmethod
     def by(cls, settings: Settings, architecture: Architecture) -> "Wanted":
-        return cls(
-            architecture, settings.root_volume_gib, packages.parts(settings), settings.images.days
-        )
+        return cls(architecture, settings.root_volume_gib, packages.parts(settings), settings.images.days)
 
 
 def tags(parts: Mapping[str, str]) -> dict[str, str]:

@@ -77,7 +77,10 @@ def debian_packages() -> dict[str, tuple[str, ...]]:
 @cache
 def _locks() -> dict[str, str]:
     """A digest of each lock's files."""
-    return {path.stem: _digest(b"".join(map(Path.read_bytes, _files(path)))) for path in DEPLOY.glob("locks/*.txt")}
+    return {
+        path.stem: _digest(b"".join(map(Path.read_bytes, _files(path))))
+        for path in DEPLOY.glob("locks/*.txt")
+    }
 
 
 def _files(lock: Path) -> list[Path]:

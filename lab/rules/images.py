@@ -31,9 +31,7 @@ def name_is_free(facts: Facts) -> None:
     name = facts.call.get("Name")
     for image in facts.ec2.amis.values():
         if image.owner_id == facts.ec2.account_id and image.name == name:
-            raise Refusal(
-                "InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {image.id}"
-            )
+            raise Refusal("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {image.id}")
 
 
 def is_available(facts: Facts) -> None:
@@ -45,9 +43,7 @@ def is_available(facts: Facts) -> None:
 def has_its_snapshot(facts: Facts) -> None:
     image = facts.ec2.amis.get(facts.call.get("ImageId"))
     if isinstance(image, Baked) and image.ebs_snapshot.id not in facts.ec2.snapshots:
-        raise Refusal(
-            "InvalidSnapshot.NotFound", f"The snapshot '{image.ebs_snapshot.id}' does not exist."
-        )
+        raise Refusal("InvalidSnapshot.NotFound", f"The snapshot '{image.ebs_snapshot.id}' does not exist.")
 
 
 def fits_the_root_disk(facts: Facts) -> None:
