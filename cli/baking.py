@@ -11,6 +11,7 @@ The builder goes, whatever happens. What a run leaves that is killed, the next o
 import json
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 from cli import cloud, common, repair, swapping
 from cli.amis import Amis, usd_per_month
@@ -18,7 +19,7 @@ from cli.builders import Builder, Builders, Place
 from cli.common import StackOption, console
 from cli.disks import Disks, asking
 from connector import configure
-from workbench import images, packages
+from workbench import images, packages, stackfile
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.host import program_path
@@ -45,11 +46,20 @@ def bake(stack: StackOption = None) -> None:
         made(name, stacks.settings(name))
 
 
-def after(name: str, settings: Settings) -> None:
-    """Bakes where the settings say so, and the newest image has not all that they ask for, or is too old."""
-    if settings.images.bake and is_due(name, settings):
+def after(name: str) -> None:
+    """Bakes where the settings say so, and no image that fits has all that they ask for."""
+    if not is_wanted(name):
+        return
+    settings = stacks.settings(name)
+    if is_due(name, settings):
         with swapping.alone(name):
             made(name, settings)
+
+
+def is_wanted(name: str) -> bool:
+    """Whether images.bake is on, as the stack file says it: at once, where nearly all have it off."""
+    section = stackfile.value_of(name, "images")
+    return isinstance(section, Mapping) and section.get("bake") is True
 
 
 def is_due(name: str, settings: Settings) -> bool:

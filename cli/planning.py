@@ -15,7 +15,7 @@ from workbench.prices import Part
 from workbench.volumes import KEPT
 
 Exported = Mapping[str, Any]
-_STAY = {holdings.SNAPSHOTS, KEPT}  # at a destroy, beside the data volume
+_STAY = {holdings.SNAPSHOTS, holdings.IMAGES, KEPT}  # at a destroy, beside the data volume
 LONG_TTL = 300  # seconds; ours is 60
 
 

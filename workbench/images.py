@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from workbench import packages
+from workbench import packages, servers
 from workbench.faults import NAMESPACE
 from workbench.instance_types import Architecture
 from workbench.settings import Settings
 from workbench.versions import DEBIAN_RELEASE
 
-IMAGE, BUILDER = "image", "builder"  # the tag Role: of an image and its snapshot, of what it is made with
+IMAGE = "image"  # the tag Role of an image and of its snapshot
+BUILDER = servers.BUILDER
 RELEASE, DIGEST, PART = (
     "DebianRelease",
     "PackagesDigest",
