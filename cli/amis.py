@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,9 +87,13 @@ class Amis:
         except BaseException:
             self._give_up(image_id)
             raise
-        with asking(f"Naming the image {image_id}"):
-            self._ec2.delete_tags(Resources=[image_id], Tags=[{"Key": "By"}])
-        return made
+        self._claim(made)
+        return replace(made, tags={key: value for key, value in made.tags.items() if key != "By"})
+
+    def _claim(self, image: Image) -> None:
+        """It is nobody's work under way any more."""
+        with asking(f"Naming the image {image.id}"):
+            self._ec2.delete_tags(Resources=[image.id], Tags=[{"Key": "By"}])
 
     def _completed(self, image_id: str) -> Image:
         began, shown = time.monotonic(), ""
@@ -138,8 +143,7 @@ class Amis:
         for image in self.all():
             by = image.tags.get("By", "")
             if image.state == AVAILABLE and by and makers.is_over(by):
-                with asking(f"Naming the image {image.id}"):
-                    self._ec2.delete_tags(Resources=[image.id], Tags=[{"Key": "By"}])
+                self._claim(image)
             elif image.state != AVAILABLE and makers.is_over(by):
                 console.print(f"A bake that died is taken back: the image {image} goes.", markup=False)
                 self.remove(image)

@@ -11,6 +11,7 @@ import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 ADMIN, ADMIN_HOME = "admin", "var/lib/admin"
 _HOMES = ("root", ADMIN_HOME, "home/*")
@@ -81,6 +82,7 @@ _MACHINE_IDS = ("etc/machine-id", "var/lib/dbus/machine-id")
 _READ = ("etc", "root", "home", "srv", "opt/workbench/etc", "usr/local/etc", "usr/local/lib/workbench", "var/lib/admin",
          "var/lib/cloud", "var/lib/workbench", "var/spool", "tmp", "var/tmp")  # fmt: skip
 _PUBLIC = ("etc/ssl/certs",)  # the certificates of public CAs
+_SHADOW = "etc/shadow"  # which is looked at line by line
 _LOOKS: dict[str, re.Pattern[bytes]] = {
     "private key": re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s*[A-Za-z0-9+/]{16}"),
     "key of somebody": re.compile(
@@ -108,11 +110,12 @@ class Leftover:
 
 
 def found(root: Path = "/") -> list[Leftover]:
-    """All that is left below a root folder, each thing once, by the first kind that it is of."""
+    """All that is left below a root folder, each thing once: by the first kind that it, or what it is in, is of."""
     seen: dict[Path, Leftover] = {}
     for find in (_files, _logs, _machine_ids, _accounts, _texts):
         for one in find(root):
-            seen.setdefault(one.path, one)
+            if not {one.path, *map(str, PurePosixPath(one.path).parents)} & seen.keys():
+                seen[one.path] = one
     return list(seen.values())
 
 
@@ -183,7 +186,7 @@ def _accounts(root: Path) -> Iterator[Leftover]:
         name, _, uid, *_ = line.split(":")
         if int(uid) in _PEOPLE and name != ADMIN:
             yield Leftover("user", f"/etc/passwd ({name})")
-    for line in _lines(root, "etc/shadow"):
+    for line in _lines(root, _SHADOW):
         name, hashed, *_ = line.split(":")
         if hashed.lstrip("!").startswith("$"):
             yield Leftover("password hash", f"/etc/shadow ({name})")
@@ -197,7 +200,7 @@ def _lines(root: Path, name: str) -> list[str]:
 def _texts(root: Path) -> Iterator[Leftover]:
     for folder in _READ:
         for path in _walked(root, folder):
-            content = _content(path)
+            content = b"" if path == os.path.join(root, _SHADOW) else _content(path)
             for kind, look in _LOOKS.items():
                 if look.search(content):
                     yield Leftover(kind, _shown(root, path))
