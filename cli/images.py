@@ -45,7 +45,7 @@ def images(stack: StackOption = None, as_json: JsonOption = False) -> None:
 
 def _table(name: str, found: Sequence[Image], listed: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=f"Images of stack {name}", title_justify="left")
-    for title in ("name", "id", "age", "GiB", "packages", "state", "servers", "USD a month, at most"):
+    for title in ("id", "age", "GiB", "packages", "state", "servers", "USD a month, at most"):
         table.add_column(title, no_wrap=title == "id")
     for image, told in zip(found, listed, strict=True):
         same = (
@@ -56,7 +56,7 @@ def _table(name: str, found: Sequence[Image], listed: Sequence[dict[str, Any]]) 
         state = image.state if image.snapshot else f"{image.state}, without its snapshot"
         servers = ", ".join(told["servers"]) or "-"
         usd = f"{told['usd_per_month_at_most']:.2f}"
-        table.add_row(image.name, image.id, age(image.made), str(image.root_gib), same, state, servers, usd)
+        table.add_row(image.id, age(image.made), str(image.root_gib), same, state, servers, usd)
     return table
 
 
