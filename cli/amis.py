@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from cli import cloud, makers
 from cli.builders import Builder
 from cli.common import console
@@ -18,6 +20,8 @@ from workbench.images import AVAILABLE, IMAGE, KEPT, Image
 from workbench.leftovers import LIVING
 
 _GIB = 1024**3
+_GONE = ("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable")
+_IN_USE_SECONDS = 180.0
 _PENDING_SECONDS = 2 * 3600.0  # AWS promises nothing; minutes are usual, an hour has been seen
 
 
@@ -103,7 +107,9 @@ class Amis:
             if found and state == AVAILABLE:
                 return found
             if state not in ("pending", "not known everywhere yet"):
-                raise WorkbenchError(f"AWS could not make the image {image_id}: it is {state}.")
+                raise WorkbenchError(
+                    f"AWS could not make the image {image_id}: it is {state}{self._why(image_id)}."
+                )
             if time.monotonic() - began > _PENDING_SECONDS:
                 hours = _PENDING_SECONDS / 3600
                 raise WorkbenchError(
@@ -115,6 +121,12 @@ class Amis:
                 console.print(f"  {shown}")
             time.sleep(cloud.POLL_SECONDS)
 
+    def _why(self, image_id: str) -> str:
+        with asking(f"Asking for the image {image_id}"):
+            found = self._ec2.describe_images(ImageIds=[image_id])["Images"]
+        said = (found[0].get("StateReason") or {}).get("Message") if found else None
+        return f" ({said.rstrip('.')})" if said else ""
+
     def _progress(self, image: Image | None) -> str:
         if image is None or not image.snapshot:
             return "0%"
@@ -124,16 +136,38 @@ class Amis:
         return (found[0].get("Progress") if found else "") or "0%"
 
     def _give_up(self, image_id: str) -> None:
+        """One that is pending may not name its snapshot yet: its own tags find it, or the next bake does."""
         image = next((one for one in self.all() if one.id == image_id), None)
         if image is not None:
             self.remove(image)
+            self._remove_orphans()
 
     def remove(self, image: Image) -> None:
         """Deregisters it, then deletes its snapshot, which AWS keeps, and bills, otherwise."""
         with asking(f"Removing the image {image}"):
-            self._ec2.deregister_image(ImageId=image.id)
-            if image.snapshot:
-                self._ec2.delete_snapshot(SnapshotId=image.snapshot)
+            try:
+                self._ec2.deregister_image(ImageId=image.id)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _GONE:
+                    raise
+        if image.snapshot:
+            self._delete(image.snapshot)
+
+    def _delete(self, snapshot: str) -> None:
+        """AWS takes an image's snapshot to be in use for a while after the image is gone (boto, issue 3019)."""
+        began = time.monotonic()
+        with asking(f"Deleting the snapshot {snapshot}"):
+            while True:
+                try:
+                    self._ec2.delete_snapshot(SnapshotId=snapshot)
+                    return
+                except ClientError as error:
+                    code = error.response["Error"]["Code"]
+                    if code == "InvalidSnapshot.NotFound":
+                        return
+                    if code != "InvalidSnapshot.InUse" or time.monotonic() - began > _IN_USE_SECONDS:
+                        raise
+                time.sleep(cloud.POLL_SECONDS)
 
     def settle(self) -> None:
         """What bakes that died have left: images that came to nothing, and snapshots whose image is gone.
@@ -152,8 +186,7 @@ class Amis:
     def _remove_orphans(self) -> None:
         for snapshot in sorted(self.snapshots().keys() - {image.snapshot for image in self.all()}):
             console.print(f"The image of the snapshot {snapshot} is gone: it goes too.")
-            with asking(f"Deleting the snapshot {snapshot}"):
-                self._ec2.delete_snapshot(SnapshotId=snapshot)
+            self._delete(snapshot)
 
     def prune(self) -> list[Image]:
         """Removes all but the newest that are to be kept, and says which."""

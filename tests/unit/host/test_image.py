@@ -1,7 +1,6 @@
-"""What an image must not have: each kind is planted below a folder that stands for a host's root, found, and taken away."""
+"""What an image must not have: each kind is planted below a folder that stands for a root, found, and taken away."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ LOOKS = [
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
+def root(tmp_path: Path) -> Path:
     """A host as an image is to have it."""
     plant(tmp_path, "etc/machine-id", "")
     plant(
@@ -69,7 +68,7 @@ def root(tmp_path: Path) -> Iterator[Path]:
     plant(tmp_path, "etc/workbench/locks/uv/requirements.txt", "uv==1 --hash=sha256:0\n")
     (tmp_path / "var/log/journal").mkdir(parents=True)
     (tmp_path / "tmp").mkdir()
-    yield tmp_path
+    return tmp_path
 
 
 def plant(root: Path, name: str, content: str) -> Path:
