@@ -46,14 +46,25 @@ def bake(stack: StackOption = None) -> None:
         made(name, stacks.settings(name))
 
 
-def after(name: str) -> None:
+def after(name: str, settings: Settings) -> None:
     """Bakes where the settings say so, and no image that fits has all that they ask for."""
-    if not is_wanted(name):
-        return
-    settings = stacks.settings(name)
-    if is_due(name, settings):
+    if settings.images.bake and is_due(name, settings):
         with swapping.alone(name):
             made(name, settings)
+
+
+def announced(name: str) -> list[str]:
+    """What `up` will bake once it is through, and what that costs, for the plan."""
+    if not is_wanted(name):
+        return []
+    settings = stacks.settings(name)
+    if not is_due(name, settings):
+        return []
+    usd = usd_per_month(settings.root_volume_gib)
+    return [
+        f"Then an image is baked, which takes some minutes and costs at most {usd:.2f} USD a month; {images.KEPT} are "
+        "kept."
+    ]
 
 
 def is_wanted(name: str) -> bool:

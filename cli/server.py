@@ -148,7 +148,7 @@ def deploy(
             run.hand_over(told, facts, extent)
             shown = run.end()
     if extent == configure.WHOLE:
-        baking.after(name)
+        baking.after(name, context.settings)
     if as_json:
         would = [{key: value for key, value in event.items() if key != "event"} for event in shown.would]
         typer.echo(json.dumps({"stack": name, "would": would}, indent=2))

@@ -64,7 +64,8 @@ def up(
     with swapping.alone(name, "up"):
         facts = _to_size(name, size, yes) if size else make(name, yes, {})
     show_status(name, facts)
-    baking.after(name)
+    if baking.is_wanted(name):
+        baking.after(name, stacks.settings(name))
 
 
 def resize(

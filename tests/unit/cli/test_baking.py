@@ -21,7 +21,7 @@ from cli.disks import Disks
 from lab.seed import ACCOUNT
 from tests.unit.cli.stack_on_moto import DEAD, ID, STACK, living
 from tests.unit.lab.cloud import Cloud, Network, serve
-from workbench import config, images, packages
+from workbench import config, images, packages, stackfile
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.images import Image
@@ -369,6 +369,25 @@ def test_a_snapshot_that_is_in_use_for_a_while_longer_goes_all_the_same(bench: B
     assert bench.images() == []
     assert bench.is_clean()
     Amis(disks).remove(made)  # one that is gone already is gone
+
+
+@pytest.mark.parametrize(
+    ("wanted", "baked", "again"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_it_bakes_by_itself_where_the_settings_say_so_and_something_changed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, wanted: bool, baked: bool, again: bool
+) -> None:
+    if baked:
+        bench.bake()
+    before = len(bench.images())
+    bench.given = {"images": {"bake": wanted}}
+    monkeypatch.setattr(stackfile, "value_of", lambda *_: bench.given["images"])
+    monkeypatch.setattr(stacks, "settings", lambda _: bench.settings)
+    said = baking.announced(STACK)
+    assert len(said) == again
+    assert not said or "costs at most 1.50 USD a month; 2 are kept" in said[0]
+    baking.after(STACK, bench.settings)
+    assert len(bench.images()) == before + again
 
 
 def test_another_stacks_images_are_neither_seen_nor_removed(
