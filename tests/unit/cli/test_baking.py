@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from cli import account, baking, builders, holdings, makers, repair
 from cli import amis as amis_module
-from cli import baking, builders, makers, repair
 from cli import cloud as clouds
 from cli.amis import Amis
 from cli.builders import Builders
@@ -21,7 +21,7 @@ from cli.disks import Disks
 from lab.seed import ACCOUNT
 from tests.unit.cli.stack_on_moto import DEAD, ID, STACK, living
 from tests.unit.lab.cloud import Cloud, Network, serve
-from workbench import config, images, packages, stackfile
+from workbench import config, images, packages, stackfile, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.images import Image
@@ -388,6 +388,47 @@ def test_it_bakes_by_itself_where_the_settings_say_so_and_something_changed(
     assert not said or "costs at most 1.50 USD a month; 2 are kept" in said[0]
     baking.after(STACK, bench.settings)
     assert len(bench.images()) == before + again
+
+
+def left_by(bench: Bench, monkeypatch: pytest.MonkeyPatch, by: str) -> builders.Builder:
+    """A builder of another process's."""
+    with monkeypatch.context() as others:
+        others.setattr(makers, "this", lambda: by)
+        place = baking.Place(bench.network.subnet, bench.network.group)
+        return Builders(bench.disks()).make(bench.settings, bench.cloud.image(), place)
+
+
+def test_images_and_builders_are_paid_for_and_images_stay_at_a_destroy(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.bake()
+    left_by(bench, monkeypatch, DEAD)
+    found = holdings.of(STACK, bench.exported())
+    assert {one.role: str(one.part) for one in found if one.role != volumes.BUILDER or one.gib == 0} == {
+        holdings.IMAGES: "images (1, at most 30 GiB): about 1.50 USD a month",
+        holdings.BUILDER: "builder (t3.large, running): about 60.74 USD a month",
+    }
+    assert holdings.type_of_server(found) is None, "a builder is no server"
+    (stays,) = holdings.destroyed(found, keeps_address=False)
+    assert stays.name == "images"
+
+
+@pytest.mark.parametrize("by", [DEAD, living()[0]])
+def test_what_is_left_of_a_builder_is_told_with_its_price_and_what_is_at_work_is_not(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    builder = left_by(bench, monkeypatch, by)
+    told = [str(one.what) for one in account.of(STACK, ID)]
+    said = f"builder {builder.id} (t3.large, running), about 60.74 USD a month"
+    assert told == ([said] if by == DEAD else [])
+
+
+def test_a_builder_is_never_taken_for_the_stacks_server(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_by(bench, monkeypatch, DEAD)
+    assert bench.disks().server() is None
+    assert bench.disks().volumes() == []
 
 
 def test_another_stacks_images_are_neither_seen_nor_removed(
