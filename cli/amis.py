@@ -73,7 +73,8 @@ class Amis:
         Raises WorkbenchError where AWS fails at it. Whatever ends this before, nothing is left of it.
         """
         short, now = stacks.short_name(self._disks.stack), datetime.now(UTC)
-        name = f"workbench-{short}-{self._disks.stack_id}-{now:%Y-%m-%d-%H%M%S}"
+        # 128 characters at most, and none of another image of this account
+        name = f"workbench-{short[:80]}-{now:%Y-%m-%d-%H%M}-{builder.id[-6:]}"
         tags = self._disks.tags(IMAGE, **images.tags(parts))
         with asking("Making the image"):
             image_id = self._ec2.create_image(

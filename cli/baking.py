@@ -11,7 +11,8 @@ The builder goes, whatever happens. What a run leaves that is killed, the next o
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from cli import cloud, common, repair, swapping
 from cli.amis import Amis, usd_per_month
@@ -103,7 +104,7 @@ def made(name: str, settings: Settings) -> Image:
         raise WorkbenchError("\n".join(map(str, lacking)))
     with common.stage(f"A builder ({settings.size})"):
         builder = builders.make(settings, _debian(name, architecture), place)
-    try:
+    with _ending(builders, builder):
         facts = _facts(name, settings, builder, (architecture, vcpus, memory_mib))
         _configured(settings, facts)
         _cleaned(facts)
@@ -111,13 +112,27 @@ def made(name: str, settings: Settings) -> Image:
             builders.stop(builder)
         with common.stage("An image of its disk"):
             image = amis.make(builder, packages.parts(settings))
-    finally:
-        with common.stage("End the builder"):
-            builders.end(builder)
     amis.prune()
     _forget(name)
     _tell(amis, image)
     return image
+
+
+@contextmanager
+def _ending(builders: Builders, builder: Builder) -> Iterator[None]:
+    """The builder goes, whatever happens. Where that fails too, what happened first is what people have to know."""
+    try:
+        yield
+    except BaseException:
+        try:
+            builders.end(builder)
+        except WorkbenchError as left:
+            console.print(f"{left} The next `workbench bake`, `up` or `destroy` ends it.", markup=False)
+        else:
+            console.print(f"{str(builder).capitalize()} was ended.", markup=False)
+        raise
+    with common.stage("End the builder"):
+        builders.end(builder)
 
 
 def _tell(amis: Amis, image: Image) -> None:

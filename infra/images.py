@@ -36,7 +36,7 @@ def choose(settings: Settings, owner: Owner, machine: MachineType) -> str | None
     why = images.reasons(found, wanted)
     if named:
         raise pulumi.RunError(
-            f"workbench:images.startFrom is {named!r}, but {why or 'there is no such image of this account'}; name "
+            f"workbench:images.startFrom is {named!r}, but {why or f'this account has no such image in {settings.region}'}; name "
             "another one, or none: then it is this stack's own newest, or Debian's."
         )
     if why:

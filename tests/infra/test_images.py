@@ -147,7 +147,7 @@ def test_a_stack_that_begins_starts_from_the_image_that_it_names(
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        (None, "there is no such image of this account"),
+        (None, "this account has no such image in eu-west-1"),
         ({"tags": {}}, "one (ami-0123456789abcdef0) is no workbench's image"),
         ({"gib": 99}, "one (ami-0123456789abcdef0) needs a root disk of 99 GiB"),
         ({"days": 40}, "one (ami-0123456789abcdef0) is 40 days old"),

@@ -13,7 +13,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli import account, baking, builders, holdings, makers, repair
-from cli import amis as amis_module
 from cli import cloud as clouds
 from cli.amis import Amis
 from cli.builders import Builders
@@ -187,8 +186,7 @@ def test_two_are_kept_and_the_older_go_with_their_snapshots(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
-    for name in "abc":  # within a second: on AWS each takes minutes, and its name has the time
-        monkeypatch.setattr(amis_module.stacks, "short_name", lambda _, name=name: name)
+    for _ in range(3):
         made.append(bench.bake())
     kept = {image.id for image in bench.images()}
     assert len(kept) == images.KEPT == 2
@@ -296,11 +294,31 @@ def test_what_fails_leaves_nothing_and_the_older_image_stays(
 ) -> None:
     older = bench.bake()
     said = trouble(bench)
-    monkeypatch.setattr(amis_module.stacks, "short_name", lambda _: "another")
     with pytest.raises(WorkbenchError, match=said) as refused:
         bench.bake()
     assert "\n" not in str(refused.value)
     assert bench.images() == [older]
+    assert bench.is_clean()
+
+
+def test_where_the_builder_cannot_be_ended_either_people_are_told_what_happened_first(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = fails_to_configure(bench)
+
+    def refused(*_: Any) -> None:
+        raise WorkbenchError("Ending the builder failed.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Builders, "end", refused)
+        with pytest.raises(WorkbenchError, match=first):
+            bench.bake()
+    assert (
+        "Ending the builder failed. The next `workbench bake`, `up` or `destroy` ends it."
+        in capsys.readouterr().out
+    )
+    bench.deploy_fails = ""
+    bench.bake()
     assert bench.is_clean()
 
 
@@ -440,6 +458,5 @@ def test_another_stacks_images_are_neither_seen_nor_removed(
         Resources=[theirs.snapshot], Tags=[{"Key": "StackId", "Value": "ba9876543210"}]
     )
     assert bench.images() == []
-    monkeypatch.setattr(amis_module.stacks, "short_name", lambda _: "another")
     bench.bake()
     assert theirs.id in [one["ImageId"] for one in bench.cloud.ec2.describe_images(Owners=["self"])["Images"]]
