@@ -81,6 +81,8 @@ _MACHINE_IDS = ("etc/machine-id", "var/lib/dbus/machine-id")
 # Where text is looked at, and by what look it does not belong into an image.
 _READ = ("etc", "root", "home", "srv", "opt/workbench/etc", "usr/local/etc", "usr/local/lib/workbench", "var/lib/admin",
          "var/lib/cloud", "var/lib/workbench", "var/spool", "tmp", "var/tmp")  # fmt: skip
+# npm notes there where it got each package from.
+_READ_TOO = ("opt/workbench/*/share/npm/node_modules/.package-lock.json", "opt/workbench/*/share/npm/.npmrc")
 _PUBLIC = ("etc/ssl/certs",)  # the certificates of public CAs
 _SHADOW = "etc/shadow"  # which is looked at line by line
 _LOOKS: dict[str, re.Pattern[bytes]] = {
@@ -198,12 +200,12 @@ def _lines(root: Path, name: str) -> list[str]:
 
 
 def _texts(root: Path) -> Iterator[Leftover]:
-    for folder in _READ:
-        for path in _walked(root, folder):
-            content = b"" if path == os.path.join(root, _SHADOW) else _content(path)
-            for kind, look in _LOOKS.items():
-                if look.search(content):
-                    yield Leftover(kind, _shown(root, path))
+    walked = (path for folder in _READ for path in _walked(root, folder))
+    for path in (*walked, *(path for pattern in _READ_TOO for path in _fitting(root, pattern))):
+        content = b"" if path == os.path.join(root, _SHADOW) else _content(path)
+        for kind, look in _LOOKS.items():
+            if look.search(content):
+                yield Leftover(kind, _shown(root, path))
 
 
 def _walked(root: Path, folder: str) -> Iterator[Path]:

@@ -107,8 +107,11 @@ def test_no_content_is_shown(root: Path) -> None:
     assert HASH not in "".join(map(str, leftovers.found(str(root))))
 
 
-def test_a_mirrors_password_goes_and_its_address_stays(root: Path) -> None:
-    path = plant(root, "etc/pip.conf", "index-url = https://ada:hush@pypi.example/simple\nretries = 3\n")
+@pytest.mark.parametrize(
+    "name", ["etc/pip.conf", "opt/workbench/jupyterhub-0/share/npm/node_modules/.package-lock.json"]
+)
+def test_a_mirrors_password_goes_and_its_address_stays(root: Path, name: str) -> None:
+    path = plant(root, name, "index-url = https://ada:hush@pypi.example/simple\nretries = 3\n")
     path.chmod(0o640)
     assert [one.kind for one in leftovers.found(str(root))] == ["password in an address"]
     leftovers.remove(str(root))
