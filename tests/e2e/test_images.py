@@ -58,7 +58,7 @@ def test_it_comes_back_in_a_third_of_the_time_with_all_that_was_there(workbench:
     secrets = {
         "the server's machine-id": own,
         "its host key": workbench.ssh("cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub").stdout.strip(),
-        "the administrator's key": workbench.settings_now().admin_ssh_keys[0].split()[1],
+        "the administrator's key": workbench.settings_now.admin_ssh_keys[0].split()[1],
         "a user": "grace",
         "the CA's certificate": workbench.ca.read_text().splitlines()[3],
         "the hub's secret": workbench.ssh("cat /srv/workbench/jupyterhub/jupyterhub_cookie_secret").stdout[
@@ -67,7 +67,7 @@ def test_it_comes_back_in_a_third_of_the_time_with_all_that_was_there(workbench:
     }
     secrets |= {
         f"the hash of {user.name}": user.password_hash.get_secret_value()
-        for user in workbench.settings_now().users
+        for user in workbench.settings_now.users
         if user.password_hash
     }
 
