@@ -37,8 +37,8 @@ def choose(settings: Settings, owner: Owner, machine: MachineType) -> str | None
     if named:
         missing = f"this account has no such image in {settings.region}"
         raise pulumi.RunError(
-            f"workbench:images.startFrom is {named!r}, but {why or missing}; name another one, or none: then it is this "
-            "stack's own newest, or Debian's."
+            f"workbench:images.startFrom is {named!r}, but {why or missing}; name another one, or none: then it is "
+            "this stack's own newest, or Debian's."
         )
     if why:
         pulumi.warn(f"The server starts from Debian's own image, which takes longer: {why}.")
