@@ -41,11 +41,14 @@ def images(stack: StackOption = None, as_json: JsonOption = False) -> None:
         console.print(f"Stack {name} has no images; `workbench bake` makes one.")
     else:
         console.print(_table(name, found, listed))
+        for told in listed:
+            for server in told["servers"]:
+                console.print(f"The server {server} runs from {told['id']}.", markup=False)
 
 
 def _table(name: str, found: Sequence[Image], listed: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=f"Images of stack {name}", title_justify="left")
-    for title in ("id", "age", "GiB", "packages", "state", "servers", "USD a month, at most"):
+    for title in ("id", "age", "GiB", "packages", "state", "USD a month, at most"):
         table.add_column(title, no_wrap=title == "id")
     for image, told in zip(found, listed, strict=True):
         same = (
@@ -54,9 +57,8 @@ def _table(name: str, found: Sequence[Image], listed: Sequence[dict[str, Any]]) 
             else f"{told['parts_as_now']} of {told['parts']} as now"
         )
         state = image.state if image.snapshot else f"{image.state}, without its snapshot"
-        servers = ", ".join(told["servers"]) or "-"
         usd = f"{told['usd_per_month_at_most']:.2f}"
-        table.add_row(image.id, age(image.made), str(image.root_gib), same, state, servers, usd)
+        table.add_row(image.id, age(image.made), str(image.root_gib), same, state, usd)
     return table
 
 

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import Result
+from typer.testing import CliRunner
 
-from cli import account, baking, builders, holdings, makers, repair
+from cli import account, baking, builders, common, holdings, makers, repair
 from cli import cloud as clouds
 from cli.amis import Amis
 from cli.builders import Builders
 from cli.disks import Disks
+from cli.main import app
 from lab.seed import ACCOUNT
 from tests.unit.cli.stack_on_moto import DEAD, ID, STACK, living
 from tests.unit.lab.cloud import Cloud, Network, serve
@@ -447,6 +450,42 @@ def test_a_builder_is_never_taken_for_the_stacks_server(
     left_by(bench, monkeypatch, DEAD)
     assert bench.disks().server() is None
     assert bench.disks().volumes() == []
+
+
+@pytest.fixture
+def command(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command, on the stack."""
+    monkeypatch.setattr(common, "enter", lambda _: STACK)
+    monkeypatch.setattr(stacks, "settings", lambda _: bench.settings)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def test_images_are_listed_with_what_runs_from_them(bench: Bench, command: Callable[..., Result]) -> None:
+    assert "has no images; `workbench bake` makes one" in command("images").output
+    made = bench.bake()
+    server = bench.network.run(ImageId=made.id, InstanceType="t3.large")
+    (told,) = json.loads(command("images", "--json").stdout)["images"]
+    assert (told["id"], told["state"], told["size_gib"]) == (made.id, "available", 30)
+    assert (told["servers"], told["usd_per_month_at_most"]) == ([server], 1.5)
+    assert told["parts_as_now"] == told["parts"]
+    bench.given = {"services": {"docker": {"enabled": True}}}
+    shown = command("images").output
+    assert made.id in shown
+    assert f"{told['parts']} of {told['parts'] + 1} as now" in shown
+    assert f"The server {server} runs from {made.id}." in shown
+
+
+def test_images_are_deleted_by_their_ids_and_no_others(bench: Bench, command: Callable[..., Result]) -> None:
+    made = bench.bake()
+    refused = command("delete-image", made.id, "ami-0", "--yes")
+    assert isinstance(refused.exception, WorkbenchError)
+    assert str(refused.exception) == (
+        f"ami-0 is no image of stack {STACK}, which has {made.id}; nothing was deleted."
+    )
+    assert bench.images() == [made]
+    assert command("delete-image", "all", "--yes").exit_code == 0
+    assert bench.images() == []
+    assert bench.is_clean()
 
 
 def test_another_stacks_images_are_neither_seen_nor_removed(
