@@ -48,13 +48,11 @@ def images(stack: StackOption = None, as_json: JsonOption = False) -> None:
 
 def _table(name: str, found: Sequence[Image], listed: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=f"Images of stack {name}", title_justify="left")
-    for title in ("id", "age", "GiB", "packages", "state", "USD a month, at most"):
+    for title in ("id", "age", "GiB", "packages as now", "state", "USD a month, at most"):
         table.add_column(title, no_wrap=title == "id")
     for image, told in zip(found, listed, strict=True):
         same = (
-            "as now"
-            if told["parts_as_now"] == told["parts"]
-            else f"{told['parts_as_now']} of {told['parts']} as now"
+            "all" if told["parts_as_now"] == told["parts"] else f"{told['parts_as_now']} of {told['parts']}"
         )
         state = image.state if image.snapshot else f"{image.state}, without its snapshot"
         usd = f"{told['usd_per_month_at_most']:.2f}"

@@ -471,7 +471,7 @@ def test_images_are_listed_with_what_runs_from_them(bench: Bench, command: Calla
     bench.given = {"services": {"docker": {"enabled": True}}}
     shown = command("images").output
     assert made.id in shown
-    assert f"{told['parts']} of {told['parts'] + 1} as now" in shown
+    assert f"{told['parts']} of {told['parts'] + 1}" in shown
     assert f"The server {server} runs from {made.id}." in shown
 
 
