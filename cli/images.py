@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -30,7 +31,7 @@ def images(stack: StackOption = None, as_json: JsonOption = False) -> None:
             "name": image.name, "id": image.id, "state": image.state, "made": image.made.isoformat(),
             "architecture": image.architecture, "size_gib": image.root_gib, "snapshot": image.snapshot or None,
             "parts": len(parts), "parts_as_now": len(image.parts.items() & parts.items()),
-            "days": settings.images.days, "servers": servers.get(image.id, []),
+            "too_old": datetime.now(UTC) - image.made > timedelta(days=settings.images.days), "servers": servers.get(image.id, []),
             "usd_per_month_at_most": round(usd_per_month(stored.get(image.snapshot, 0.0)), 2),
         }
         for image in found
@@ -55,6 +56,8 @@ def _table(name: str, found: Sequence[Image], listed: Sequence[dict[str, Any]]) 
             "all" if told["parts_as_now"] == told["parts"] else f"{told['parts_as_now']} of {told['parts']}"
         )
         state = image.state if image.snapshot else f"{image.state}, without its snapshot"
+        if told["too_old"]:
+            state = f"{state}, too old"
         usd = f"{told['usd_per_month_at_most']:.2f}"
         table.add_row(image.id, age(image.made), str(image.root_gib), same, state, usd)
     return table
