@@ -26,12 +26,13 @@ def images(stack: StackOption = None, as_json: JsonOption = False) -> None:
     amis = Amis(Disks.of(name, repair.export(name), guess=True))
     found, stored = amis.all(), amis.snapshots()
     servers, parts = amis.servers(found), packages.parts(settings)
-    listed = [
+    old = datetime.now(UTC) - timedelta(days=settings.images.days)
+    listed: list[dict[str, Any]] = [
         {
             "name": image.name, "id": image.id, "state": image.state, "made": image.made.isoformat(),
             "architecture": image.architecture, "size_gib": image.root_gib, "snapshot": image.snapshot or None,
             "parts": len(parts), "parts_as_now": len(image.parts.items() & parts.items()),
-            "too_old": datetime.now(UTC) - image.made > timedelta(days=settings.images.days), "servers": servers.get(image.id, []),
+            "too_old": image.made < old, "servers": servers.get(image.id, []),
             "usd_per_month_at_most": round(usd_per_month(stored.get(image.snapshot, 0.0)), 2),
         }
         for image in found
