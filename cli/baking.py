@@ -43,14 +43,14 @@ def bake(stack: StackOption = None) -> None:
     """
     name = common.enter(stack)
     common.require_stack_file(name)
-    with swapping.alone(name):
+    with swapping.alone(name, "bake"):
         made(name, stacks.settings(name))
 
 
 def after(name: str, settings: Settings) -> None:
     """Bakes where the settings say so, and no image that fits has all that they ask for."""
     if settings.images.bake and is_due(name, settings):
-        with swapping.alone(name):
+        with swapping.alone(name, "bake"):
             made(name, settings)
 
 

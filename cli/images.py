@@ -73,7 +73,7 @@ def delete_image(
     """Delete images of this stack, with their snapshots; servers that run from them go on."""
     name = common.enter(stack)
     common.adopt(adopt)
-    with swapping.alone(name):
+    with swapping.alone(name, "delete-image"):
         amis = Amis(Disks.of(name, repair.export(name)))
         found = {image.id: image for image in amis.all()}
         wanted = list(found) if ids == ["all"] else ids

@@ -107,7 +107,7 @@ def test_a_builder_that_is_left_goes_with_the_next_destroy(bare_lab: Lab) -> Non
         run.until("A builder (t3.medium) done")
         assert len(of_role(stack, "builder")) == 1
         second = stack.workbench("bake", check=False)
-        assert "Another command is at" in second
+        assert "Another workbench command is at work on stack bare" in second
         assert "Traceback" not in second
         run.kill()
         told = " ".join(stack.workbench("doctor", check=False).split())
