@@ -8,6 +8,7 @@ from bench import probe
 from bench.probe import Seen
 from bench.results import keep, median, rounded, show, timed
 from bench.workbench import Measured
+from lab.visitor import Visitor
 from tests.workbench_in_lab import STACK, run
 from workbench import stackfile
 
@@ -25,9 +26,23 @@ def measure(bench: Measured) -> None:
     measured["grow_in_vain"] = float(seen.in_vain)
     _watched(bench, "rebuild", lambda: bench.command("rebuild", "--yes"), measured)
     measured["destroy_s"] = timed(lambda: bench.command("destroy", "--yes"))
-    measured["bring_back_s"] = timed(lambda: bench.command("up", "--yes", "--size", "m6i.xlarge"))
+    measured |= _returned(bench, "bring_back", "m6i.xlarge")
+    measured["bake_s"] = timed(lambda: bench.command("bake"))
+    bench.command("destroy", "--yes")
+    measured |= _returned(bench, "bring_back_from_image", "m6i.large")
     show("A workbench's life", measured, measured["create_s"], "create")
     keep("life", rounded(measured))
+
+
+def _returned(bench: Measured, verb: str, size: str) -> dict[str, float]:
+    """The seconds of an `up` of what was destroyed, and until somebody has logged in and computed."""
+    began = time.monotonic()
+    seconds = timed(lambda: bench.command("up", "--yes", "--size", size))
+    with Visitor(bench.url, bench.ca) as visitor:
+        visitor.login("ada", bench.password("ada"))
+        visitor.spawn()
+        visitor.run_code("5 * 4")
+    return {f"{verb}_s": seconds, f"{verb}_to_compute_s": time.monotonic() - began}
 
 
 def _stop_and_start(bench: Measured) -> None:

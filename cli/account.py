@@ -9,10 +9,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import cloud, removals
+from cli import cloud, makers, removals
 from cli.described import Tags, tags_of
 from cli.removals import Client
-from workbench import leftovers, servers, volumes
+from workbench import images, leftovers, servers, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.leftovers import LIVING, Leftover
@@ -124,9 +124,9 @@ def _listed(operation: str, key: str) -> Listing:
 
 
 def _volumes(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
-    """Those that stay for themselves: a root disk goes with its server."""
+    """Those that stay for themselves: a root disk, and what a builder has, goes with its server."""
     for volume, tags in _listed("describe_volumes", "Volumes")(ec2):
-        if not (tags.get("Role") == "root" and volume["Attachments"]):
+        if not (tags.get("Role") in (volumes.ROOT, volumes.BUILDER) and volume["Attachments"]):
             yield volume, tags
 
 
@@ -135,7 +135,8 @@ def _servers(ec2: Client) -> Iterator[tuple[dict[str, Any], Tags]]:
     for reservation in ec2.describe_instances(Filters=filters)["Reservations"]:
         for server in reservation["Instances"]:
             tags = tags_of(server)
-            if server["State"]["Name"] in LIVING:
+            at_work = tags.get("Role") == images.BUILDER and makers.lives(tags.get("By", ""))
+            if server["State"]["Name"] in LIVING and not at_work:
                 yield (_with_root(ec2, server) if tags.get("Role") == servers.FORMER else server), tags
 
 

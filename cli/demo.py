@@ -183,5 +183,7 @@ def _summary(times: dict[str, float], checked: list[str], fresh: bool) -> None:
         f"  user      {USER}\n"
         "  password  .venv/bin/workbench lab credentials\n"
         "  browser   the certificate is of the workbench's own CA: accept it, or import .lab/ca.crt\n"
+        "  again     .venv/bin/workbench destroy, then up; in half a minute after .venv/bin/workbench bake, which\n"
+        "            takes as long as the first `up`\n"
         "  remove    make demo-down"
     )

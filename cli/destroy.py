@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli import address, common, ending, engine, grace, plan, planning, rebuilding, repair, swapping
+from cli import address, baking, common, ending, engine, grace, plan, planning, rebuilding, repair, swapping
 from cli.common import StackOption, YesOption
 from cli.disks import Disks
 from cli.grace import GraceOption
@@ -80,4 +80,6 @@ def _settled(name: str, minutes: int, exported: repair.Exported | None = None) -
     """
     if minutes:  # the engine would refuse it only once users have been told
         swapping.refuse_runs(name)
-    return swapping.settled(name, repair.repaired(name, exported))
+    state = swapping.settled(name, repair.repaired(name, exported))
+    baking.settle(name, state.exported, refuse=True)
+    return state

@@ -81,6 +81,10 @@ class Disks:
             {"Name": "tag:StackId", "Values": [self.stack_id]},
         ]
 
+    def mine(self, role: str) -> list[dict[str, Any]]:
+        """What tells AWS the stack's things of a role."""
+        return [*self._filters(), {"Name": "tag:Role", "Values": [role]}]
+
     def tags(self, role: str, **more: str) -> Tags:
         """As infra/naming.py gives them to all of the stack."""
         short = stacks.short_name(self.stack)
@@ -138,8 +142,7 @@ class Disks:
 
     def server(self) -> Server | None:
         """The stack's server; not the one that a rebuild is to replace (cli/machines.py)."""
-        role = {"Name": "tag:Role", "Values": [servers.SERVER]}
-        filters = [*self._filters(), role, {"Name": "instance-state-name", "Values": list(LIVING)}]
+        filters = [*self.mine(servers.SERVER), {"Name": "instance-state-name", "Values": list(LIVING)}]
         with asking("Looking for the stack's server"):
             found = [
                 one

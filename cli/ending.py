@@ -122,6 +122,10 @@ def tell_what_stays(name: str, exported: Exported, disks: Disks | None) -> None:
         for one in found:
             console.print(f"  {one.part}", markup=False)
         console.print("`workbench delete-data` deletes the data for good.")
+    if any(one.role == holdings.IMAGES for one in found):
+        console.print(
+            "`workbench delete-image all` deletes the images, which only spare the next server its installation."
+        )
     if repair.stack_id(exported) is None:
         console.print(
             f"Its state has forgotten whose that is: say `--adopt {disks.stack_id}` with all of these."

@@ -8,14 +8,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import cloud
 from cli.described import tags_of
-from workbench import prices, servers, volumes
+from workbench import images, prices, servers, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.leftovers import LIVING, stack_id_of
 from workbench.prices import Part
 
-ADDRESS, SNAPSHOTS, ZONE = "address", "snapshots", "zone"
-SERVER, FORMER = servers.SERVER, servers.FORMER
+ADDRESS, SNAPSHOTS, ZONE, IMAGES = "address", "snapshots", "zone", "images"
+SERVER, FORMER, BUILDER = servers.SERVER, servers.FORMER, servers.BUILDER
 ROOT, DATA = volumes.ROOT, volumes.DATA
 
 
@@ -59,9 +59,11 @@ def _servers(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
         for reservation in page["Reservations"]:
             for one in reservation["Instances"]:
                 part = prices.server(one["InstanceType"], one["State"]["Name"])
-                is_former = tags_of(one).get("Role") == FORMER
-                part = replace(part, name=servers.FORMER_NAME) if is_former else part
-                yield Holding(FORMER if is_former else SERVER, one["InstanceId"], part)
+                role = tags_of(one).get("Role", SERVER)
+                if role in servers.NAMES:
+                    yield Holding(role, one["InstanceId"], replace(part, name=servers.NAMES[role]))
+                else:
+                    yield Holding(SERVER, one["InstanceId"], part)
 
 
 def _disks(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
@@ -80,9 +82,15 @@ def _addresses(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
 
 def _snapshots(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
     pages = ec2.get_paginator("describe_snapshots").paginate(OwnerIds=["self"], Filters=mine)
-    sizes = {one["SnapshotId"]: one["VolumeSize"] for page in pages for one in page["Snapshots"]}
-    if sizes:
-        yield Holding(SNAPSHOTS, ", ".join(sizes), prices.snapshots(len(sizes), sum(sizes.values())))
+    of_data: dict[str, int] = {}
+    of_images: dict[str, int] = {}
+    for one in (one for page in pages for one in page["Snapshots"]):
+        sizes = of_images if tags_of(one).get("Role") == images.IMAGE else of_data
+        sizes[one["SnapshotId"]] = one["VolumeSize"]
+    if of_data:
+        yield Holding(SNAPSHOTS, ", ".join(of_data), prices.snapshots(len(of_data), sum(of_data.values())))
+    if of_images:
+        yield Holding(IMAGES, ", ".join(of_images), prices.images(len(of_images), sum(of_images.values())))
 
 
 def parts(found: Iterable[Holding]) -> list[Part]:
@@ -97,7 +105,7 @@ def stopped(found: Iterable[Holding]) -> list[Part]:
 
 def destroyed(found: Iterable[Holding], keeps_address: bool, to_snapshot: bool = False) -> list[Part]:
     """What it costs once the server is gone, and with `to_snapshot` the data volume is a last snapshot."""
-    gone = {SERVER, FORMER, ROOT} if keeps_address else {SERVER, FORMER, ROOT, ADDRESS}
+    gone = {SERVER, FORMER, BUILDER, ROOT} | (set() if keeps_address else {ADDRESS})
     left = [one for one in found if one.role not in gone]
     return [prices.snapshots(1, one.gib) if to_snapshot and one.role == DATA else one.part for one in left]
 

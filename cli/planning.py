@@ -1,10 +1,11 @@
 """From what the engine would do, and what AWS has, to the plan that people are shown (cli/plan.py)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cli import address, cloud, engine, holdings, plan, words
+from cli import address, baking, cloud, engine, holdings, plan, words
 from cli.cloud import Instance
 from cli.plan import Plan
 from cli.progress import Progress
@@ -15,13 +16,14 @@ from workbench.prices import Part
 from workbench.volumes import KEPT
 
 Exported = Mapping[str, Any]
-_STAY = {holdings.SNAPSHOTS, KEPT}  # at a destroy, beside the data volume
+_STAY = {holdings.SNAPSHOTS, holdings.IMAGES, KEPT}  # at a destroy, beside the data volume
 LONG_TTL = 300  # seconds; ours is 60
 
 
 def previewed(name: str, exported: Exported) -> Plan:
     """What `up` would do, as its own program and engine say. Raises WorkbenchError where it would be refused."""
-    return of_steps(name, exported, engine.run(name, "preview", silent=True))
+    plan = of_steps(name, exported, engine.run(name, "preview", silent=True))
+    return replace(plan, happens=[*plan.happens, *baking.announced(name)])
 
 
 def of_steps(name: str, exported: Exported, progress: Progress) -> Plan:
@@ -31,7 +33,7 @@ def of_steps(name: str, exported: Exported, progress: Progress) -> Plan:
     changes = words.changes(progress.steps, retained)
     told = words.sentences(changes)
     server = cloud.instance(known) if known else None
-    happens = [f"Warning: {warning}" for warning in progress.warnings] + told.said
+    happens = [f"Warning: {warning}" for warning in progress.warnings] + told.said + progress.told
     if server and server.state in {"stopping", "stopped"} and not told.stops:
         happens.append(f"The server {server.id}, which is {server.state}, is started.")
     happens += [said for volume in told.grows if (said := _growth(name, volume))]

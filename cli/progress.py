@@ -61,12 +61,13 @@ class Progress:
     """Follows the events of one run. `errors` are pairs of what it was about and what was said.
 
     `steps` are those of all resources but components, in the engine's order; `warnings` what it, or the program, warned
-    of.
+    of, `told` what the program said beside.
     """
 
     quiet: bool = False
     errors: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     changes: dict[str, int] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
@@ -128,6 +129,8 @@ class Progress:
         elif said["severity"] != "debug" and message and not said.get("ephemeral"):
             if said["severity"] == "warning":
                 self.warnings.append(message)
+            elif said["severity"] == "info" and described(urn) == "":  # what is printed has other ones
+                self.told.append(message)
             for line in message.splitlines():
                 self._say(f"warning: {line}" if said["severity"] == "warning" else line)
 

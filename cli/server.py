@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import activity, alarms, cloud, common, loudness, remote
+from cli import activity, alarms, baking, cloud, common, loudness, remote
 from cli.common import JsonOption, StackOption, console
 from connector import configure
 from workbench import stack as stacks
@@ -147,6 +147,8 @@ def deploy(
         with loudness.quiet_prints(as_json), loudness.telling(stacks.state_folder(name) / configure.LOG):
             run.hand_over(told, facts, extent)
             shown = run.end()
+    if extent == configure.WHOLE:
+        baking.after(name, context.settings)
     if as_json:
         would = [{key: value for key, value in event.items() if key != "event"} for event in shown.would]
         typer.echo(json.dumps({"stack": name, "would": would}, indent=2))

@@ -19,6 +19,7 @@ from workbench import stack as stacks
 from workbench import volumes
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
+from workbench.times import age
 from workbench_host.tools import DATA_VOLUME
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -157,14 +158,6 @@ def _show(name: str, found: Sequence[Snapshot], kept: Sequence[Disk]) -> None:
             f"Kept from before a restore: the volume {volume.id} ({volume.gib} GiB, about {volume.usd_per_month:.2f} "
             f"USD a month); `workbench delete-snapshot {volume.id}` removes it."
         )
-
-
-def age(since: datetime) -> str:
-    """`5 min`, `3 h`, `12 days`."""
-    minutes = max(0, int((datetime.now(UTC) - since).total_seconds() // 60))
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
 def _usd(one: Snapshot) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from cli import (
     address,
+    baking,
     cloud,
     common,
     engine,
@@ -63,6 +64,8 @@ def up(
     with swapping.alone(name, "up"):
         facts = _to_size(name, size, yes) if size else make(name, yes, {})
     show_status(name, facts)
+    if baking.is_wanted(name):
+        baking.after(name, stacks.settings(name))
 
 
 def resize(
@@ -114,6 +117,7 @@ def make(
         common.require_stack_file(name)
     importing.begin()  # beside the first questions
     state = rebuilding.settled(name, swapping.settled(name, repair.repaired(name)))
+    baking.settle(name, state.exported)
     known = _with_server(state.exported)
     size = written.size if written else stackfile.size_of(name)
     resizing = known is not None and known.instance_type != size

@@ -18,11 +18,21 @@ REGISTRIES = "/etc/containers/registries.conf.d/50-workbench.conf"
 # podman-docker says at each call that it is not Docker, unless this is there.
 QUIET = "/etc/containers/nodocker"
 
+_PACKAGES = (
+    "podman",
+    "podman-docker",
+    "crun",
+    "uidmap",
+    "passt",
+    "slirp4netns",
+    "fuse-overlayfs",
+    "catatonit",
+)
+
 
 def packages(settings: Settings) -> tuple[str, ...]:
     """Debian's packages, none while the service is off."""
-    own = ("podman", "podman-docker", "crun", "uidmap", "passt", "slirp4netns", "fuse-overlayfs", "catatonit")
-    return own if settings.services.docker.enabled else ()
+    return _PACKAGES if settings.services.docker.enabled else ()
 
 
 @deploy("docker")

@@ -25,6 +25,7 @@ from deploy import (
     storage,
     temporary,
     trust,
+    updates,
     users,
     uv,
 )
@@ -58,5 +59,6 @@ apt.packages(mirrors=settings.mirrors, names=others)
 for service in LARGE:
     service.configure(context=context)
 proxy.certificate(context=context)
+updates.updates()
 
 progress.prepared()

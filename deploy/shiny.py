@@ -13,10 +13,12 @@ from workbench_host.apps.running import Limits
 
 DEBIANS_SERVER = "shiny-server.service"
 
+_PACKAGES = ("r-cran-shiny", "r-cran-dt")
+
 
 def packages(settings: Settings) -> tuple[str, ...]:
     """Debian's packages, which bring R: none while the service is off."""
-    return ("r-cran-shiny", "r-cran-dt") if settings.services.shiny.enabled else ()
+    return _PACKAGES if settings.services.shiny.enabled else ()
 
 
 @deploy("shiny")

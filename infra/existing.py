@@ -15,7 +15,7 @@ from infra import lookups
 from infra.naming import Owner
 from infra.state import State
 from workbench import servers, volumes
-from workbench.instance_types import Architecture
+from workbench.instance_types import Architecture, architecture_of
 from workbench.settings import Settings
 
 
@@ -149,8 +149,3 @@ def _architecture(settings: Settings, server_id: str) -> Architecture:
         )
     kind = aws.ec2.get_instance_type(instance_type=server.instance_type)
     return architecture_of(kind.supported_architectures)
-
-
-def architecture_of(supported: Sequence[str]) -> Architecture:
-    """The one of ours among what an instance type supports."""
-    return "arm64" if "arm64" in supported else "x86_64"

@@ -66,6 +66,22 @@ def snapshots(tags: dict[str, str]) -> Sequence[str]:
     return aws.ebs.get_snapshot_ids(owners=["self"], filters=filters).ids
 
 
+def images(tags: dict[str, str], image_id: str = "") -> Sequence[str]:
+    """The ids of this account's images with these tags, and of that id where one is given; the newest first."""
+    wanted = {f"tag:{key}": value for key, value in tags.items()} | (
+        {"image-id": image_id} if image_id else {}
+    )
+    filters = [aws.ec2.GetAmiIdsFilterArgs(name=name, values=[value]) for name, value in wanted.items()]
+    return aws.ec2.get_ami_ids(owners=["self"], filters=filters).ids
+
+
+def image_snapshots(snapshot_id: str) -> Sequence[str]:
+    """The id of an image's snapshot, if that is there and complete."""
+    wanted = {"snapshot-id": snapshot_id, "status": "completed"}
+    filters = [aws.ebs.GetSnapshotIdsFilterArgs(name=name, values=[value]) for name, value in wanted.items()]
+    return aws.ebs.get_snapshot_ids(owners=["self"], filters=filters).ids
+
+
 def servers(tags: dict[str, str]) -> Sequence[str]:
     """The ids of the servers with these tags that are not being terminated."""
     return aws.ec2.get_instances(instance_tags=tags, instance_state_names=list(LIVING)).ids

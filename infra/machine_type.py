@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.existing import architecture_of
 from workbench import instance_types
-from workbench.instance_types import Architecture
+from workbench.instance_types import Architecture, architecture_of
 from workbench.settings import Settings
 
 

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from pulumi.runtime import config as runtime_config
 
 from connector import configure
-from infra import dns, existing, naming, records
+from infra import dns, existing, images, naming, records
 from infra import state as states
 from infra.access import Access, AccessArgs
 from infra.adoption import Adopter
@@ -36,11 +36,15 @@ _NOWHERE = "unknown.invalid"  # stands in for an address that AWS has still to g
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be, once nothing speaks against it; `domain` None without a name."""
+    """What is to be, once nothing speaks against it; `domain` None without a name.
+
+    `image`: what a server that is to be made starts from, None for Debian's.
+    """
 
     settings: Settings
     owner: naming.Owner
     machine: MachineType
+    image: str | None
     domain: dns.Domain | None
     adopter: Adopter | None
     beside: str = ""  # as infra/existing.py says
@@ -68,10 +72,10 @@ def _plan(settings: Settings) -> Plan:
     machine = choose(
         settings, present.architecture, state.value("aws:ec2/instance:Instance", "server", "instanceType")
     )
+    image = images.choose(settings, owner, machine) if present.architecture is None else None
     domain = _domain(settings, owner, state) if settings.domain else None
-    return Plan(
-        settings, owner, machine, domain, None if owner.fresh else Adopter(owner, state), present.beside
-    )
+    adopter = None if owner.fresh else Adopter(owner, state)
+    return Plan(settings, owner, machine, image, domain, adopter, present.beside)
 
 
 def _domain(settings: Settings, owner: naming.Owner, state: states.State) -> dns.Domain:
@@ -131,6 +135,7 @@ def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage
         ServerArgs(
             owner=owner,
             machine=plan.machine,
+            image=plan.image,
             root_volume_gib=settings.root_volume_gib,
             subnet_id=network.subnet_id,
             group_id=firewall.group_id,

@@ -9,9 +9,7 @@ from infra.first_boot import user_data
 from infra.machine_type import MachineType
 from infra.naming import Owner
 from workbench import servers, volumes
-from workbench.versions import DEBIAN_RELEASE
-
-_SSM_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
+from workbench.versions import debian_parameter
 
 
 @dataclass(frozen=True)
@@ -20,6 +18,7 @@ class ServerArgs:
 
     owner: Owner
     machine: MachineType
+    image: str | None  # None: Debian's own
     root_volume_gib: int
     subnet_id: pulumi.Input[str]
     group_id: pulumi.Input[str]
@@ -33,12 +32,8 @@ class ServerArgs:
 
 
 def image_of(architecture: str) -> str:
-    """The id of the current Debian image, from the public parameter that Debian keeps.
-
-    Source: https://wiki.debian.org/Cloud/AmazonEC2Image
-    """
-    name = f"/aws/service/debian/release/{DEBIAN_RELEASE}/latest/{_SSM_ARCHITECTURES[architecture]}"
-    return aws.ssm.get_parameter(name=name).value
+    """The id of the current Debian image."""
+    return aws.ssm.get_parameter(name=debian_parameter(architecture)).value
 
 
 class Server(pulumi.ComponentResource):
@@ -89,7 +84,7 @@ class Server(pulumi.ComponentResource):
         server_tags = args.owner.tags(servers.SERVER)
         return aws.ec2.Instance(
             "server",
-            ami=image_of(args.machine.architecture),
+            ami=args.image or image_of(args.machine.architecture),
             instance_type=args.machine.name,
             subnet_id=args.subnet_id,
             vpc_security_group_ids=[args.group_id],

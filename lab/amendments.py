@@ -8,6 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from moto.ec2.utils import random_ip
+
+from lab import images
 from lab.calls import Call
 
 GP3_MIB_A_SECOND = 125
@@ -27,6 +30,7 @@ def run_instances(ec2: Any, call: Call) -> None:
         if hasattr(instance, "amended"):
             continue
         instance.amended = True
+        instance.lower = images.source(ec2, instance.image_id)
         mapping, root = instance.block_device_mapping, instance.root_device_name
         if root not in mapping and "/dev/sda1" in mapping:  # moto's own default, whatever the image says
             mapping[root] = mapping.pop("/dev/sda1")
@@ -41,6 +45,15 @@ def run_instances(ec2: Any, call: Call) -> None:
         stays = told.get(root, {}).get("Ebs.DeleteOnTermination", "true").lower() == "false"
         mapping[root].delete_on_termination = not stays
     measure_throughput(ec2, call)
+    give_addresses(ec2, call)
+
+
+def give_addresses(ec2: Any, _call: Call) -> None:
+    """The public addresses that come with instances are this machine's, as moto's Elastic IPs are."""
+    for instance in ec2.all_instances():
+        nic = instance.nics[0]
+        if nic.public_ip and not nic.public_ip.startswith("127."):
+            nic.public_ip = random_ip()
 
 
 def keeps_interface(asked: dict[str, str]) -> bool:
@@ -105,6 +118,8 @@ def forget_deleted_records(route53: Any) -> None:
 
 def complete(ec2: Any, call: Call) -> bool:
     """Add the parameters that moto insists on; True when there were any."""
+    if call.action == "CreateImage":
+        return images.tags_apart(call)
     if call.action == "DetachVolume" and not call.get("InstanceId"):
         volume = ec2.volumes.get(call.get("VolumeId"))
         if volume is not None and volume.attachment:
@@ -115,6 +130,7 @@ def complete(ec2: Any, call: Call) -> bool:
 
 AMENDMENTS: dict[str, Callable[[Any, Call], None]] = {
     "RunInstances": run_instances,
+    "StartInstances": give_addresses,
     "TerminateInstances": terminate_instances,
     "ModifyInstanceAttribute": modify_groups,
     "ModifyNetworkInterfaceAttribute": modify_groups,

@@ -15,7 +15,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
-from lab import attachments, calls, own, rules, snapshots
+from lab import attachments, calls, images, own, rules, snapshots
 from lab.amendments import AMENDMENTS, complete, date_modification, forget_deleted_records
 from lab.calls import Call
 from lab.faults import Faults
@@ -71,7 +71,7 @@ class Api:
     def _answer(self, call: Call, environ: dict[str, Any]) -> Response:
         self._belongs_here(call)
         now = self._memory.clock.without_zone()
-        if snapshots.settle(self._memory.ec2, now):
+        if snapshots.settle(self._memory.ec2, now) | images.settle(self._memory.ec2):
             self._memory.save()
         self._memory.publish(self._faults.debian)
         self._settle_attachments()
@@ -131,6 +131,8 @@ class Api:
             snapshots.begin(self._memory.ec2, self._faults, self._memory.clock.without_zone())
         if call.action in attachments.SHOWS:
             attachments.begin(self._memory.ec2, call, self._faults)
+        if call.action == "CreateImage":
+            images.begin(self._memory.ec2, call, self._faults, self._memory.clock.without_zone())
         if call.action == "ModifyVolume":
             date_modification(self._memory.ec2, call, self._memory.clock.without_zone())
         if call.service == "route53":

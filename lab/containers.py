@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,8 @@ class Containers:
         name = self.name(machine.id)
         if attempt(self._runtime.argv("container", "exists", name)).returncode != 0:
             self._create(machine)
+        if machine.lower:  # podman forgets what it has mounted where this machine was started anew
+            self._runtime.podman("mount", self.name(machine.lower))
         if self.inspect(machine.id).status != "initialized":
             self._runtime.podman("init", name)
         guest.prepare(self.inspect(machine.id).pid, machine.hostname, attach())
@@ -93,8 +95,18 @@ class Containers:
             "create", f"--name={self.name(machine.id)}", f"--hostname={machine.hostname}",
             f"--network={self.network}", f"--label={LABEL}={self._lab_id}", f"--label={INSTANCE}={machine.id}",
             f"--volume={self._instances / machine.id / 'seed'}:{SEED}:ro", *machine_flags(),
-            self._image, "/sbin/init",
+            *self._file_system(machine), "/sbin/init",
         )  # fmt: skip
+
+    def _file_system(self, machine: Machine) -> Sequence[str]:
+        """Where its root disk comes from: the lab's image of Debian, or that of a machine, under what it writes itself.
+
+        podman keeps what is written over such a lower file system as long as the container.
+        """
+        if not machine.lower:
+            return [self._image]
+        mounted = self._runtime.podman("mount", self.name(machine.lower)).strip()
+        return ["--rootfs", f"{mounted}:O"]
 
     def _write_seed(self, machine: Machine) -> None:
         """The seed that cloud-init reads: user data byte for byte; what the first boot was told otherwise stays."""

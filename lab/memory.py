@@ -12,7 +12,7 @@ from moto.backends import get_backend as backend_of_service
 from moto.core.utils import utcnow
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
-from lab import seed
+from lab import images, seed
 from lab.attachments import hidden
 from lab.budgets import Budgets
 from lab.clock import Clock
@@ -171,7 +171,8 @@ class Memory:
             for snapshot in self.ec2.snapshots.values()
             if not snapshot.from_ami
         }
-        return Plan(machines, volumes, snapshots, tuple(self._addresses()), frozenset(self._doomed))
+        kept = images.sources(self.ec2) | {machine.lower for machine in machines.values() if machine.lower}
+        return Plan(machines, volumes, snapshots, tuple(self._addresses()), kept, frozenset(self._doomed))
 
     def _machine(self, instance: Any) -> Machine:
         kind = INSTANCE_TYPES[instance.instance_type]
@@ -195,6 +196,7 @@ class Memory:
             ),
             zone=instance.placement.zone,
             image=instance.image_id,
+            lower=getattr(instance, "lower", ""),
             role=self._role(instance.id),
             token_required=options.http_tokens == "required",
             hop_limit=options.http_put_response_hop_limit,
@@ -228,6 +230,10 @@ class Memory:
             instance = address.instance or (address.eni.instance if address.eni else None)
             if instance is not None and instance.state == "running":
                 found.append(Address(address.public_ip, instance.id, allowed(instance)))
+        given = {address.ip for address in found}
+        for instance in self.ec2.all_instances():  # those that came with the instance, and go when it stops
+            if instance.state == "running" and instance.public_ip and instance.public_ip not in given:
+                found.append(Address(instance.public_ip, instance.id, allowed(instance)))
         return found
 
 

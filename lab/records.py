@@ -22,6 +22,8 @@ class Machine:
     """Ids of the attached data volumes, in the order of their device names; the root volume is not among them."""
     zone: str = ""
     image: str = ""
+    lower: str = ""
+    """The machine that its image was made of, whose file system is under its own; empty for Debian's image."""
     role: str = ""
     """The ARN of the role of its instance profile, empty without one."""
     token_required: bool = False
@@ -78,5 +80,7 @@ class Plan:
     volumes: dict[str, Volume] = field(default_factory=dict)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
     addresses: tuple[Address, ...] = ()
+    kept: frozenset[str] = frozenset()
+    """Ids of machines, terminated perhaps, whose file systems are images or under a machine (lab/images.py)."""
     doomed: frozenset[str] = frozenset()
     """Ids of deleted volumes and snapshots whose files may still be there."""

@@ -32,8 +32,9 @@ def image_name(architecture: str, release: str = RELEASE) -> str:
 
 
 def images(ec2: Any) -> None:
-    """Make the Debian 13 images the only ones that the EC2 backend knows: the lab boots no others."""
+    """Make the Debian 13 images the only ones of others that the EC2 backend knows: the lab boots no others."""
     ours = {id_ for id_, image in ec2.amis.items() if (image.name or "").startswith("debian-13-")}
+    ours |= {id_ for id_, image in ec2.amis.items() if image.owner_id == ec2.account_id}  # lab/images.py
     for others in set(ec2.amis) - ours:
         ec2.amis.pop(others)
     for snapshot in [one for one in ec2.snapshots.values() if one.from_ami and one.from_ami not in ours]:

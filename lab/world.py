@@ -38,7 +38,7 @@ class World:
             self._containers.resume(held.id)  # a lab that was killed had it stand still
             found[held.id] = self._containers.inspect(held.id)
         for instance_id, container in found.items():
-            self._take_down(instance_id, container, plan.machines.get(instance_id))
+            self._take_down(instance_id, container, plan)
         with self._standing_still(plan, found):
             self._disks.reconcile(plan)
         self.running = {}
@@ -61,11 +61,14 @@ class World:
                     self._containers.pause(machine.id)
             yield
 
-    def _take_down(self, instance_id: str, container: Container, machine: Machine | None) -> None:
+    def _take_down(self, instance_id: str, container: Container, plan: Plan) -> None:
         """Remove what should not exist, stop what should not run."""
-        if machine is None:
+        machine = plan.machines.get(instance_id)
+        if machine is None and instance_id not in plan.kept:
             self._containers.remove(instance_id)
-        elif machine.state != "running" and (container.running or container.status == "initialized"):
+        elif (machine is None or machine.state != "running") and (
+            container.running or container.status == "initialized"
+        ):
             self._containers.stop(instance_id)
 
     def _bring_up(self, machine: Machine, container: Container | None) -> Container:

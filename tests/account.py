@@ -49,6 +49,7 @@ def in_account(client: Callable[[str], Any]) -> Held:
 
 def empty(client: Callable[[str], Any]) -> None:
     """Removes all of that from the account; again where something that still runs made more meanwhile."""
+    _remove_images(client("ec2"))
     _remove_snapshots(client("ec2"))
     removals = {**_upkeep_removals(client), **_removals(client("ec2"), client("iam"))}
     for _ in range(ATTEMPTS):
@@ -60,6 +61,12 @@ def empty(client: Callable[[str], Any]) -> None:
                 with suppress(ClientError):  # it is still there in the next round
                     remove(name)
     raise AssertionError(f"cannot be removed: {held}")
+
+
+def _remove_images(ec2: Any) -> None:
+    """Of which no state knows either; their snapshots go afterwards."""
+    for image in ec2.describe_images(Owners=["self"])["Images"]:
+        ec2.deregister_image(ImageId=image["ImageId"])
 
 
 def _remove_snapshots(ec2: Any) -> None:

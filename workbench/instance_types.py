@@ -7,6 +7,7 @@ still exist: `pulumi preview` asks the API (infra/machine_type.py).
 import difflib
 import json
 import re
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -71,3 +72,8 @@ def is_accelerated(name: str) -> bool:
 def similar(name: str) -> list[str]:
     """Up to three common types whose names are close to `name`, best first."""
     return difflib.get_close_matches(name, table().types, n=3, cutoff=0.5)
+
+
+def architecture_of(supported: Sequence[str]) -> Architecture:
+    """The one of ours among what an instance type supports."""
+    return "arm64" if "arm64" in supported else "x86_64"

@@ -39,7 +39,7 @@ def server(
     server_id: str, stack_id: str, size: str, state: str, root_gib: int, role: str = servers.SERVER
 ) -> Leftover:
     """A server and its root disk; a stopped one is paid for by its disk alone."""
-    kind = servers.FORMER_NAME if role == servers.FORMER else "server"
+    kind = servers.NAMES.get(role, "server")
     parts = [prices.server(size, state), prices.disk(volumes.NAMES[volumes.ROOT], root_gib)]
     cost = prices.total(parts)
     return Leftover(kind, server_id, stack_id, f"{size}, {state}", None if cost.unknown else cost.usd)

@@ -81,6 +81,11 @@ def snapshots(count: int, gib: int) -> Part:
     return Part("snapshots", f"{count}, at most {gib} GiB", gib * SNAPSHOT_USD_PER_GIB_MONTH)
 
 
+def images(count: int, gib: int) -> Part:
+    """The snapshots that images consist of, for root disks of so many GiB together: at most, as of others."""
+    return Part("images", f"{count}, at most {gib} GiB", gib * SNAPSHOT_USD_PER_GIB_MONTH)
+
+
 def address(public_ip: str) -> Part:
     """An Elastic IP, which costs the same in use and out of use."""
     return Part("address", public_ip, ADDRESS_USD_PER_MONTH)

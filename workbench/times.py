@@ -1,6 +1,7 @@
-"""Judgements of times in the settings, of the same form as those of workbench/checks.py."""
+"""Judgements of times in the settings, of the same form as those of workbench/checks.py; and how old something is."""
 
 import re
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cache
 from importlib import resources
@@ -42,3 +43,11 @@ def daily(value: str) -> str:
 @cache
 def _time_zones() -> frozenset[str]:
     return frozenset(resources.files("tzdata").joinpath("zones").read_text().split())
+
+
+def age(since: datetime) -> str:
+    """`5 min`, `3 h`, `12 days`."""
+    minutes = max(0, int((datetime.now(UTC) - since).total_seconds() // 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"

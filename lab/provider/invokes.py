@@ -146,6 +146,25 @@ INVOKES: dict[str, Invoke] = {
         "{instanceTypes: [].InstanceType, locations: [].Location, locationTypes: [].LocationType}",
         takes={"locationType": "LocationType"},
     ),
+    "aws:ec2/getAmiIds:getAmiIds": Question(
+        "ec2.describe_images -> reverse(sort_by(Images, &CreationDate))",
+        "{ids: [].ImageId}",
+        takes={"owners": "Owners"},
+    ),
+    "aws:ec2/getAmi:getAmi": Question(
+        "ec2.describe_images -> Images",
+        """{id: ImageId, imageId: ImageId, arn: join('', [ec2, 'image/', ImageId]), architecture: Architecture,
+        creationDate: CreationDate, description: Description || '', name: Name, ownerId: OwnerId, public: Public,
+        rootDeviceName: RootDeviceName, rootDeviceType: RootDeviceType, state: State,
+        rootSnapshotId: BlockDeviceMappings[0].Ebs.SnapshotId || '',
+        blockDeviceMappings: BlockDeviceMappings[].{deviceName: DeviceName, noDevice: '', virtualName: '', ebs: {
+        delete_on_termination: to_string(Ebs.DeleteOnTermination), encrypted: to_string(Ebs.Encrypted || `false`),
+        snapshot_id: Ebs.SnapshotId, volume_size: to_string(Ebs.VolumeSize), volume_type: Ebs.VolumeType}},
+        tags: tags(Tags)}""",
+        one="EC2 AMI",
+        none=f"Your {_NO_RESULTS}.",
+        takes={"owners": "Owners"},
+    ),
     "aws:ebs/getEbsVolumes:getEbsVolumes": Question("ec2.describe_volumes -> Volumes", "{ids: [].VolumeId}"),
     "aws:ebs/getVolume:getVolume": Question(
         "ec2.describe_volumes -> Volumes",

@@ -6,10 +6,14 @@ answers. A rule is asked before moto is; it sees the call, moto's EC2 backend an
 
 from lab.rules.common import Facts, Refusal, Rule
 from lab.rules.compute import COMPUTE
+from lab.rules.images import IMAGES
 from lab.rules.network import NETWORK
 from lab.rules.storage import STORAGE
 
-RULES: dict[str, tuple[Rule, ...]] = {**COMPUTE, **NETWORK, **STORAGE}
+RULES: dict[str, tuple[Rule, ...]] = {}
+for _rules in (COMPUTE, NETWORK, STORAGE, IMAGES):
+    for _action, _more in _rules.items():
+        RULES[_action] = (*RULES.get(_action, ()), *_more)
 
 
 def check(facts: Facts) -> None:

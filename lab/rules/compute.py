@@ -113,6 +113,26 @@ def there_is_capacity(facts: Facts) -> None:
         )
 
 
+def type_is_in_the_zone(facts: Facts) -> None:
+    """Not every zone of a region has every type; that of the subnet is meant."""
+    kind, subnet = facts.call.get("InstanceType"), facts.call.get("SubnetId")
+    subnet = subnet or facts.call.get("NetworkInterface.1.SubnetId")
+    zone = next((zone for zone, subnets in facts.ec2.subnets.items() if subnet in subnets), None)
+    offered = [
+        offer["Location"]
+        for offer in facts.ec2.describe_instance_type_offerings(
+            location_type="availability-zone", filters={"instance-type": [kind]}
+        )
+    ]
+    if kind and zone and zone not in offered:
+        raise Refusal(
+            "Unsupported",
+            f"Your requested instance type ({kind}) is not supported in your requested Availability Zone ({zone}). "
+            "Please retry your request by not specifying an Availability Zone or choosing "
+            f"{', '.join(sorted(offered))}.",
+        )
+
+
 PAST = {"start": "started", "stop": "stopped", "reboot": "rebooted"}
 
 
@@ -155,6 +175,7 @@ COMPUTE: dict[str, tuple[Rule, ...]] = {
         image_fits_type,
         groups_are_of_the_subnets_vpc,
         profile_exists,
+        type_is_in_the_zone,
         there_is_capacity,
     ),
     "StartInstances": (instances_are_alive, there_is_capacity),

@@ -16,6 +16,7 @@ from pulumi.runtime.sync_await import _sync_await
 ID = "0123456789ab"
 ADDRESS = "198.51.100.7"
 SNAPSHOT = "aws:ebs/snapshot:Snapshot"
+IMAGE = "aws:ec2/ami:Ami"
 VOLUME, SERVER, EIP = "aws:ebs/volume:Volume", "aws:ec2/instance:Instance", "aws:ec2/eip:Eip"
 ROLE, PROFILE = "aws:iam/role:Role", "aws:iam/instanceProfile:InstanceProfile"
 RECORD = "aws:route53/record:Record"
@@ -37,6 +38,7 @@ class Cloud(mocks.Mocks):
 
     things: list[dict[str, Any]] = field(default_factory=list)  # inputs and outputs, with `kind` and `id`
     state: dict[str, Any] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)  # snapshots that are gone
     held_by: str = ""  # the server that the volumes are attached to
     zones: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ZONES))
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -158,6 +160,8 @@ class Cloud(mocks.Mocks):
             "aws:ebs/getVolume:getVolume": self._volume,
             "aws:ebs/getSnapshotIds:getSnapshotIds": self._snapshots,
             "aws:ebs/getSnapshot:getSnapshot": lambda args: self._one(SNAPSHOT, args["snapshotIds"][0]),
+            "aws:ec2/getAmiIds:getAmiIds": self._images,
+            "aws:ec2/getAmi:getAmi": lambda args: self._one(IMAGE, args["filters"][0]["values"][0]),
             "aws:ec2/getInstance:getInstance": self._server,
             "aws:ec2/getInstanceType:getInstanceType": self._type,
             "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": lambda _: {
@@ -205,9 +209,21 @@ class Cloud(mocks.Mocks):
         held = self.held_by in asked.get("attachment.instance-id", [self.held_by])
         return {"ids": asked["volume-id"] if self.held_by and held else []}
 
+    def _images(self, args: Any) -> dict[str, Any]:
+        """The newest first."""
+        assert args["owners"] == ["self"]
+        wanted = {item["name"]: item["values"][0] for item in args["filters"]}
+        only = wanted.pop("image-id", None)
+        asked = {key.removeprefix("tag:"): value for key, value in wanted.items()}
+        found = [image for image in self.of_kind(IMAGE) if asked.items() <= image["tags"].items()]
+        found.sort(key=lambda image: image["creationDate"], reverse=True)
+        return {"ids": [image["id"] for image in found if only in (None, image["id"])]}
+
     def _snapshots(self, args: Any) -> dict[str, Any]:
         wanted = {item["name"].removeprefix("tag:"): item["values"] for item in args["filters"]}
         assert wanted.pop("status") == ["completed"]
+        if "snapshot-id" in wanted:
+            return {"ids": [id_ for id_ in wanted["snapshot-id"] if id_ not in self.broken]}
         assert wanted.pop("Role") == ["snapshot", "data"]
         wanted = {key: values[0] for key, values in wanted.items()}
         return {"ids": self._ids(SNAPSHOT, {"tags": wanted})}

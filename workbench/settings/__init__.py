@@ -16,6 +16,7 @@ from workbench.settings import rules
 from workbench.settings.alarms import Alarms
 from workbench.settings.backups import Snapshots
 from workbench.settings.budget import Budget
+from workbench.settings.images import Images
 from workbench.settings.mirrors import Mirrors
 from workbench.settings.schedule import Schedule
 from workbench.settings.section import Section, Service, SignIn, SshKey
@@ -25,6 +26,7 @@ from workbench.settings.users import Limits, User
 __all__ = [
     "Alarms",
     "Budget",
+    "Images",
     "Limits",
     "Mirrors",
     "Schedule",
@@ -94,6 +96,7 @@ class Settings(Section):
     schedule: Schedule | None = Field(None, description="when the server is started and stopped by itself")
     snapshots: Snapshots = Field(Snapshots(), description="daily snapshots of the data volume")
     budget: Budget | None = Field(None, description="who is told when a month costs more than it may")
+    images: Images = Field(Images(), description="images that new servers start from")
     services: Services = Field(Services(), description="a section for each service")
     mirrors: Mirrors = Field(Mirrors(), description="where downloads come from")
     configure: bool = Field(

@@ -117,7 +117,9 @@ def test_a_deleted_snapshot_leaves_no_file_and_no_name(cloud: Cloud, net: Networ
 
 
 def test_a_snapshot_that_an_image_uses_stays(cloud: Cloud, net: Network) -> None:
-    image = cloud.ec2.create_image(InstanceId=net.run(), Name="one")["ImageId"]
+    instance = net.run()
+    cloud.ec2.stop_instances(InstanceIds=[instance])
+    image = cloud.ec2.create_image(InstanceId=instance, Name="one")["ImageId"]
     mappings = cloud.ec2.describe_images(ImageIds=[image])["Images"][0]["BlockDeviceMappings"]
     snapshot = mappings[0]["Ebs"]["SnapshotId"]
     assert code_of(cloud.ec2.delete_snapshot, SnapshotId=snapshot) == "InvalidSnapshot.InUse"

@@ -256,6 +256,13 @@ class World:
             tags={"a": "b"},
         )
 
+    @cached_property
+    def image(self) -> str:
+        """The id of an image of the server, which no resource is."""
+        tags = [{"ResourceType": "image", "Tags": [{"Key": "Role", "Value": "image"}]}]
+        made = self.aws("ec2").create_image(InstanceId=self.instance.id, Name="image", TagSpecifications=tags)
+        return str(made["ImageId"])
+
     def instance_state(self) -> str:
         found = self.aws("ec2").describe_instances(InstanceIds=[self.instance.id])
         return str(found["Reservations"][0]["Instances"][0]["State"]["Name"])
