@@ -16,6 +16,7 @@ from cli import (
     doctor,
     ending,
     local,
+    lock,
     loudness,
     notice,
     power,
@@ -55,6 +56,7 @@ for command in (
     notice.notice,
     users.users,
     alarms.alarms,
+    lock.lock,
     local.check,
     local.password,
 ):

@@ -16,6 +16,7 @@ from workbench.settings import rules
 from workbench.settings.alarms import Alarms
 from workbench.settings.backups import Snapshots
 from workbench.settings.budget import Budget
+from workbench.settings.environments import Environment
 from workbench.settings.mirrors import Mirrors
 from workbench.settings.schedule import Schedule
 from workbench.settings.section import Section, Service, SignIn, SshKey
@@ -25,6 +26,7 @@ from workbench.settings.users import Limits, User
 __all__ = [
     "Alarms",
     "Budget",
+    "Environment",
     "Limits",
     "Mirrors",
     "Schedule",
@@ -95,6 +97,9 @@ class Settings(Section):
     snapshots: Snapshots = Field(Snapshots(), description="daily snapshots of the data volume")
     budget: Budget | None = Field(None, description="who is told when a month costs more than it may")
     services: Services = Field(Services(), description="a section for each service")
+    environments: list[Environment] = Field(
+        [], description="packages for everybody, as environments beside the default ones: docs/packages.md"
+    )
     mirrors: Mirrors = Field(Mirrors(), description="where downloads come from")
     configure: bool = Field(
         True, description="whether `pulumi up` also configures the host, as its last step"
