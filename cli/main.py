@@ -15,6 +15,7 @@ from cli import (
     destroy,
     doctor,
     ending,
+    environments,
     local,
     lock,
     loudness,
@@ -57,6 +58,7 @@ for command in (
     users.users,
     alarms.alarms,
     lock.lock,
+    environments.environments,
     local.check,
     local.password,
 ):
