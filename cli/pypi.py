@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def resolved(environment: Environment, source: str, before: str, index: str | No
         command = ["uv", "--no-config", "pip", "compile", "--quiet", "--universal", "--generate-hashes"]
         command += ["--no-header", "--no-annotate", "--python-version", environment.version]
         command += ["--output-file", output.name, wanted.name]
-        surroundings = dict(os.environ)
+        # Which Python it is asked with, matters to nothing but the builds above: none is to be looked for, or fetched.
+        command += ["--python", sys.executable, *(() if before else ("--refresh",))]
+        surroundings = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
         if index:  # not on the command line, which everybody on this machine may read
             surroundings["UV_DEFAULT_INDEX"] = index
         done = subprocess.run(

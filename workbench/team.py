@@ -21,7 +21,7 @@ from workbench.settings import Environment, Settings
 COMMAND = "`workbench lock`"
 _MADE = re.compile(r"# Made by `workbench lock` for (Python \S+) from sha256 ([0-9a-f]{64})\n")
 _PINNED = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?:==\S+| @ https://[^\s@$]+)(?: ; .+?)?( \\)?"
+    r"(?!.* --)[A-Za-z0-9][A-Za-z0-9._-]*(?:\[[A-Za-z0-9._,-]+\])?(?:==\S+| @ https://[^\s@$]+)(?: ; [^\\]+?)?( \\)?"
 )
 _HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
 _NAMED = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?=$|[\[(<>=!~;@])")
@@ -159,10 +159,11 @@ def unfit_line(text: str) -> str | None:
 
 
 def _unfit_requirement(words: str) -> str | None:
+    words = re.sub(r"\s--hash=\S+", "", words)
     if not words:
         return None
-    if words.startswith("-"):
-        option = re.split(r"[\s=]", words, maxsplit=1)[0]
+    if found := re.search(r"(?:^|\s)(-[^\s=]*)", words):
+        option = found[1]
         return f"has the option {option}: a lock takes packages alone; mirrors.pypi names an index for all"
     if not _NAMED.match(words):
         return "does not begin with the name of a package, such as geopandas>=1.0"
