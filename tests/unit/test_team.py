@@ -70,7 +70,7 @@ def test_locks_that_fit_are_fine_and_are_found_where_a_link_to_the_stack_file_le
     link.symlink_to(file)
     assert stackfile.check(link).notes == []
     assert team.folder(link) == tmp_path / "Pulumi.dev.locks"
-    assert [lock.text for lock in team.locks(link, stackfile.settings_of(link))][0].endswith(PINS)
+    assert team.locks(link, stackfile.settings_of(link))[0].text.endswith(PINS)
 
 
 def test_an_environment_without_a_lock_is_told_with_the_line_and_the_command(file: Path) -> None:

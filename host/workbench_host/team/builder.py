@@ -16,8 +16,8 @@ from workbench_host.team.places import ROOT
 from workbench_host.tools import DATA_VOLUME, FailureError
 
 ACCOUNT = "workbench-build"
-# Neither a service's nor a declared user's, and unused by systemd too (Users, Groups, UIDs and GIDs on systemd systems):
-# the firewall lets services ask what users open on loopback (templates/base/firewall.nft.j2), and not this one.
+# Neither a service's nor a declared user's, and unused by systemd too ("Users, Groups, UIDs and GIDs on systemd
+# systems"): the firewall lets services ask what users open on loopback (templates/base/firewall.nft.j2), not this one.
 UID = 60600
 CACHE = (
     ROOT / ".cache"
