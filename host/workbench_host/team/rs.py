@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from workbench_host import packages
-from workbench_host.team import builder
+from workbench_host.team import builder, libraries
 from workbench_host.team.places import Marker, Wanted
 from workbench_host.tools import FailureError
 
@@ -175,7 +175,10 @@ def reason(said: str) -> str:
     if found := _DEB.search(said):
         return f"{of} needs the Debian package {found[1]}: add it to services.base.packages"
     if found := _LIBRARY.search(said):
-        return f"{of} needs {found[1]}: add the Debian package that has it to services.base.packages"
+        package = libraries.package_of(found[1])
+        what = f"the Debian package {package}, which has {found[1]}" if package else f"{found[1]}"
+        has = "it" if package else "the Debian package that has it"
+        return f"{of} needs {what}: add {has} to services.base.packages"
     if found := _TOOL.search(said):
         return f"{of} is built from source, and there is no {found[1]}: set services.base.buildTools: true"
     if "No space left on device" in said:
