@@ -332,28 +332,25 @@ def package_of(one: tuple[str, str, str, bytes]) -> dict[str, str]:
 def test_a_library_that_is_missing_and_a_compiler_are_told_with_the_setting_that_brings_them(
     workbench: Workbench, applied: Applied
 ) -> None:
-    """C25: in a notebook and in a terminal, of packages that a user installs."""
-    error = "unable to load shared object: libgdal.so.36: cannot open shared object file: No such file or directory"
-    code = "base::library.dynam"
-    assert "withCallingHandlers" in workbench.ssh(f"runuser -l ada -c \"Rscript -e '{code}'\"").stdout
-    broken = {"src/broken.c": "int x;\n", "NAMESPACE": "export(answer)\nuseDynLib(broken)\n"}
-    put(workbench, "broken_1.0.tar.gz", cran.package("broken", "1.0", "NeedsCompilation: yes\n", broken))
-    install = 'install.packages("/run/test-mirror/broken_1.0.tar.gz", repos = NULL, lib = tempdir())'
-    with visit(workbench) as visitor:
-        said = visitor.run_code(f"try({install}); 1", kernel="ir", errors=True)
-        made = "/usr/bin/make" in workbench.ssh("ls /usr/bin/make", check=False).stdout
-        assert made or "services.base.buildTools: true" in said
-        fake = (
-            'dir.create(d <- file.path(tempdir(), "l/sf/libs"), recursive = TRUE); '
-            'writeLines("", file.path(d, "sf.so")); '
-            f'trace(base::dyn.load, quote(stop("{error}")), print = FALSE); '
-            'try(library.dynam("sf", "sf", file.path(tempdir(), "l")), silent = TRUE); 1'
-        )
-        said = visitor.run_code(fake, kernel="ir", errors=True)
-        assert (
-            "The Debian package libgdal-dev comes for everybody with the setting services.base.packages"
-            in said
-        )
+    """C25: in a notebook, of packages that a user installs."""
+    source = {"src/broken.c": "int x;\n", "NAMESPACE": "export(answer)\nuseDynLib(broken)\n"}
+    put(workbench, "broken_1.0.tar.gz", cran.package("broken", "1.0", "NeedsCompilation: yes\n", source))
+    # A library of R's own, linked with one that there is not: the name has as many letters.
+    workbench.ssh(
+        "mkdir -p /run/library/sf/libs && cd /usr/lib/R/site-library/xml2 && cp DESCRIPTION /run/library/sf && "
+        "sed 's/libxml2[.]so[.]/libgdal.so./' libs/xml2.so > /run/library/sf/libs/sf.so"
+    )
+    try:
+        with visit(workbench) as visitor:
+            install = 'install.packages("/run/test-mirror/broken_1.0.tar.gz", repos = NULL, lib = tempdir())'
+            said = visitor.run_code(f"try({install}); 1", kernel="ir", errors=True)
+            assert "services.base.buildTools: true" in said
+            load = 'try(library.dynam("sf", "sf", "/run/library"), silent = TRUE)'
+            said = visitor.run_code(f"cat({load}); 1", kernel="ir", errors=True)
+            assert "cannot open shared object file" in said
+            assert "The Debian package libgdal-dev comes for everybody with the setting services.base" in said
+    finally:
+        workbench.ssh("rm -rf /run/library")
 
 
 def test_debian_packages_of_the_settings_are_installed_and_one_that_there_is_not_is_named(

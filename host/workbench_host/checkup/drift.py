@@ -19,6 +19,7 @@ PLACES = (
     "/opt/workbench/",
 )  # where links in /usr/local/bin lead to that are ours
 SIGN = b"From the workbench's deploy"  # in a file there that is ours
+FIRST_BOOT = Path("/etc/machine-id")
 MOST = 50  # of each kind that is told
 
 
@@ -70,7 +71,12 @@ def debian() -> list[dict[str, str]]:
 def programs() -> list[str]:
     """Files in /usr/local/bin and sbin that the deploy did not put there."""
     files = [path for folder in ("bin", "sbin") for path in sorted((LOCAL / folder).glob("*"))]
-    return [str(path) for path in files if not _is_ours(path)][:MOST]
+    return [str(path) for path in files if _is_later(path) and not _is_ours(path)][:MOST]
+
+
+def _is_later(path: Path) -> bool:
+    """Whether it came after the first boot, which gave the host its id: what was there before is the image's."""
+    return path.lstat().st_ctime > FIRST_BOOT.stat().st_mtime
 
 
 def _is_ours(path: Path) -> bool:
@@ -86,12 +92,13 @@ def _is_ours(path: Path) -> bool:
 def python_packages() -> list[str]:
     """Names of what `sudo pip` has put where Debian's Python looks."""
     folders = LOCAL.glob("lib/python3*/*-packages/*.dist-info")
-    return sorted({folder.name.partition("-")[0] for folder in folders})[:MOST]
+    return sorted({folder.name.partition("-")[0] for folder in folders if _is_later(folder)})[:MOST]
 
 
 def r_packages() -> list[str]:
     """Names of what an R of root's has put into the library for all."""
-    return sorted(path.parent.name for path in LOCAL.glob("lib/R/site-library/*/DESCRIPTION"))[:MOST]
+    found = [path for path in LOCAL.glob("lib/R/site-library/*/DESCRIPTION") if _is_later(path)]
+    return sorted(path.parent.name for path in found)[:MOST]
 
 
 def report() -> dict[str, Any]:

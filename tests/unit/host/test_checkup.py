@@ -3,6 +3,7 @@
 import gzip
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -105,8 +106,16 @@ def test_what_lies_in_usr_local_and_is_not_the_deploys_is_drift(
     (tmp_path / "sbin/mine").write_text("#!/bin/sh\n")
     (tmp_path / "bin/broken").symlink_to("/nowhere")
     (tmp_path / "bin/folder").mkdir()
+    monkeypatch.setattr(drift, "FIRST_BOOT", tmp_path / "machine-id")
+    (tmp_path / "machine-id").touch()
+    os.utime(tmp_path / "machine-id", (0, 0))
     assert drift.programs() == [str(tmp_path / name) for name in ("bin/broken", "bin/folder", "sbin/mine")]
     assert (drift.python_packages(), drift.r_packages()) == (["numpy"], ["sf"])
+    later = time.time() + 3600
+    os.utime(tmp_path / "machine-id", (later, later))
+    assert (drift.programs(), drift.python_packages(), drift.r_packages()) == ([], [], []), (
+        "they are the image's"
+    )
 
 
 def test_what_listens_is_read_from_the_kernels_tables() -> None:
