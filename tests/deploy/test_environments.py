@@ -184,6 +184,9 @@ def test_a_changed_lock_is_for_new_kernels_and_its_revert_too(
             OLD
         )
         assert new.run_code(CODE, kernel="env-geo").startswith(NEW)
+        [kernel] = old._kernels.values()
+        old._ask("POST", f"{old._home()}/api/kernels/{kernel}/restart")
+        assert old.run_code(CODE, kernel="env-geo").startswith(OLD), "restarted, it is what it was"
         report = json.loads(workbench.command("environments", "--json").stdout)
         [geo] = [one for one in report["environments"] if one["name"] == "geo"]
         using = {(user["user"], user["digest"]) for user in geo["users"]}
