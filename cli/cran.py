@@ -133,7 +133,12 @@ class Repository:
                 text = self.read("src/contrib/PACKAGES").decode(errors="replace")
             except FileNotFoundError:
                 raise self._unreachable("it has no src/contrib/PACKAGES") from None
-        return {one["Package"]: one for one in _records(text) if "Package" in one and "Version" in one}
+        found: dict[str, Record] = {}
+        for one in _records(text):
+            # One with a Path is for another version of R: CRAN lists the recommended packages for several.
+            if "Package" in one and "Version" in one and "Path" not in one:
+                found[one["Package"]] = one
+        return found
 
     def archive(self, name: str, version: str, known: Mapping[str, Record]) -> tuple[str, str]:
         """Where the archive of a version is, and its sha256."""

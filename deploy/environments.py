@@ -48,13 +48,13 @@ def environments(context: Context) -> None:
     locks = team.locks(stackfile.path_of(context.outputs.stack), settings) if settings.environments else []
     accounts.service_account(account=ACCOUNT, uid=UID, name=f"User {ACCOUNT}")
     host_files.link(path=COMMAND, target=program_path("workbench-env"), name=f"The command {COMMAND}")
-    content = files.Content(wanted(locks, settings.mirrors, wanted_packages(settings.services)).encode())
+    content = files.Content(wanted(locks, settings.mirrors, settings.services).encode())
     files.put(content=content, dest=str(WANTED), mode="600", name=str(WANTED))  # a mirror may have a password
     programs.run(program="team-environments", reads=str(WANTED), name="The team's environments")
 
 
-def wanted(locks: Sequence[team.Lock], mirrors: Mirrors, debian: Sequence[str] = ()) -> str:
-    """The environments as the host's program reads them; `debian` is what its doctor takes for granted."""
+def wanted(locks: Sequence[team.Lock], mirrors: Mirrors, services: Services) -> str:
+    """The environments as the host's program reads them, and what of Debian its doctor takes for granted."""
     listed = [
         Wanted(
             name=lock.environment.name,
@@ -66,10 +66,12 @@ def wanted(locks: Sequence[team.Lock], mirrors: Mirrors, debian: Sequence[str] =
         )
         for index, lock in enumerate(locks)
     ]
-    told = {"index": mirrors.pypi, "builds": mirrors.python, "cran": mirrors.cran}
-    return (
-        json.dumps(
-            {**told, "debian": list(debian), "environments": [asdict(one) for one in listed]}, indent=1
-        )
-        + "\n"
-    )
+    told = {
+        "index": mirrors.pypi,
+        "builds": mirrors.python,
+        "cran": mirrors.cran,
+        "build": services.base.build_tools,
+        "debian": wanted_packages(services),
+        "environments": [asdict(one) for one in listed],
+    }
+    return json.dumps(told, indent=1) + "\n"

@@ -281,7 +281,7 @@ def test_what_builds_a_package_is_an_account_that_can_write_nowhere_else(
     evil = index.sdist("evil", "1.0", code)
     for path, content in index.files(evil).items():
         put(workbench, path, content)
-    told = {"index": f"{ADDRESS}/simple", "builds": None, "cran": ADDRESS, "debian": []}
+    told = {"index": f"{ADDRESS}/simple", "builds": None, "cran": ADDRESS, "debian": [], "build": True}
     one = wanted("evil", "Python", "3.13", "# made by hand\n" + evil.pin)
     listener = "runuser -u ada -- python3 -m http.server 18765 --bind 127.0.0.1 > /dev/null 2>&1 &"
     workbench.ssh(f"cd /tmp && {listener} sleep 1")
@@ -290,6 +290,10 @@ def test_what_builds_a_package_is_an_account_that_can_write_nowhere_else(
     ).stdout
     assert own == "200"
     try:
+        said = drive(workbench, {**told, "environments": [one], "build": False})
+        assert "the environment evil could not be built: evil" in said
+        assert "published as source alone, which is built where services.base.buildTools is true" in said
+        assert workbench.ssh(f"ls {ROOT}/evil*", check=False).stdout == ""
         said = drive(workbench, {**told, "environments": [one]})
         assert said.endswith("status 0\n"), said
         lines = workbench.ssh(f"cat {ROOT}/evil/told").stdout.splitlines()

@@ -1,10 +1,10 @@
 """team-environments [--check [--given] | --report]
 
 Has the environments of /etc/workbench/environments.json on this host, and no others of ours: {"environments": [fields
-of Wanted], "index": of Python's packages, "builds": a mirror of Python's builds, "cran": of R's packages}, where null
-means the public ones. Each is built from its lock in a folder of its own, which its link, its kernel and the command
-workbench-env then lead to. What is open goes on with the one that it was started from. The two that were in use before
-are kept, and those that something runs from.
+of Wanted], "index": of Python's packages, "builds": a mirror of Python's builds, "cran": of R's packages, where null
+means the public ones, "build": whether Python's packages may be built from source}. Each is built from its lock in a
+folder of its own, which its link, its kernel and the command workbench-env then lead to. What is open goes on with the
+one that it was started from. The two that were in use before are kept, and those that something runs from.
 
 One that cannot be built stays as it was, and the others are seen to. An environment counts only with its marker, and
 the link is switched last but for the kernel: so this may be killed at any point, and the next call goes on. --check

@@ -20,6 +20,7 @@ _NO_COMPILER = re.compile(
     r"(?:command '?|unable to execute '|No such file or directory: ')(?:\S*gcc|cc|\S*g\+\+|gfortran)|error: linker"
 )
 _NO_HEADER = re.compile(r"fatal error: (\S+\.h)")
+_NO_BUILD = re.compile(r"(?:heels are required|uilding source distributions) for [`']?([^\s`']+)")
 _HASH = re.compile(r"Hash mismatch for [`']?([^\s`']+)")
 
 
@@ -33,7 +34,20 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     index = f"[[index]]\nurl = {json.dumps(config['index'])}\ndefault = true\n" if config["index"] else ""
     builder.give(settings, index)
     builder.give(run, _SCRIPT)
-    command: list[str | Path] = ["/bin/sh", "-eu", run, wanted.folder, base, settings, lock, UV, GUARD]
+    # What a build needs itself, such as setuptools, is in no lock: so there is none, unless compilers are asked for.
+    builds = "--build" if config["build"] else "--no-build"
+    command: list[str | Path] = [
+        "/bin/sh",
+        "-eu",
+        run,
+        wanted.folder,
+        base,
+        settings,
+        lock,
+        UV,
+        GUARD,
+        builds,
+    ]
     variables = {
         "HOME": str(builder.CACHE),
         "UV_CACHE_DIR": str(builder.CACHE / "uv"),
@@ -50,10 +64,10 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
 
 # The guard against modules of a shared working directory is that of all our Pythons (python_versions.py).
 _SCRIPT = """\
-folder=$1 base=$2 settings=$3 lock=$4 uv=$5 guard=$6
+folder=$1 base=$2 settings=$3 lock=$4 uv=$5 guard=$6 builds=$7
 "$uv" venv --quiet --no-config --allow-existing --python "$base" "$folder"
-python=$folder/bin/python
-"$uv" pip sync --quiet --config-file "$settings" --python "$python" --compile-bytecode --require-hashes "$lock"
+set -- --quiet --config-file "$settings" --python "$folder/bin/python" --compile-bytecode --require-hashes "$builds"
+"$uv" pip sync "$@" "$lock"
 for packages in "$folder"/lib/python3*/site-packages; do
   if [ -e "$guard" ]; then cp "$guard" "$packages/"; fi
 done
@@ -82,6 +96,10 @@ def reason(said: str) -> str:
     """Why it could not be built, in a sentence's end that names the setting which would help."""
     if match := _HASH.search(said):
         return f"{match[1]} has another sha256 than its lock says; if it is new, `workbench lock` makes that again"
+    if match := _NO_BUILD.search(said):
+        return (
+            f"{match[1]} is published as source alone, which is built where services.base.buildTools is true"
+        )
     if match := _NO_HEADER.search(said):
         return f"a package is built from source and misses {match[1]}: services.base.packages takes what has it{_TOOLS}"
     if _NO_COMPILER.search(said):

@@ -80,7 +80,7 @@ def repository(folder: Path, versions: dict[str, str] | None = None) -> None:
     """A repository of R's whose archives are none that R could install: only their sha256 is looked at here."""
     contrib = folder / "cran" / "src" / "contrib"
     contrib.mkdir(parents=True, exist_ok=True)
-    records = []
+    records = ["Package: tiny\nVersion: 9.0\nPath: 4.9.0/Recommended\n"]
     for name, needs in PACKAGES.items():
         version = (versions or {}).get(name, "1.0")
         records.append(f"Package: {name}\nVersion: {version}\n{needs}")

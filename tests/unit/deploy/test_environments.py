@@ -34,9 +34,10 @@ def test_compilers_come_where_they_are_asked_for_and_rs_headers_where_there_is_r
 def test_the_host_is_told_of_each_environment_with_its_lock_and_its_key() -> None:
     lock = team.Lock(GEO, team.header(GEO, "six") + "six==1.17.0\n")
     mirrors = Mirrors.model_validate({"pypi": "https://pypi.example/simple", "cran": "https://cran.example"})
-    told = json.loads(environments.wanted([lock], mirrors, ["tree"]))
+    told = json.loads(environments.wanted([lock], mirrors, services(packages=["tree"])))
     assert (told["index"], told["builds"], told["cran"]) == (mirrors.pypi, None, mirrors.cran)
-    assert told["debian"] == ["tree"]
+    assert (told["debian"], told["build"]) == (["tree"], False)
+    assert json.loads(environments.wanted([], mirrors, services(buildTools=True)))["build"]
     [one] = told["environments"]
     assert one == {
         "name": "geo",

@@ -19,7 +19,7 @@ import pytest
 from deploy import environments as deploy
 from tests.standins import index
 from workbench import team
-from workbench.settings import Environment, Mirrors
+from workbench.settings import Environment, Mirrors, Services
 from workbench_host import kernels, processes, python_versions
 from workbench_host.team import builder, command, places, program, pythons, rs
 from workbench_host.tools import FailureError
@@ -67,7 +67,7 @@ def build(wanted: places.Wanted, config: dict[str, Any]) -> places.Marker:
 
 def told(*locks: tuple[Environment, str]) -> str:
     made = [team.Lock(one, (team.header(one, "six\n") if one.python else "") + text) for one, text in locks]
-    return deploy.wanted(made, Mirrors())
+    return deploy.wanted(made, Mirrors(), Services())
 
 
 def have(*locks: tuple[Environment, str], check: bool = False) -> int:
@@ -357,10 +357,11 @@ def with_uv(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pythons, "interpreter", lambda wanted, mirror: sys.executable)
 
 
-def have_of(address: str, *pins: str) -> int:
+def have_of(address: str, *pins: str, build: bool = False) -> int:
+    services = {"base": {"buildTools": build}}
     lock = team.Lock(GEO, team.header(GEO, "") + "".join(pins))
     mirrors = Mirrors.model_validate({"pypi": address})
-    places.WANTED.write_text(deploy.wanted([lock], mirrors))
+    places.WANTED.write_text(deploy.wanted([lock], mirrors, Services.model_validate(services)))
     return program.main([])
 
 
@@ -395,6 +396,20 @@ def test_an_archive_with_another_sha256_is_told_and_the_old_environment_stays(
     assert said.rstrip().endswith("; the one before stays in use.")
     assert len(said.splitlines()) == 1
     assert in_use(root) == before
+
+
+def test_a_package_that_is_source_alone_is_built_where_compilers_are_asked_for(
+    root: Path, web: tuple[str, Path], with_uv: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = index.sdist("source", "1.0", f"open({str(tmp_path / 'ran')!r}, 'w')")
+    index.write(web[1], source)
+    assert have_of(web[0], source.pin) == 1
+    assert "source is published as source alone, which is built where services.base.buildTools is true" in (
+        capsys.readouterr().err
+    )
+    assert not (tmp_path / "ran").exists()
+    assert have_of(web[0], source.pin, build=True) == 0
+    assert (tmp_path / "ran").exists()
 
 
 def test_a_package_that_the_index_does_not_have_and_an_index_that_is_away_are_a_sentence_each(
