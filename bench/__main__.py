@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import change, growth, judges, life, noop, provisioning, spawn
+from bench import change, environments, growth, judges, life, noop, provisioning, spawn
 from bench.workbench import made
 
 MEASURES = {
@@ -11,6 +11,7 @@ MEASURES = {
     "growth": growth.measure,
     "judges": judges.measure,  # which installs on the host what it judges with
     "spawn": spawn.measure,
+    "environments": environments.measure,
     "life": life.measure,  # which ends with another server
     "provisioning": provisioning.measure,  # and this with one that is not configured by `up`
 }

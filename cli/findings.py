@@ -8,6 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
+from cli import drift
 from workbench.host import SSH_PORT
 from workbench.settings.services import Proxy
 
@@ -53,6 +54,7 @@ def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
         "logins": _logins,
         "ca": _ca,
         "alarms": _alarms,
+        "drift": _drift,
     }
     for name, judge in judges.items():
         if name in told:
@@ -254,3 +256,8 @@ def _alarms(told: Mapping[str, Any]) -> Iterator[Finding]:
             f"What may be wrong with the server was looked for {when}; that is due every 5 minutes.",
             f"{ON_HOST}sudo systemctl start workbench-alarms",
         )
+
+
+def _drift(told: Mapping[str, Any]) -> Iterator[Finding]:
+    for what, command in drift.told(told):
+        yield Finding("drift", what, command)

@@ -14,6 +14,7 @@ from cli import activity, alarms, baking, cloud, common, loudness, remote
 from cli.common import JsonOption, StackOption, console
 from connector import configure
 from workbench import stack as stacks
+from workbench import stackfile
 from workbench.errors import WorkbenchError
 from workbench.host import program_path
 from workbench.outputs import Outputs
@@ -158,10 +159,13 @@ def _asked(name: str) -> tuple[str, stacks.Context]:
     """What `pulumi` says of the stack, as text and read; what is wrong with the settings is told with its line."""
     try:
         told = stacks.ask(name)
-        return told, stacks.read(told)
+        context = stacks.read(told)
     except WorkbenchError:
         common.require_stack_file(name)
         raise
+    if context.settings.environments:  # whose locks are files, of which `pulumi` says nothing
+        stackfile.check(stackfile.path_of(name))
+    return told, context
 
 
 def _all_up(report: dict[str, Any]) -> bool:

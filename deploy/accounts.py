@@ -32,12 +32,17 @@ class Account(FactBase[list[str]]):
 
 
 @operation()
-def service_account(account: str) -> Generator[Described, None, None]:
-    """Makes the account, and a group of the same name; takes its home and shell away where it has any."""
+def service_account(account: str, uid: int | None = None) -> Generator[Described, None, None]:
+    """Makes the account, and a group of the same name; takes its home and shell away where it has any.
+
+    With a `uid` it gets just that one, where it is not a service's that the firewall trusts.
+    """
     fields = host.get_fact(Account, account=account)
     if not fields:
+        number = f"--uid {uid} " if uid else ""
         yield Described(
-            f"useradd --system --user-group --no-create-home --home-dir {HOME} --shell {SHELL} {quote(account)}",
+            f"useradd --system {number}--user-group --no-create-home --home-dir {HOME} --shell {SHELL} "
+            f"{quote(account)}",
             f"make the account {account}",
         )
     elif fields[5:7] != [HOME, SHELL]:

@@ -67,6 +67,13 @@ def packages(mirrors: Mirrors, names: Sequence[str]) -> None:
     install(packages=wanted, mirrors=named(mirrors), name=f"Debian packages ({len(wanted)})")
 
 
+def further(mirrors: Mirrors, names: Sequence[str]) -> None:
+    """Sees to the packages that the settings name, of which some may not exist."""
+    wanted = sorted(set(names))
+    name = f"Debian packages of the settings ({len(wanted)})"
+    install(packages=wanted, mirrors=named(mirrors), setting="workbench:services.base.packages", name=name)
+
+
 @deploy("apt")
 def prefetch(mirrors: Mirrors, names: Sequence[str]) -> None:
     """Begins with the packages called `names`; a later `packages` waits for them."""
@@ -173,9 +180,12 @@ class Packages(FactBase[PackageState]):
 
 @operation()
 def install(
-    packages: Sequence[str], mirrors: Mapping[str, str] | None = None
+    packages: Sequence[str], mirrors: Mapping[str, str] | None = None, setting: str | None = None
 ) -> Generator[StringCommand, None, None]:
-    """Installs what is missing of `packages` in one call, after taking up a dpkg that was interrupted."""
+    """Installs what is missing of `packages` in one call, after taking up a dpkg that was interrupted.
+
+    Where they come from a `setting`, those that the archive does not have are told by its key.
+    """
     state = host.get_fact(Packages, packages=packages)
     if state.broken:
         yield files.Described(configure_script(), "take up an installation that was interrupted")
@@ -183,10 +193,20 @@ def install(
     missing = [package for package in packages if package not in state.installed]
     if missing:
         yield files.Described(update_script(mirrors or {}), "fetch the lists of packages where they are old")
-        yield files.Described(f"{APT_GET} install {join(missing)}", f"install {join(missing)}")
+        known = f"{{ {unknown_script(missing, setting)}; }} && " if setting else ""
+        yield files.Described(f"{known}{APT_GET} install {join(missing)}", f"install {join(missing)}")
     elif state.waited:
         # A command that changes nothing, so that this counts as the change that it was: what was read meanwhile is old.
         yield files.Described("true", "wait for what was begun with")
+
+
+def unknown_script(names: Sequence[str], setting: str) -> str:
+    """Shell that fails where the archive's lists do not have one of the packages, and says so with the key."""
+    return (
+        f'absent=; for name in {join(names)}; do apt-cache show "$name" > /dev/null 2>&1 || '
+        f'absent="$absent $name"; done; [ -z "$absent" ] || {{ echo "{setting} has$absent, which Debian '
+        f'{versions.DEBIAN_CODENAME} does not have; workbench ssh -- apt-cache search WORD finds names." >&2; false; }}'
+    )
 
 
 @operation()

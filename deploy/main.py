@@ -6,6 +6,7 @@ from deploy import (
     apt,
     base,
     docker,
+    environments,
     fail2ban,
     health,
     jupyterhub,
@@ -46,8 +47,8 @@ apt.sources(mirrors=settings.mirrors)
 temporary.root()
 apt.packages(mirrors=settings.mirrors, names=uv.PACKAGES)
 programs.install(name="The host's programs")
-environments = [one for service in (*HOST, *LARGE) for one in service.environments(settings)]
-uv.prefetch(mirrors=settings.mirrors, environments=environments)
+locked = [one for service in (*HOST, *LARGE) for one in service.environments(settings)]
+uv.prefetch(mirrors=settings.mirrors, environments=locked)
 system = [name for service in HOST if service.system for name in service.packages(settings)]
 apt.packages(mirrors=settings.mirrors, names=system)
 others = [name for service in (*HOST, *LARGE) if not service.system for name in service.packages(settings)]
@@ -59,6 +60,8 @@ apt.packages(mirrors=settings.mirrors, names=others)
 for service in LARGE:
     service.configure(context=context)
 proxy.certificate(context=context)
+environments.packages(context=context)
+environments.environments(context=context)
 updates.updates()
 
 progress.prepared()

@@ -18,12 +18,15 @@ from workbench.settings.services import R
 from workbench.stack import Context
 from workbench_host.kernels import KERNELS
 from workbench_host.packages import Package
+from workbench_host.team.libraries import PACKAGES
 
 KERNEL = f"{KERNELS}/ir"
 PROFILE = "/etc/R/Rprofile.site"
 ENVIRONMENT = "/etc/R/Renviron.site"
 FURTHER_ENVIRONMENT = f"{programs.CONFIG}/r/Renviron.site"
 ELSEWHERE = f"{programs.CONFIG}/r/elsewhere.R"
+LIBRARIES = f"{programs.CONFIG}/r/libraries.R"
+MAKE = f"{programs.FOLDER}/make"
 VERSIONS = f"{programs.CONFIG}/r/versions.json"
 DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 
@@ -52,8 +55,10 @@ def r(context: Context) -> None:
         files.copy("r/elsewhere.R", ELSEWHERE)
         files.copy("r/Renviron.site", ENVIRONMENT)
         files.copy("r/Renviron.further", FURTHER_ENVIRONMENT)
-        cran = mirrors.r_packages
-        files.template("r/Rprofile.site.j2", PROFILE, variables={"cran": cran, "elsewhere": ELSEWHERE})
+        files.copy("r/make", MAKE, mode="755", validate="sh -n {}")
+        files.template("r/libraries.R.j2", LIBRARIES, variables={"packages": PACKAGES})
+        variables = {"cran": mirrors.r_packages, "elsewhere": ELSEWHERE, "libraries": LIBRARIES}
+        files.template("r/Rprofile.site.j2", PROFILE, variables=variables)
         files.template(
             "r/kernel.json.j2",
             f"{KERNEL}/kernel.json",

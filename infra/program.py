@@ -24,7 +24,7 @@ from infra.network import Network, NetworkArgs
 from infra.schedule import ScheduleArgs, ServerSchedule, events
 from infra.server import Server, ServerArgs
 from infra.storage import Storage, StorageArgs
-from workbench import config, keys
+from workbench import config, keys, stackfile, team
 from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
@@ -63,6 +63,7 @@ def main() -> None:
 def _plan(settings: Settings) -> Plan:
     """All that may be refused, before the first resource. Raises RunError."""
     _judge_region(settings)
+    _judge_locks(settings)
     state = states.read()
     _judge_key(settings, state)
     owner = identify(pulumi.get_stack(), state, settings.domain if settings.create_zone else None)
@@ -106,7 +107,7 @@ def _declare(plan: Plan, raw: Mapping[str, Any]) -> None:
         )
         Configuration(
             "configuration",
-            ConfigurationArgs(pulumi.Output.secret(context), configure.deploy_digest(), server.instance_id),
+            ConfigurationArgs(pulumi.Output.secret(context), _digest(plan.settings), server.instance_id),
             opts=pulumi.ResourceOptions(
                 parent=whole,
                 depends_on=needed,
@@ -210,6 +211,21 @@ def _judge_new_servers_key(settings: Settings) -> None:
     """A new server has the keys of the settings and no others; one that there is may have been given more."""
     for fault in keys.not_accepted(settings.admin_ssh_keys) if settings.configure else ():
         raise pulumi.RunError(fault)
+
+
+def _judge_locks(settings: Settings) -> None:
+    """The team's environments are installed from locks, which are files beside the stack file."""
+    try:
+        team.locks(stackfile.path_of(pulumi.get_stack()), settings)
+    except WorkbenchError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def _digest(settings: Settings) -> str:
+    """What decides what the deploy does, save settings and facts: its code, and the locks of environments."""
+    if not settings.environments:
+        return configure.deploy_digest()
+    return f"{configure.deploy_digest()} {team.digest(stackfile.path_of(pulumi.get_stack()))}"
 
 
 def _judge_region(settings: Settings) -> None:

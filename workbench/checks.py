@@ -38,6 +38,8 @@ PRIVATE = tuple(map(ipaddress.IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.
 ZONE = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]")
 INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
 EMAIL = re.compile(r"[^\s@<>\"',;]+@[^\s@<>\"',;]+\.[^\s@<>\"',;]+")
+# Debian Policy, 5.6.1: at least two of a-z, 0-9, + - ., the first a letter or digit.
+DEBIAN_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 R_VERSION = re.compile(r"[34]\.\d{1,2}\.\d{1,2}")
 PYTHON_VERSION = re.compile(r"3\.(\d{1,2})(?:\.\d{1,2})?")
 OLDEST_PYTHON = 10  # ipykernel 7 needs 3.10
@@ -238,6 +240,15 @@ def sha256(value: str) -> str:
     """A SHA-256 digest as `sha256sum` prints it."""
     if not SHA256.fullmatch(value):
         raise ValueError("is no sha256; takes the 64 digits (0-9, a-f) that `sha256sum FILE` prints")
+    return value
+
+
+def debian_package(value: str) -> str:
+    """A name that Debian's packages may have; whether there is such a package, the host knows."""
+    if not DEBIAN_PACKAGE.fullmatch(value) or value.endswith("-"):  # with which apt-get is told to remove it
+        raise ValueError(
+            "is no name of a Debian package; takes one such as libgdal-dev, without a version or architecture"
+        )
     return value
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench import config, pulumi_yaml
+from workbench import config, pulumi_yaml, team
 from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE, Fault, key_of
 from workbench.settings import Settings
@@ -33,13 +33,17 @@ class Verdict:
     notes: list[str]
 
 
-def check(path: Path) -> Verdict:
-    """Judges a stack file without asking anybody. Raises WorkbenchError: a sentence for each fault, with its line."""
+def check(path: Path, locked: bool = True) -> Verdict:
+    """Judges a stack file without asking anybody. Raises WorkbenchError: a sentence for each fault, with its line.
+
+    So are the files that it names, and whether the locks of environments fit them; these not unless `locked`.
+    """
     found = pulumi_yaml.read(path, _ENCRYPTED)
     faults, notes = list(found.faults), []
     try:
         settings = config.parse({f"{NAMESPACE}:{key}": value for key, value in found.values.items()})
         faults += _region(settings, found.region)
+        faults += (team.faults if locked else team.sources)(path, settings)
         notes = [f"{_place(path, found, note)}: {note}" for note in settings.notes()]
     except config.SettingsError as error:
         unread = {fault.path for fault in faults}
@@ -48,6 +52,17 @@ def check(path: Path) -> Verdict:
     if told:
         raise WorkbenchError("\n".join(f"{_place(path, found, fault)}: {fault}" for fault in told))
     return Verdict([key_of(at) for at in found.hidden], notes)
+
+
+def settings_of(path: Path) -> Settings:
+    """The settings in a file that was judged, with a stand-in for each value that is encrypted."""
+    found = pulumi_yaml.read(path, _ENCRYPTED)
+    return config.parse({f"{NAMESPACE}:{key}": value for key, value in found.values.items()})
+
+
+def placed(path: Path, fault: Fault) -> str:
+    """The sentence about a setting, with the file's name and the line."""
+    return f"{_place(path, pulumi_yaml.read(path, _ENCRYPTED), fault)}: {fault}"
 
 
 def value_of(stack: str, key: str) -> Any:

@@ -14,6 +14,8 @@ PYTHON = "3.13"  # Debian 13's own interpreter, which the locked environments ar
 # 2026-11-22: Caddy 2.11.7 built from the Go module proxy (checksum database) with go1.26.8 and the release's own
 # flags gives the same file as the amd64 wheel's, but for the 60 bytes of the build id. Do that again at a bump.
 
+R = "4.5"  # Debian 13's own
+
 # R further to Debian's. Posit publishes no checksums of these builds, so the digests known here are few: those that
 # a public build file, which compares them at every build, names for the file at R_BUILDS. Whoever declares another
 # version gives its digest beside it (services.r.versions[].sha256).

@@ -33,8 +33,10 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "session-scope": "session_scope",
     "sign-in": "sign_in",
     "snapshots": "alarms.snapshots",
+    "team-environments": "team.program",
     "trust-folder": "trust_folder",
     "volume": "volume.program",
     "volume-copy": "volume.copies",
     "volume-presence": "volume.presence",
+    "workbench-env": "team.command",
 }

@@ -1,9 +1,9 @@
 """environment NAME DIGEST [--index URL] [--npm URL] [--system-site-packages]
 
 Installs the locked environment NAME into /opt/workbench/NAME-DIGEST, from the files in /etc/workbench/locks/NAME, and
-points the link /opt/workbench/NAME at it. It is built beside the one in use, which is then kept for what still runs
-from it (older ones go when nothing does). A folder counts only with its marker, written last: so this may be killed
-at any point, and the next call builds again what is not whole.
+points the link /opt/workbench/NAME at it. It is built beside the one in use, which is then kept; of the one for people,
+two are (older ones go when nothing runs from them). A folder counts only with its marker, written last: so this may be
+killed at any point, and the next call builds again what is not whole.
 
 --index is a Python index (simple API), --npm an npm registry; unset means the public ones. --system-site-packages lets
 users add packages of their own in ~/.local, which Python looks at after the environment's.
@@ -30,6 +30,7 @@ RUNNING = Path("/run/workbench-environment.lock")
 WAIT_SECONDS = 600.0  # for another one to be installed, from a slow mirror
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 MARKER = ".complete"  # what a whole environment has in it, written last
+KEPT = {"python": 2}  # that were in use before, of whom going back is a switch; of others one
 INSTALLER = "uv"  # the one environment that pip installs
 
 
@@ -142,9 +143,15 @@ def build(folder: Path, options: Namespace) -> None:
 def switch(name: str, folder: Path) -> None:
     """Points the link at the new folder in one step, and removes what neither it nor any process needs."""
     link, new = ROOT / name, ROOT / f".{name}.new"
-    before = os.readlink(link) if link.is_symlink() else None
-    for old in ROOT.glob(f"{name}-{'[0-9a-f]' * 12}"):
-        if old.name not in (before, folder.name) and not run_from(old):
+    before = ROOT / os.readlink(link) if link.is_symlink() else None
+    if before and is_whole(before):
+        os.utime(before / MARKER)  # when it was last in use
+    former = [one for one in ROOT.glob(f"{name}-{'[0-9a-f]' * 12}") if one != folder]
+    former.sort(
+        key=lambda one: (one == before, is_whole(one) and (one / MARKER).stat().st_mtime), reverse=True
+    )
+    for old in former[KEPT.get(name, 1) :]:
+        if not run_from(old):
             shutil.rmtree(old)
     new.unlink(missing_ok=True)
     new.symlink_to(folder.name)

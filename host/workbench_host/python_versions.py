@@ -15,7 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,9 @@ GUARD = Path(
 UNKNOWN = "No download found"  # so begins what uv says of a version that does not exist
 
 
-def uv(*arguments: str | Path) -> None:
+def uv(*arguments: str | Path, builds: Path | None = None) -> None:
     """Runs uv; where it fails, FailureError carries the deepest cause that it named."""
-    surroundings = {**tools.apart(CACHE), "UV_PYTHON_INSTALL_DIR": str(BUILDS)}
+    surroundings = {**tools.apart(CACHE), "UV_PYTHON_INSTALL_DIR": str(builds or BUILDS)}
     done = subprocess.run(
         [str(part) for part in (UV, *arguments)],
         capture_output=True,
@@ -102,12 +102,14 @@ def add_guard(version: str) -> None:
             write(folder / GUARD.name, GUARD.read_bytes())
 
 
-def fetch(version: str, mirror: str | None) -> None:
-    """One of uv's builds, whole or not at all."""
+def fetch(version: str, mirror: str | None, builds: Path | None = None) -> None:
+    """One of uv's builds, whole or not at all, into `builds` or where ours are."""
     source = ("--mirror", mirror) if mirror else ()
-    tools.close_lock(BUILDS / ".lock")
+    builds = builds or BUILDS
+    tools.close_lock(builds / ".lock")
+    install = ("python", "install", "--no-progress", "--color", "never", "--no-bin", *source, version)
     try:
-        uv("python", "install", "--no-progress", "--color", "never", "--no-bin", *source, version)
+        uv(*install, **({} if builds == BUILDS else {"builds": builds}))
     except FailureError as error:
         if str(error).startswith(UNKNOWN):
             raise FailureError(
@@ -119,7 +121,7 @@ def fetch(version: str, mirror: str | None) -> None:
             "names another place to get it from."
         ) from None
     finally:
-        (BUILDS / ".lock").unlink(missing_ok=True)
+        (builds / ".lock").unlink(missing_ok=True)
 
 
 def build(version: str, config: Mapping[str, Any]) -> None:
@@ -171,14 +173,14 @@ def remove(version: str) -> None:
         shutil.rmtree(ROOT / version, ignore_errors=True)
 
 
-def sweep() -> None:
-    """Builds that no environment is on any more, and uv's cache."""
-    homes = {(ROOT / version / "bin" / "python").resolve() for version in installed()}
-    for build_folder in BUILDS.glob("cpython-*"):
+def sweep(builds: Path, environments: Iterable[Path]) -> None:
+    """Builds that none of the environments is on any more, and uv's cache."""
+    homes = {(folder / "bin" / "python").resolve() for folder in environments}
+    for build_folder in builds.glob("cpython-*"):
         in_use = any(home.is_relative_to(build_folder.resolve()) for home in homes)
         if not in_use and not build_folder.is_symlink() and not run_from(build_folder):
             shutil.rmtree(build_folder, ignore_errors=True)
-    for link in BUILDS.glob("cpython-*"):
+    for link in builds.glob("cpython-*"):
         if link.is_symlink() and not link.exists():
             link.unlink()
     shutil.rmtree(CACHE, ignore_errors=True)
@@ -205,5 +207,5 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     finally:
-        sweep()
+        sweep(BUILDS, [ROOT / version for version in installed()])
     return 0

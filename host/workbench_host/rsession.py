@@ -1,10 +1,11 @@
 """rsession ARGUMENTS...: what RStudio Server starts for a user, as that user, in the place of its own rsession.
 
 First into the user's slice (session-scope), so that its limits hold; without that no session is started. Then the
-version of R: the open-source server knows one only, so a user who wants another of those in /opt/R writes its number
-into ~/.config/workbench/r-version, and R's own surroundings are set as the server sets them for its one. Then the PATH,
-which is the server's, root's: the session is to find the `python` that terminals find; and TMPDIR, which PAM sets for
-other sessions. Then RStudio's rsession takes this process over.
+version of R: the open-source server knows one only, so a user who wants another of those in /opt/R, or one of the
+team's environments, writes its number or name into ~/.config/workbench/r-version, and R's own surroundings are set as
+the server sets them for its one. An environment of Python is the one that reticulate takes. Then the PATH, which is the
+server's, root's: the session is to find the `python` that terminals find; and TMPDIR, which PAM sets for other
+sessions. Then RStudio's rsession takes this process over.
 """
 
 import grp
@@ -21,6 +22,7 @@ from typing import NoReturn
 
 from workbench_host.accounts.records import EVERYBODY
 from workbench_host.accounts.scratch import SCRATCH
+from workbench_host.team import places
 
 SCOPES = "/run/workbench-session-scope.sock"
 RSESSION = "/usr/lib/rstudio-server/bin/rsession"
@@ -44,17 +46,42 @@ def enter_slice() -> None:
             raise OSError("it was refused; the journal of workbench-session-scope@ says why")
 
 
+def choice(home: str) -> str:
+    """What the user has chosen, empty where nothing."""
+    try:
+        return (Path(home) / CHOICE).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def environment(home: str) -> tuple[Path | None, dict[str, str]] | None:
+    """Of an environment of the team's that the user has chosen: its R, unless it is the server's own, and variables."""
+    name = choice(home)
+    folder = (
+        places.folder_of(name) if places.OF_ONE.fullmatch(f"{name}-{'0' * 12}") and "/" not in name else None
+    )
+    told = places.marker(folder) if folder else None
+    if folder is None or told is None:
+        return None
+    if told.language == "Python":
+        return None, {"RETICULATE_PYTHON": told.program, "WORKBENCH_ENV": name}
+    variables = places.surroundings(name, folder, told, os.environ.get("PATH", os.defpath))
+    variables.pop("PATH", None)
+    program = Path(told.program)
+    return (program if program.is_relative_to(VERSIONS) else None), variables
+
+
 def chosen(home: str) -> Path | None:
     """The program R of the version that the user has chosen, None for the server's own."""
-    try:
-        version = (Path(home) / CHOICE).read_text().strip()
-    except (OSError, UnicodeDecodeError):
+    version = choice(home)
+    if not version:
         return None
     program = VERSIONS / version / "bin" / "R"
     if VERSION.fullmatch(version) and program.exists():
         return program
     print(
-        f"~/{CHOICE} says {version[:20]!r}, which is not in {VERSIONS}; R is the host's own.", file=sys.stderr
+        f"~/{CHOICE} says {version[:20]!r}, which is neither in {VERSIONS} nor an environment; R is the host's own.",
+        file=sys.stderr,
     )
     return None
 
@@ -93,17 +120,19 @@ def temporary(name: str) -> dict[str, str]:
 def start(arguments: Sequence[str]) -> NoReturn:
     """Has RStudio's rsession take this process over."""
     account = pwd.getpwuid(os.getuid())
-    program = chosen(account.pw_dir)
-    environment = dict(os.environ)
+    of_team = environment(account.pw_dir)
+    program = of_team[0] if of_team else chosen(account.pw_dir)
+    variables = dict(os.environ)
     if program:
         try:
-            environment = surroundings(program)
+            variables = surroundings(program)
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"{program} cannot be used ({error}); R is the host's own.", file=sys.stderr)
     if PROFILE.exists():
-        environment["PATH"] = f"{PYTHON}:{environment.get('PATH', os.defpath)}"
-    environment |= temporary(account.pw_name)
-    os.execve(RSESSION, [RSESSION, *arguments], environment)
+        variables["PATH"] = f"{PYTHON}:{variables.get('PATH', os.defpath)}"
+    variables |= of_team[1] if of_team else {}
+    variables |= temporary(account.pw_name)
+    os.execve(RSESSION, [RSESSION, *arguments], variables)
 
 
 def is_user(name: str) -> bool:

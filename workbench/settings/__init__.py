@@ -16,6 +16,7 @@ from workbench.settings import rules
 from workbench.settings.alarms import Alarms
 from workbench.settings.backups import Snapshots
 from workbench.settings.budget import Budget
+from workbench.settings.environments import Environment
 from workbench.settings.images import Images
 from workbench.settings.mirrors import Mirrors
 from workbench.settings.schedule import Schedule
@@ -26,6 +27,7 @@ from workbench.settings.users import Limits, User
 __all__ = [
     "Alarms",
     "Budget",
+    "Environment",
     "Images",
     "Limits",
     "Mirrors",
@@ -98,6 +100,9 @@ class Settings(Section):
     budget: Budget | None = Field(None, description="who is told when a month costs more than it may")
     images: Images = Field(Images(), description="images that new servers start from")
     services: Services = Field(Services(), description="a section for each service")
+    environments: list[Environment] = Field(
+        [], description="packages for everybody, as environments beside the default ones: docs/packages.md"
+    )
     mirrors: Mirrors = Field(Mirrors(), description="where downloads come from")
     configure: bool = Field(
         True, description="whether `pulumi up` also configures the host, as its last step"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from workbench import checks, instance_types, sshkeys, versions
 from workbench.faults import Fault
 from workbench.instance_types import Architecture
+from workbench.settings import environments
 from workbench.settings.section import twice
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def broken(settings: "Settings") -> Faults:
         _disk,
         _domain,
         _versions,
+        _environments,
         _rstudio,
         _size,
     )
@@ -126,6 +128,12 @@ def _versions(settings: "Settings") -> Faults:
     for index, one in enumerate(r.versions):
         if one.sha256 is None and one.version not in versions.R_SHA256:
             yield _no_sha256_of_r(index, one.version)
+
+
+def _environments(settings: "Settings") -> Faults:
+    r = settings.services.r
+    further = [one.version for one in r.versions] if r.enabled else None
+    yield from environments.broken(settings.environments, further)
 
 
 def _no_sha256_of_r(index: int, version: str, where: str = "") -> Fault:

@@ -10,7 +10,18 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from workbench import checks, times, versions
-from workbench.settings.section import Judge, Passage, ReservedPort, Section, Service, Sha256, SignIn, Url
+from workbench.faults import Fault
+from workbench.settings.section import (
+    Judge,
+    Passage,
+    ReservedPort,
+    Section,
+    Service,
+    Sha256,
+    SignIn,
+    Url,
+    twice,
+)
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
@@ -18,7 +29,7 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 class Base(Section):
     """The host itself: clock, language and upkeep."""
 
-    reserved_names: ClassVar[tuple[str, ...]] = ("workbench-alarms",)
+    reserved_names: ClassVar[tuple[str, ...]] = ("workbench-alarms", "workbench-build")
 
     timezone: Annotated[str, AfterValidator(times.time_zone)] = Field(
         "Etc/UTC", description="time zone of the host, a name of the tz database such as Europe/Madrid"
@@ -29,6 +40,19 @@ class Base(Section):
     journal_mib: Annotated[int, Field(ge=16, le=65536)] = Field(
         500, description="the most disk that the system's journal takes, in MiB"
     )
+    packages: list[Annotated[str, AfterValidator(checks.debian_package)]] = Field(
+        [],
+        description="Debian packages for everybody, further to the workbench's own, such as [libgdal-dev, unixodbc]; "
+        "one taken out again stays until the server is rebuilt",
+    )
+    build_tools: bool = Field(
+        False,
+        description="compilers and headers, with which users and environments build packages from source",
+    )
+
+    def faults(self) -> Iterator[Fault]:
+        """No package twice."""
+        yield from twice(("packages",), self.packages)
 
 
 class Python(Service):

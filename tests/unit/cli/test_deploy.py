@@ -12,7 +12,7 @@ from cli.main import app
 from connector import configure
 from tests.unit.connector.deploying import END, FACTS, deploy_that
 from tests.unit.sshd import make_key
-from workbench import keys, stack
+from workbench import keys, stack, stackfile
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
@@ -68,3 +68,24 @@ def test_a_key_that_nobody_could_be_asked_for_ends_it_before_it_waits(
     assert isinstance(done.exception, WorkbenchError)
     assert "run `ssh-add " in str(done.exception)
     assert not (prepared / "went-on").exists()
+
+
+def test_an_environment_without_a_lock_ends_it_before_the_host_is_asked_with_the_line(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, config: dict[str, Any]
+) -> None:
+    environments = [{"name": "geo", "python": "3.13", "requirements": "geo.txt"}]
+    config["workbench:environments"] = environments
+    told = {"config": config, "outputs": Outputs.model_validate(FACTS).model_dump(by_alias=True)}
+    monkeypatch.setattr(stack, "ask", lambda name: json.dumps(told))
+    path = prepared / "Pulumi.unit.yaml"
+    monkeypatch.setattr(stackfile, "path_of", lambda name: path)
+    path.write_text(json.dumps({"config": config}, indent=1))  # JSON is YAML
+    (prepared / "geo.txt").write_text("six\n")
+    deploy_that(prepared, monkeypatch, "raise SystemExit('it was begun with something to do')")
+    done = CliRunner().invoke(app, ["deploy"])
+    assert isinstance(done.exception, WorkbenchError)
+    assert (
+        "workbench:environments[0] has no lock (Pulumi.unit.locks/geo.txt); `workbench lock` makes it"
+        in str(done.exception)
+    )
+    assert str(done.exception).startswith("Pulumi.unit.yaml, line ")

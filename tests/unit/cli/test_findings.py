@@ -27,6 +27,7 @@ WELL: dict[str, Any] = {
     "units": {"failed": [], "exposure": {"caddy.service": 1.7}, "firewall": True},
     "disk": {"/": GIB, "/srv/workbench": GIB},
     "memory": {"used_mib": 1000, "total_mib": 8000},
+    "drift": {"debian": [], "programs": [], "python": [], "r": []},
     "services": {"age_s": 4, "of": {"proxy": {"state": "up", "detail": "", "units": ["caddy.service"], "path": None}}},
 }  # fmt: skip
 
@@ -49,6 +50,28 @@ def listener(port: int, **changes: Any) -> dict[str, Any]:
 
 def test_a_well_host_has_nothing_to_be_told_of() -> None:
     assert found() == []
+
+
+def test_what_was_installed_by_hand_is_told_with_the_setting_that_would_keep_it() -> None:
+    hand = {
+        "debian": [{"name": "libgdal-dev", "by": "ada"}],
+        "programs": ["/usr/local/bin/x y"],
+        "python": [],
+        "r": [],
+    }
+    debian, program = found(drift=hand)
+    assert debian.what.startswith(
+        "libgdal-dev: installed by hand with apt (by ada), so that the next server will not"
+    )
+    assert "workbench:services.base.packages: [libgdal-dev] keeps it" in debian.what
+    assert debian.command == "workbench ssh -- 'sudo apt-get remove libgdal-dev'"
+    assert program.what.startswith("/usr/local/bin/x y: put there by hand")
+    assert not debian.note
+    python, r = found(drift={"debian": [], "programs": [], "python": ["numpy"], "r": ["sf", "a\x1b[2J"]})
+    assert "numpy: Python packages put into /usr/local by hand" in python.what
+    assert "workbench:environments (python, requirements) keeps them" in python.what
+    assert r.what.startswith("sf, a?[2J: R packages put into /usr/local by hand")
+    assert "packages: [sf, a?[2J]) keeps them" in r.what
 
 
 def test_what_listens_beyond_loopback_is_named_with_whose_it_is_and_how_it_ends() -> None:

@@ -21,6 +21,7 @@ from workbench.settings.services import RStudio
 from workbench.stack import ROOT
 from workbench_host import rsession, session_scope
 from workbench_host.checkup.units import of_templates
+from workbench_host.team import places
 
 
 def config(name: str, **variables: object) -> dict[str, str]:
@@ -206,6 +207,31 @@ def test_a_choice_is_a_version_that_is_there_and_nothing_else(
     assert rsession.chosen(str(tmp_path / "home")) == (program if is_taken else None)
 
 
+def test_a_session_has_the_environment_of_the_team_that_its_user_has_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "ROOT", tmp_path / "opt")
+    choice = tmp_path / "home" / rsession.CHOICE
+    choice.parent.mkdir(parents=True)
+    programs = {"geo": "/opt/environments/geo/bin/python", "old": "/opt/R/4.2.3/bin/R", "stats": "/usr/bin/R"}
+    for name, program in programs.items():
+        folder = tmp_path / "opt" / f"{name}-{'a' * 12}"
+        folder.mkdir(parents=True)
+        (tmp_path / "opt" / name).symlink_to(folder.name)
+        places.mark(folder, places.Marker(name, "Python" if name == "geo" else "R", "4.5", program, 1))
+    found = {}
+    for name in (*programs, "absent", "../opt/geo", "4.2.3"):
+        choice.write_text(f"{name}\n")
+        found[name] = rsession.environment(str(tmp_path / "home"))
+    assert found["geo"] == (None, {"RETICULATE_PYTHON": programs["geo"], "WORKBENCH_ENV": "geo"})
+    assert found["stats"] is not None
+    assert found["stats"][0] is None
+    assert found["stats"][1]["R_LIBS"] == f"{tmp_path}/opt/stats-{'a' * 12}/library"
+    assert found["old"] is not None
+    assert found["old"][0] == Path(programs["old"])
+    assert (found["absent"], found["../opt/geo"], found["4.2.3"]) == (None, None, None)
+
+
 def test_a_closed_account_has_no_session_whatever_cookie_its_browser_keeps(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +259,7 @@ def test_a_session_finds_the_python_of_terminals(
     monkeypatch.setattr(rsession, "is_user", lambda name: True)
     monkeypatch.setattr(rsession, "enter_slice", lambda: None)
     monkeypatch.setattr(rsession, "chosen", lambda home: None)
+    monkeypatch.setattr(rsession, "environment", lambda home: None)
     monkeypatch.setattr(os, "execve", lambda path, arguments, environment: started.append(environment))
     monkeypatch.setattr(rsession, "PROFILE", tmp_path / "profile")
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin")

@@ -1,13 +1,15 @@
 """What the host finds out of itself for `workbench doctor`; what /proc and apt say was recorded."""
 
+import gzip
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.needs import needs
-from workbench_host.checkup import listeners, program, units, upkeep
+from workbench_host.checkup import drift, listeners, program, units, upkeep
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -35,6 +37,85 @@ Inst libgcrypt20-dev [1.10.1-3] (1.10.1-3+deb12u1 Debian:12.15/oldstable, Debian
 Inst linux-image-6.12.48-amd64 (6.12.48-1 Debian-Security:13/stable-security [amd64])
 Conf libgcrypt20-dev (1.10.1-3+deb12u1 Debian:12.15/oldstable, Debian-Security:12/oldstable-security [amd64])
 """
+
+
+APT = """\
+Start-Date: 2026-11-01  06:00:00
+Commandline: apt-get install cloud-init
+Install: cloud-init:amd64 (25.1)
+End-Date: 2026-11-01  06:00:02
+
+Start-Date: 2026-11-28  05:00:00
+Commandline: apt-get -q -y -o DPkg::Lock::Timeout=600 install caddy
+Requested-By: admin (1000)
+Install: caddy:amd64 (2.6.2)
+End-Date: 2026-11-28  05:00:09
+
+Start-Date: 2026-11-28  05:10:00
+Commandline: apt install libgdal-dev htop gone
+Requested-By: ada (2000)
+Install: libgdal-dev:amd64 (3.10.3), libproj-dev:amd64 (9.6, automatic), htop:amd64 (3.4), gone:all (1)
+End-Date: 2026-11-28  05:10:30
+
+Start-Date: 2026-11-28  06:00:00
+Commandline: /usr/bin/unattended-upgrade
+Install: linux-image-6.12.48-amd64:amd64 (6.12.48-1)
+Upgrade: openssl:amd64 (3.5.1, 3.5.2)
+End-Date: 2026-11-28  06:00:09
+"""
+
+
+def test_what_somebody_installed_with_apt_is_told_and_neither_what_came_along_nor_ours_nor_the_images() -> (
+    None
+):
+    assert drift.by_hand(APT) == {"libgdal-dev": "ada", "htop": "ada", "gone": "ada"}
+    assert drift.by_hand("") == {}
+    assert drift.by_hand("Start-Date: x\nCommandline: apt install nano\nInstall: nano:amd64 (8.4)\n") == {
+        "nano": "root"
+    }
+
+
+def test_drift_is_what_is_still_there_and_no_setting_asks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "history.log.2.gz").write_bytes(
+        gzip.compress(APT[: APT.index("Start-Date: 2026-11-28  05:10")].encode())
+    )
+    (tmp_path / "history.log").write_text(APT[APT.index("Start-Date: 2026-11-28  05:10") :])
+    monkeypatch.setattr(drift, "HISTORY", tmp_path)
+    monkeypatch.setattr(drift, "WANTED", tmp_path / "environments.json")
+    monkeypatch.setattr(drift, "manual", lambda: {"libgdal-dev", "htop", "caddy"})
+    os.utime(tmp_path / "history.log.2.gz", (0, 0))
+    assert [one["name"] for one in drift.debian()] == ["htop", "libgdal-dev"]
+    (tmp_path / "environments.json").write_text('{"debian": ["libgdal-dev"]}')
+    assert drift.debian() == [{"name": "htop", "by": "ada"}]
+
+
+def test_what_lies_in_usr_local_and_is_not_the_deploys_is_drift(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drift, "LOCAL", tmp_path)
+    monkeypatch.setattr(drift, "PLACES", (f"{tmp_path}/lib/workbench/",))
+    for name in ("bin", "sbin", "lib/workbench", "lib/python3.13/dist-packages/numpy-2.0.dist-info"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "lib/R/site-library/sf").mkdir(parents=True)
+    (tmp_path / "lib/R/site-library/sf/DESCRIPTION").touch()
+    (tmp_path / "lib/workbench/trust-folder").touch()
+    (tmp_path / "bin/trust-folder").symlink_to(tmp_path / "lib/workbench/trust-folder")
+    (tmp_path / "bin/git").write_text("#!/bin/sh\n# From the workbench's deploy: git\n")
+    (tmp_path / "sbin/mine").write_text("#!/bin/sh\n")
+    (tmp_path / "bin/broken").symlink_to("/nowhere")
+    (tmp_path / "bin/folder").mkdir()
+    monkeypatch.setattr(drift, "FIRST_BOOT", tmp_path / "machine-id")
+    (tmp_path / "machine-id").touch()
+    os.utime(tmp_path / "machine-id", (0, 0))
+    assert drift.programs() == [str(tmp_path / name) for name in ("bin/broken", "bin/folder", "sbin/mine")]
+    assert (drift.python_packages(), drift.r_packages()) == (["numpy"], ["sf"])
+    later = time.time() + 3600
+    os.utime(tmp_path / "machine-id", (later, later))
+    assert (drift.programs(), drift.python_packages(), drift.r_packages()) == ([], [], []), (
+        "they are the image's"
+    )
 
 
 def test_what_listens_is_read_from_the_kernels_tables() -> None:

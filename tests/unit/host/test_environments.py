@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,17 @@ def test_the_one_before_is_kept_and_older_ones_go_when_nothing_runs_from_them(
     for digest in (OLDEST, OLDER, DIGEST):
         call(monkeypatch, digest)
     assert sorted(path.name for path in root.glob("some-*")) == [f"some-{DIGEST}", f"some-{OLDER}"]
+
+
+def test_of_the_environment_for_people_two_former_ones_are_kept(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, "KEPT", {"some": program.KEPT["python"]})
+    for digest in (OLDEST, OLDER, DIGEST, OLDEST, "dddddddddddd"):
+        call(monkeypatch, digest)
+        time.sleep(0.02)  # longer than a tick of the file system's clock
+    kept = {path.name[-12:] for path in root.glob("some-*")}
+    assert kept == {"dddddddddddd", OLDEST, DIGEST}, "one that was gone back to was in use last"
 
 
 def test_an_environment_that_a_kernel_still_runs_from_is_kept(

@@ -148,7 +148,7 @@ def test_an_environment_that_was_killed_half_way_is_no_kernel_and_is_built_again
     with monkeypatch.context() as patch:
         patch.setattr(python_versions, "uv", killed)
         patch.setattr(
-            python_versions, "sweep", lambda: None
+            python_versions, "sweep", lambda *_: None
         )  # which a process that was killed does not do either
         with pytest.raises(Killed):
             have_python(patch, "3.12")

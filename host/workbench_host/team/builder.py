@@ -1,0 +1,131 @@
+"""What is run to build an environment: as an account that owns nothing, in a unit that can write nowhere else.
+
+A package's build is a program of whoever published it, be that setup.py or configure, and so is what R runs of a
+package to see whether it loads. The unit ends with all that it started, so that nobody is left who could write to the
+files once they are root's.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench_host.team.places import ROOT
+from workbench_host.tools import DATA_VOLUME, FailureError
+
+ACCOUNT = "workbench-build"
+# Neither a service's nor a declared user's, and unused by systemd too ("Users, Groups, UIDs and GIDs on systemd
+# systems"): the firewall lets services ask what users open on loopback (templates/base/firewall.nft.j2), not this one.
+UID = 60600
+CACHE = (
+    ROOT / ".cache"
+)  # beside the environments, on the same disk: what was downloaded is linked, not copied
+UNIT = "workbench-environment-build"
+HOURS = 2
+_PASSWORD = re.compile(r"//[^/@\s]*@")
+
+
+def _properties(folder: Path) -> list[str]:
+    return [
+        f"User={ACCOUNT}",
+        f"Group={ACCOUNT}",
+        f"WorkingDirectory={CACHE}",
+        f"ReadWritePaths={folder} {CACHE}",
+        f"InaccessiblePaths=-{DATA_VOLUME}",
+        f"RuntimeMaxSec={HOURS}h",
+        "UMask=0022",
+        "ProtectSystem=strict",
+        "ProtectHome=yes",
+        "PrivateTmp=yes",
+        "PrivateDevices=yes",
+        "PrivateIPC=yes",
+        "ProtectProc=invisible",
+        "ProtectKernelTunables=yes",
+        "ProtectKernelModules=yes",
+        "ProtectKernelLogs=yes",
+        "ProtectControlGroups=yes",
+        "ProtectClock=yes",
+        "ProtectHostname=yes",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
+        "RestrictSUIDSGID=yes",
+        "RestrictNamespaces=yes",
+        "RestrictRealtime=yes",
+        "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
+        "LockPersonality=yes",
+        "SystemCallArchitectures=native",
+        "SystemCallFilter=@system-service",
+        # Beside people who work: theirs comes first, and no build takes all memory.
+        "CPUWeight=50",
+        "IOWeight=50",
+        "MemoryMax=75%",
+        "TasksMax=1024",
+    ]
+
+
+def prepare(folder: Path) -> None:
+    """An empty folder and an empty cache, which the account may write to; what an earlier run left of them goes."""
+    stop()
+    ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
+    for place, mode in ((folder, 0o755), (CACHE, 0o700)):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(mode=mode)
+        shutil.chown(place, ACCOUNT, ACCOUNT)
+
+
+def give(path: Path, content: str) -> None:
+    """A file of the cache, which is open to the account and to nobody else: an address in it may have a password."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(content)
+    shutil.chown(path, ACCOUNT, ACCOUNT)
+
+
+def stop() -> None:
+    """Ends a build that was left running by a run that died."""
+    subprocess.run(["systemctl", "stop", f"{UNIT}.service"], capture_output=True, check=False)
+
+
+def run(folder: Path, command: Sequence[str | Path], variables: dict[str, str]) -> None:
+    """Runs a command to build what is in `folder`. None of it is secret: units can be looked at by all.
+
+    Raises FailureError with what it said last; its own text is all that is in there.
+    """
+    properties = [part for one in _properties(folder) for part in ("-p", one)]
+    given = [f"--setenv={name}={value}" for name, value in variables.items()]
+    done = subprocess.run(
+        [
+            *(
+                "systemd-run",
+                "--quiet",
+                "--wait",
+                "--pipe",
+                "--collect",
+                f"--unit={UNIT}",
+                *properties,
+                *given,
+            ),
+            *("--", *map(str, command)),
+        ],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        raise FailureError(_PASSWORD.sub("//...@", f"{done.stdout}\n{done.stderr}"))
+
+
+def hand_over(folder: Path) -> None:
+    """All that was built is root's from here on, and everybody's to read and run; nothing of it is setuid."""
+    subprocess.run(["chown", "--recursive", "--no-dereference", "root:root", str(folder)], check=True)
+    subprocess.run(["chmod", "--recursive", "u=rwX,go=rX,a-st", str(folder)], check=True)
+    os.sync()  # the marker promises that all of it is on the disk
+
+
+def clear() -> None:
+    """Nothing is kept for the next build: what one has run could have changed what another takes for downloaded."""
+    shutil.rmtree(CACHE, ignore_errors=True)

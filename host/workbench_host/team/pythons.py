@@ -1,0 +1,128 @@
+"""An environment of Python, built by uv from a lock with the hashes of all files."""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workbench_host import python_versions
+from workbench_host.team import builder, places
+from workbench_host.team.places import ROOT, Marker, Wanted
+from workbench_host.tools import FailureError
+
+UV = Path("/opt/workbench/uv/bin/uv")
+BUILDS = ROOT / ".builds"  # uv's builds of Python, where the host's own is of another version
+GUARD = python_versions.GUARD
+# What uv's words are about, by a sign of them.
+_NO_COMPILER = re.compile(
+    r"(?:command '?|unable to execute '|No such file or directory: ')(?:\S*gcc|cc|\S*g\+\+|gfortran)|error: linker"
+)
+_NO_HEADER = re.compile(r"fatal error: (\S+\.h)")
+_NO_BUILD = re.compile(r"(?:heels are required|uilding source distributions) for [`']?([^\s`']+)")
+_HASH = re.compile(r"Hash mismatch for [`']?([^\s`']+)")
+
+
+def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
+    """Has all of it in its folder, which belongs to the account that builds. Raises FailureError with a sentence."""
+    base = interpreter(wanted, config["builds"])
+    builder.prepare(wanted.folder)
+    lock, settings, run = (builder.CACHE / name for name in ("lock.txt", "uv.toml", "build.sh"))
+    builder.give(lock, wanted.lock)
+    # In a file, not on the command line or in the unit: both can be looked at, and there may be a password in it.
+    index = f"[[index]]\nurl = {json.dumps(config['index'])}\ndefault = true\n" if config["index"] else ""
+    builder.give(settings, index)
+    builder.give(run, _SCRIPT)
+    # What a build needs itself, such as setuptools, is in no lock: so there is none, unless compilers are asked for.
+    builds = "--build" if config["build"] else "--no-build"
+    command: list[str | Path] = [
+        "/bin/sh",
+        "-eu",
+        run,
+        wanted.folder,
+        base,
+        settings,
+        lock,
+        UV,
+        GUARD,
+        builds,
+    ]
+    variables = {
+        "HOME": str(builder.CACHE),
+        "UV_CACHE_DIR": str(builder.CACHE / "uv"),
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_SYSTEM_CERTS": "1",
+    }
+    try:
+        builder.run(wanted.folder, command, variables)
+    except FailureError as error:
+        raise FailureError(reason(str(error))) from None
+    count = len(re.findall(r"^[A-Za-z0-9][^ ]*(?:==| @ )", wanted.lock, re.MULTILINE))
+    return Marker(wanted.name, wanted.language, wanted.version, f"{wanted.folder}/bin/python", count)
+
+
+# The guard against modules of a shared working directory is that of all our Pythons (python_versions.py).
+_SCRIPT = """\
+folder=$1 base=$2 settings=$3 lock=$4 uv=$5 guard=$6 builds=$7
+"$uv" venv --quiet --no-config --allow-existing --python "$base" "$folder"
+set -- --quiet --config-file "$settings" --python "$folder/bin/python" --compile-bytecode --require-hashes "$builds"
+"$uv" pip sync "$@" "$lock"
+for packages in "$folder"/lib/python3*/site-packages; do
+  if [ -e "$guard" ]; then cp "$guard" "$packages/"; fi
+done
+rm -f "$folder/.lock"
+"""
+
+
+def interpreter(wanted: Wanted, mirror: str | None) -> str:
+    """The Python that it is on: the host's own where that is of its version, else one of uv's builds."""
+    if wanted.version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return "/usr/bin/python3"
+    try:
+        python_versions.fetch(wanted.version, mirror, BUILDS)
+    except FailureError as error:
+        raise FailureError(
+            str(error).replace("services.python.versions", f"{wanted.setting}.python")
+        ) from None
+    builds = [path for path in BUILDS.glob(f"cpython-{wanted.version}[.-]*") if not path.is_symlink()]
+    found = sorted(path / "bin" / "python3" for path in builds)
+    if not found:
+        raise FailureError(f"uv has put no Python {wanted.version} into {BUILDS}")
+    return str(found[-1])
+
+
+def reason(said: str) -> str:
+    """Why it could not be built, in a sentence's end that names the setting which would help."""
+    if match := _HASH.search(said):
+        return f"{match[1]} has another sha256 than its lock says; if it is new, `workbench lock` makes that again"
+    if match := _NO_BUILD.search(said):
+        return (
+            f"{match[1]} is published as source alone, which is built where services.base.buildTools is true"
+        )
+    if match := _NO_HEADER.search(said):
+        return f"a package is built from source and misses {match[1]}: services.base.packages takes what has it{_TOOLS}"
+    if _NO_COMPILER.search(said):
+        what = f"a package{_about(said)} is built from source, and there is no compiler"
+        return f"{what}: set services.base.buildTools: true"
+    if "No space left on device" in said:
+        return "the disk is full: rootVolumeGib makes it larger"
+    lines = [re.sub(r"[\u00d7\u2500-\u257f\u25b6]", " ", line).strip() for line in said.splitlines()]
+    lines = [" ".join(line.split()) for line in lines if line.strip()]
+    return (
+        " ".join(lines[:2] + lines[-1:] if len(lines) > 3 else lines)[:600].removeprefix("error: ")
+        or "it said nothing"
+    )
+
+
+_TOOLS = ", and services.base.buildTools the compilers"
+
+
+def _about(said: str) -> str:
+    match = re.search(r"Failed to build [`']?([^\s`']+)", said)
+    return f" ({match[1]})" if match else ""
+
+
+def sweep() -> None:
+    """Builds of Python that no environment is on any more go, once nothing runs from them."""
+    python_versions.sweep(BUILDS, places.folders())

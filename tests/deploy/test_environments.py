@@ -1,0 +1,385 @@
+"""Packages for everybody on a real host: environments from locks, switched under people who work, and refused ones.
+
+Python's packages come from PyPI; CRAN is stood in for by tests/standins/cran.py, and what attacks by tests/standins.
+"""
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.visitor import Visitor
+from tests.standins import cran, index
+from tests.standins.mirror import ADDRESS, PORT, mirror, put
+from tests.workbench_in_lab import Applied, Workbench, run
+from workbench import stack as stacks
+from workbench import stackfile, team
+from workbench.host import program_path
+
+pytestmark = pytest.mark.lab
+
+PROGRAM = program_path("team-environments")
+ROOT = "/opt/environments"
+KERNELS = "/usr/local/share/jupyter/kernels"
+OLD, NEW = "1.16.0", "1.17.0"  # of six
+CONFIGURE = """#!/bin/sh
+mkdir -p inst; id -un > inst/who
+touch /etc/evil /usr/local/evil /opt/evil /opt/environments/evil 2> /dev/null
+ls /srv/workbench > inst/data 2>&1; ls /home > inst/home 2>&1
+exit 0
+"""
+TINY, TINY_2 = (("tiny", version, "", cran.package("tiny", version)) for version in ("1.0", "2.0"))
+NOSY = ("nosy", "1.0", "", cran.package("nosy", "1.0", files={"configure": CONFIGURE}))
+CODE = "import six, sys; print(six.__version__, sys.prefix)"
+
+
+@pytest.fixture(scope="module")
+def project(workbench: Workbench) -> Iterator[Path]:
+    """The folder of the stack file, in which the files of environments are; those of this module go again."""
+    stack_file = stackfile.path_of(workbench.stack)
+    folder = stack_file.resolve().parent / "team-of-tests"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        shutil.rmtree(team.folder(stack_file), ignore_errors=True)
+
+
+@contextmanager
+def here(folder: Path, *packages: tuple[str, str, str, bytes]) -> Iterator[None]:
+    """The repository of R on this machine too, at the address that it has on the host: `workbench lock` asks it."""
+    for path, content in cran.files(*packages).items():
+        (folder / "web" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "web" / path).write_bytes(content)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", PORT), partial(Quiet, directory=str(folder / "web")))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        shutil.rmtree(folder / "web")
+
+
+def environments(*packages: str) -> list[dict[str, Any]]:
+    return [
+        {"name": "geo", "python": "3.13", "requirements": "team-of-tests/geo.txt"},
+        {"name": "stats", "r": "4.5", "packages": list(packages)},
+    ]
+
+
+@pytest.fixture(scope="module")
+def applied(workbench: Workbench, project: Path) -> Iterator[Applied]:
+    """An environment of each language, locked by the command and installed by the deploy; none afterwards."""
+    path = stackfile.path_of(workbench.stack)
+    before = path.read_text()
+    (project / "geo.txt").write_text(f"six=={OLD}\n")
+    with mirror(workbench, cran.files(TINY, TINY_2, NOSY)):
+        try:
+            stackfile.set_value(path, "environments", environments("tiny"))
+            stackfile.set_value(path, "mirrors", {"cran": ADDRESS})
+            with here(project, TINY, NOSY):
+                workbench.command("lock")
+            yield workbench.apply()
+        finally:
+            path.write_text(before)
+            workbench.apply().require()
+    assert workbench.ssh(f"ls {ROOT}").stdout == ""
+    assert not any(name.startswith("env-") for name in workbench.ssh(f"ls {KERNELS}").stdout.split())
+
+
+@contextmanager
+def visit(workbench: Workbench) -> Iterator[Visitor]:
+    with Visitor(workbench.url, workbench.ca) as visitor:
+        visitor.login("ada", workbench.password("ada"))
+        visitor.spawn()
+        yield visitor
+
+
+def lock_file(workbench: Workbench, name: str) -> Path:
+    return team.folder(stackfile.path_of(workbench.stack)) / name
+
+
+def test_both_compute_in_a_notebook_and_a_second_run_changes_nothing(
+    workbench: Workbench, applied: Applied
+) -> None:
+    assert applied.status == 0, applied.output
+    assert workbench.apply().changed == []
+    with visit(workbench) as visitor:
+        found = visitor.client.get(f"{workbench.url}jupyter/user/ada/api/kernelspecs").json()["kernelspecs"]
+        titles = [found[name]["spec"]["display_name"] for name in ("env-geo", "env-stats")]
+        assert titles == ["geo (Python 3.13)", "stats (R 4.5)"]
+        version, prefix = visitor.run_code(CODE, kernel="env-geo").split()
+        assert version == OLD
+        assert prefix.startswith(f"{ROOT}/geo-")
+        said = visitor.run_code('cat(tiny::answer(), find.package("tiny"))', kernel="env-stats")
+        assert said.startswith(f"tiny 1.0 {ROOT}/stats-")
+        default = visitor.run_code('cat(nzchar(system.file(package = "tiny")))', kernel="ir")
+        assert default.strip() == "FALSE", "other kernels do not see it"
+
+
+def test_both_compute_by_the_command_in_terminals_and_by_ssh(workbench: Workbench, applied: Applied) -> None:
+    python = f"workbench-env geo python -c '{CODE}'"
+    r = "workbench-env stats Rscript -e 'cat(tiny::answer())'"
+    with visit(workbench) as visitor:
+        shown = visitor.type_in_terminal(
+            "workbench-env geo python -c 'import six; print(6 * 7, six.__version__)'", f"42 {OLD}"
+        )
+        assert f"42 {OLD}" in shown
+    assert workbench.ssh(f'runuser -l ada -c "{python}"').stdout.startswith(f"{OLD} {ROOT}/geo-")
+    if any(user["name"] == "grace" and user.get("sshKeys") for user in workbench.declared_users):
+        ssh = [*stacks.ssh_command(workbench.outputs)[:-1], f"grace@{workbench.outputs.address}"]
+        assert run([*ssh, python]).stdout.startswith(f"{OLD} {ROOT}/geo-")
+        assert run([*ssh, r]).stdout == "tiny 1.0"
+    listed = workbench.ssh("runuser -l ada -c workbench-env").stdout.splitlines()
+    assert [line.split(" (")[0] for line in listed] == ["geo", "stats"]
+    refused = workbench.ssh("runuser -l ada -c 'workbench-env nothing'", check=False)
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "There is no environment called nothing here; there are geo, stats.\n",
+    )
+
+
+def test_all_of_it_is_roots_and_to_be_read_by_everybody(workbench: Workbench, applied: Applied) -> None:
+    wrong = r"\( -not -user root -o -not -group root -o -perm /022 -o -perm /6000 -o -not -perm -004 \)"
+    assert workbench.ssh(f"find {ROOT} {wrong} -not -type l | head").stdout == ""
+    assert workbench.ssh("stat -c '%a %U' /etc/workbench/environments.json").stdout == "600 root\n"
+    assert workbench.ssh(f"ls -A {ROOT} | grep '^[.]'", check=False).stdout == "", "no cache, no builds"
+
+
+def test_a_changed_lock_is_for_new_kernels_and_its_revert_too(
+    workbench: Workbench, applied: Applied, project: Path
+) -> None:
+    before = lock_file(workbench, "geo.txt").read_text()
+    with visit(workbench) as old, visit(workbench) as new:
+        assert old.run_code(CODE, kernel="env-geo").startswith(OLD)
+        (project / "geo.txt").write_text(f"six=={NEW}\n")
+        refused = workbench.apply()
+        assert refused.refused
+        assert "has the lock" in refused.output
+        assert "which does not fit team-of-tests/geo.txt; `workbench lock` makes it again." in " ".join(
+            refused.output.split()
+        )
+        assert f"six {OLD} -> {NEW}" in workbench.command("lock").stdout
+        changed = workbench.apply()
+        assert changed.status == 0, changed.output
+        assert changed.changed == [
+            "environments | /etc/workbench/environments.json",
+            "environments | The team's environments",
+        ]
+        assert old.run_code(f"import importlib; importlib.reload(six); {CODE}", kernel="env-geo").startswith(
+            OLD
+        )
+        assert new.run_code(CODE, kernel="env-geo").startswith(NEW)
+        [kernel] = old._kernels.values()
+        old._ask("POST", f"{old._home()}/api/kernels/{kernel}/restart")
+        assert old.run_code(CODE, kernel="env-geo").startswith(OLD), "restarted, it is what it was"
+        report = json.loads(workbench.command("environments", "--json").stdout)
+        [geo] = [one for one in report["environments"] if one["name"] == "geo"]
+        using = {(user["user"], user["digest"]) for user in geo["users"]}
+        assert using == {("ada", geo["digest"]), ("ada", geo["former"][0])}
+        assert "ada (still" in " ".join(workbench.command("environments").stdout.split())
+    (project / "geo.txt").write_text(f"six=={OLD}\n")
+    lock_file(workbench, "geo.txt").write_text(before)
+    workbench.apply().require()
+    with visit(workbench) as visitor:
+        assert visitor.run_code(CODE, kernel="env-geo").startswith(OLD)
+
+
+def test_an_install_that_fails_half_way_leaves_the_old_one_in_use(
+    workbench: Workbench, applied: Applied, project: Path
+) -> None:
+    before = {name: lock_file(workbench, name).read_text() for name in ("geo.txt", "stats.json")}
+    in_use = workbench.ssh(f"readlink {ROOT}/geo {ROOT}/stats").stdout
+    try:
+        lines = before["geo.txt"].splitlines()
+        at = next(number for number, line in enumerate(lines) if line.startswith("six=="))
+        lines[at + 1] = f"    --hash=sha256:{'0' * 64}"
+        while at + 2 < len(lines) and lines[at + 2].startswith("    --hash"):
+            del lines[at + 2]
+        lock_file(workbench, "geo.txt").write_text("\n".join(lines) + "\n")
+        whole = json.loads(before["stats.json"])
+        whole["Packages"]["tiny"]["Sha256"] = "0" * 64
+        lock_file(workbench, "stats.json").write_text(json.dumps(whole))
+        failed = workbench.apply()
+        said = " ".join(failed.output.split())
+        assert failed.status != 0
+        assert (
+            f"workbench:environments[0]: the environment geo could not be built: six=={OLD} has another"
+            in said
+        )
+        assert "workbench:environments[1]: the environment stats could not be built: tiny 1.0 from" in said
+        assert "; the one before stays in use." in said
+        assert "Traceback" not in failed.output
+        assert workbench.ssh(f"readlink {ROOT}/geo {ROOT}/stats").stdout == in_use
+        with visit(workbench) as visitor:
+            assert visitor.run_code(CODE, kernel="env-geo").startswith(OLD)
+    finally:
+        for name, text in before.items():
+            lock_file(workbench, name).write_text(text)
+    workbench.apply().require()
+
+
+def drive(workbench: Workbench, told: dict[str, Any]) -> str:
+    """What the host's program says of environments that no settings made, with what is there put back afterwards."""
+    put(workbench, "wanted.json", json.dumps(told).encode())
+    config = "/etc/workbench/environments.json"
+    script = (
+        f"cp -p {config} {config}.kept; install -m 600 /run/test-mirror/wanted.json {config}; "
+        f"{PROGRAM} 2>&1; echo status $?; mv {config}.kept {config}"
+    )
+    return workbench.ssh(script).stdout
+
+
+def wanted(name: str, language: str, version: str, lock: str) -> dict[str, Any]:
+    digest = f"{sum(lock.encode()):012x}"
+    return {
+        "name": name,
+        "language": language,
+        "version": version,
+        "digest": digest,
+        "lock": lock,
+        "setting": "workbench:environments[0]",
+    }
+
+
+def test_what_builds_a_package_is_an_account_that_can_write_nowhere_else(
+    workbench: Workbench, applied: Applied, project: Path
+) -> None:
+    code = (
+        "import getpass, os, pathlib, subprocess, urllib.request\n"
+        "def attempt(what):\n"
+        "    try:\n        return str(what())\n    except Exception as error:\n        return type(error).__name__\n"
+        "folder = pathlib.Path(os.environ['HOME'])\n"
+        "told = [str(os.getuid())]\n"
+        "for path in ('/etc/evil', '/usr/local/evil', '/opt/evil', '/opt/environments/evil'):\n"
+        "    told.append(attempt(lambda: pathlib.Path(path).write_text('x')))\n"
+        "told.append(attempt(lambda: os.listdir('/srv/workbench')))\n"
+        "told.append(attempt(lambda: os.listdir('/home')))\n"
+        "told.append(attempt(lambda: urllib.request.urlopen('http://169.254.169.254/', timeout=5)))\n"
+        "told.append(attempt(lambda: urllib.request.urlopen('http://127.0.0.1:18765/', timeout=5)))\n"
+        "none = subprocess.DEVNULL\n"
+        "subprocess.Popen(['sleep', '4711'], start_new_session=True, stdin=none, stdout=none, stderr=none)\n"
+        "target = next(pathlib.Path('/opt/environments').glob('evil-*'))\n"
+        "(target / '.complete').write_text('{}')\n"
+        "(target / 'told').write_text('\\n'.join(told))\n"
+        "os.chmod(target / 'told', 0o777)\n"
+    )
+    evil = index.sdist("evil", "1.0", code)
+    for path, content in index.files(evil).items():
+        put(workbench, path, content)
+    told = {"index": f"{ADDRESS}/simple", "builds": None, "cran": ADDRESS, "debian": [], "build": True}
+    one = wanted("evil", "Python", "3.13", "# made by hand\n" + evil.pin)
+    listener = "runuser -u ada -- python3 -m http.server 18765 --bind 127.0.0.1 > /dev/null 2>&1 &"
+    workbench.ssh(f"cd /tmp && {listener} sleep 1")
+    own = workbench.ssh(
+        "runuser -u ada -- curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18765/"
+    ).stdout
+    assert own == "200"
+    try:
+        said = drive(workbench, {**told, "environments": [one], "build": False})
+        assert "the environment evil could not be built: evil" in said
+        assert "published as source alone, which is built where services.base.buildTools is true" in said
+        assert workbench.ssh(f"ls {ROOT}/evil*", check=False).stdout == ""
+        said = drive(workbench, {**told, "environments": [one]})
+        assert said.endswith("status 0\n"), said
+        lines = workbench.ssh(f"cat {ROOT}/evil/told").stdout.splitlines()
+        assert lines[0] == "60600"
+        assert set(lines[1:5]) <= {"OSError", "PermissionError"}, (
+            "a file system that is read only, or not its own"
+        )
+        assert lines[5] == "PermissionError"
+        assert lines[6] in ("[]", "PermissionError")
+        assert lines[7:] == ["URLError", "URLError"], "neither the server's credentials nor what users open"
+        assert workbench.ssh("pgrep -x -f 'sleep 4711'", check=False).stdout == ""
+        assert (
+            workbench.ssh(f"stat -c '%U %a' {ROOT}/evil/told {ROOT}/evil/.complete").stdout
+            == "root 755\nroot 644\n"
+        )
+        nosy = {**json.loads(lock_file(workbench, "stats.json").read_text())}
+        nosy["Packages"] = {"nosy": package_of(NOSY)}
+        said = drive(workbench, {**told, "environments": [wanted("evil", "R", "4.5", json.dumps(nosy))]})
+        assert said.endswith("status 0\n"), said
+        who = workbench.ssh(f"cat {ROOT}/evil/library/nosy/who {ROOT}/evil/library/nosy/data").stdout
+        assert who.splitlines()[0] == "workbench-build"
+        assert "ermission denied" in who
+        found = workbench.ssh(
+            "ls -d /etc/evil /usr/local/evil /opt/evil /opt/environments/evil.?", check=False
+        )
+        assert found.stdout == ""
+    finally:
+        workbench.ssh("pkill -u ada -f 'http.server 18765'", check=False)
+        workbench.ssh(PROGRAM)
+    assert workbench.apply().changed == []
+
+
+def package_of(one: tuple[str, str, str, bytes]) -> dict[str, str]:
+    name, version, _, content = one
+    return {
+        "Package": name,
+        "Version": version,
+        "File": f"src/contrib/{name}_{version}.tar.gz",
+        "Sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def test_a_library_that_is_missing_and_a_compiler_are_told_with_the_setting_that_brings_them(
+    workbench: Workbench, applied: Applied
+) -> None:
+    """C25: in a notebook, of packages that a user installs."""
+    source = {"src/broken.c": "int x;\n", "NAMESPACE": "export(answer)\nuseDynLib(broken)\n"}
+    put(workbench, "broken_1.0.tar.gz", cran.package("broken", "1.0", "NeedsCompilation: yes\n", source))
+    # A library of R's own, linked with one that there is not: the name has as many letters.
+    workbench.ssh(
+        "mkdir -p /run/library/sf/libs && cd /usr/lib/R/site-library/xml2 && cp DESCRIPTION /run/library/sf && "
+        "sed 's/libxml2[.]so[.]/libgdal.so./' libs/xml2.so > /run/library/sf/libs/sf.so"
+    )
+    try:
+        with visit(workbench) as visitor:
+            install = 'install.packages("/run/test-mirror/broken_1.0.tar.gz", repos = NULL, lib = tempdir())'
+            said = visitor.run_code(f"try({install}); 1", kernel="ir", errors=True)
+            assert "services.base.buildTools: true" in said
+            load = 'try(library.dynam("sf", "sf", "/run/library"), silent = TRUE)'
+            said = visitor.run_code(f"cat({load}); 1", kernel="ir", errors=True)
+            assert "cannot open shared object file" in said
+            assert "The Debian package libgdal-dev comes for everybody with the setting services.base" in said
+    finally:
+        workbench.ssh("rm -rf /run/library")
+
+
+def test_debian_packages_of_the_settings_are_installed_and_one_that_there_is_not_is_named(
+    workbench: Workbench,
+) -> None:
+    with workbench.settings(services={"base": {"packages": ["tree", "no-such-thing"]}}) as refused:
+        assert refused.status != 0
+        assert (
+            "workbench:services.base.packages has no-such-thing, which Debian trixie does not have"
+            in refused.output
+        )
+        assert workbench.ssh("command -v tree", check=False).stdout == ""
+        again = workbench.apply({"services": {"base": {"packages": ["tree"]}}})
+        assert again.status == 0, again.output
+        assert workbench.ssh("tree --version").stdout.startswith("tree v")
+        assert workbench.apply().changed == []
+    found = json.loads(workbench.ssh(program_path("doctor")).stdout)["drift"]
+    assert found == {"debian": [], "programs": [], "python": [], "r": []}
+    workbench.ssh("apt-get -q -y install moreutils && touch /usr/local/bin/mine")
+    try:
+        found = json.loads(workbench.ssh(program_path("doctor")).stdout)["drift"]
+        assert [one["name"] for one in found["debian"]] == ["moreutils"]
+        assert found["programs"] == ["/usr/local/bin/mine"]
+    finally:
+        workbench.ssh("apt-get -q -y purge moreutils tree; rm /usr/local/bin/mine")
