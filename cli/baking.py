@@ -21,7 +21,7 @@ from cli.common import StackOption, console
 from cli.disks import Disks
 from cli.waiting import asking
 from connector import configure
-from workbench import images, packages, stackfile
+from workbench import images, packages, stackfile, team
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.host import program_path
@@ -81,7 +81,7 @@ def is_due(name: str, settings: Settings) -> bool:
     if repair.stack_id(exported) is None:
         return True
     disks = Disks.of(name, exported)
-    wanted = Wanted.by(settings, _kind(disks, settings)[0])
+    wanted = Wanted.by(settings, _kind(disks, settings)[0], team.locks(stackfile.path_of(name), settings))
     best = images.chosen(Amis(disks).all(), wanted)
     return best is None or not images.has_all(best, wanted)
 
@@ -94,6 +94,7 @@ def settle(name: str, exported: repair.Exported, refuse: bool = False) -> None:
 
 def made(name: str, settings: Settings) -> Image:
     """The image, once it is available. To be called with swapping.alone. Raises WorkbenchError."""
+    locks = team.locks(stackfile.path_of(name), settings)
     exported = repair.export(name)
     place = _place(name, exported)
     disks = Disks.of(name, exported)
@@ -112,7 +113,7 @@ def made(name: str, settings: Settings) -> Image:
         with common.stage("Stop the builder"):
             builders.stop(builder)
         with common.stage("An image of its disk"):
-            image = amis.make(builder, packages.parts(settings))
+            image = amis.make(builder, packages.parts(settings, locks))
     amis.prune()
     _forget(name)
     _tell(amis, image)
@@ -173,7 +174,7 @@ def _facts(name: str, settings: Settings, builder: Builder, kind: tuple[Architec
     """The builder as the deploy takes a server, under a name of its own: the stack's notes are the server's."""
     architecture, vcpus, memory_mib = kind
     return Outputs(
-        stack=images.BUILDER_STACK.format(stacks.short_name(name)),
+        stack=images.builder_of(stacks.short_name(name)),
         region=settings.region,
         zone=settings.zone,
         address=builder.address,
@@ -235,7 +236,7 @@ def _ask(facts: Outputs, verb: str, seconds: int) -> list[str]:
 
 def _forget(name: str) -> None:
     """Our notes of the builder, which the next bake has no use for; after one that failed its log is there."""
-    noted = images.BUILDER_STACK.format(stacks.short_name(name))
+    noted = images.builder_of(stacks.short_name(name))
     facts = stacks.noted_outputs(noted)
     if facts is not None:
         stacks.known_hosts(facts).unlink(missing_ok=True)

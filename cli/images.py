@@ -12,7 +12,7 @@ from cli import common, repair, swapping
 from cli.amis import Amis, usd_per_month
 from cli.common import JsonOption, StackOption, WhoseOption, YesOption, console
 from cli.disks import Disks
-from workbench import packages
+from workbench import packages, stackfile, team
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.images import Image
@@ -25,7 +25,10 @@ def images(stack: StackOption = None, as_json: JsonOption = False) -> None:
     settings = stacks.settings(name)
     amis = Amis(Disks.of(name, repair.export(name), guess=True))
     found, stored = amis.all(), amis.snapshots()
-    servers, parts = amis.servers(found), packages.parts(settings)
+    servers, parts = (
+        amis.servers(found),
+        packages.parts(settings, team.locks(stackfile.path_of(name), settings)),
+    )
     old = datetime.now(UTC) - timedelta(days=settings.images.days)
     listed: list[dict[str, Any]] = [
         {

@@ -12,7 +12,7 @@ from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
 from deploy import accounts, apt, files, programs
-from workbench import stackfile, team
+from workbench import images, stackfile, team
 from workbench.host import program_path
 from workbench.settings import Mirrors
 from workbench.settings.services import Base, Services
@@ -45,7 +45,7 @@ def packages(context: Context) -> None:
 def environments(context: Context) -> None:
     """The account that builds, the command, and what is wanted with the program that sees to it."""
     settings = context.settings
-    locks = team.locks(stackfile.path_of(context.outputs.stack), settings) if settings.environments else []
+    locks = team.locks(stackfile.path_of(images.stack_of(context.outputs.stack)), settings)
     accounts.service_account(account=ACCOUNT, uid=UID, name=f"User {ACCOUNT}")
     host_files.link(path=COMMAND, target=program_path("workbench-env"), name=f"The command {COMMAND}")
     content = files.Content(wanted(locks, settings.mirrors, settings.services).encode())

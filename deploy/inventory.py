@@ -12,6 +12,7 @@ from connector import process as _process
 from connector import ssh as _ssh
 from deploy import knownhosts as _knownhosts
 from deploy.context import current as _current
+from workbench import images as _images
 from workbench import stack as _stack
 from workbench import stackfile as _stackfile
 from workbench import team as _team
@@ -22,7 +23,9 @@ from workbench.outputs import ADMIN as _ADMIN
 def _host() -> tuple[str, dict[str, object]]:
     context = _current()
     facts = context.outputs
-    _team.locks(_stackfile.path_of(facts.stack), context.settings)  # before anything is changed
+    _team.locks(
+        _stackfile.path_of(_images.stack_of(facts.stack)), context.settings
+    )  # before anything is changed
     route, key = _configure.way_in(context.settings.admin_ssh_keys, facts.address)
     if route.agent is not None:
         _os.environ["SSH_AUTH_SOCK"] = route.agent  # which paramiko asks

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from infra import lookups
 from infra.machine_type import MachineType
 from infra.naming import Owner
-from workbench import images
+from workbench import images, stackfile, team
 from workbench.images import Image, Wanted
 from workbench.settings import Settings
 from workbench.times import age
@@ -23,7 +23,8 @@ def choose(settings: Settings, owner: Owner, machine: MachineType) -> str | None
 
     Raises RunError where the settings name one that a server cannot start from.
     """
-    wanted = Wanted.by(settings, machine.architecture)
+    locks = team.locks(stackfile.path_of(pulumi.get_stack()), settings)
+    wanted = Wanted.by(settings, machine.architecture, locks)
     named = settings.images.start_from
     if named is None and owner.fresh:
         return None  # of a stack that begins there is nothing in AWS

@@ -13,6 +13,7 @@ from workbench import packages, servers
 from workbench.faults import NAMESPACE
 from workbench.instance_types import Architecture
 from workbench.settings import Settings
+from workbench.team import Lock
 from workbench.versions import DEBIAN_RELEASE
 
 IMAGE = "image"  # the tag Role of an image and of its snapshot
@@ -24,14 +25,17 @@ RELEASE, DIGEST, PART = (
 )  # tags of an image; the last one begins many
 AVAILABLE = "available"
 KEPT = 2  # of a stack; older ones go
-BUILDER_STACK = "{}@builder"  # what notes of the builder's deploy are kept under; no stack can be called so
+_BUILDERS = "@builder"
 SCRATCH_GIB = 1  # of the builder's own blank volume, which goes with it
 
 # What of the settings goes into an image, beside the services' and the mirrors. All else stays out, be it a secret or
 # not: an image is for whatever the stack is when a server starts from it.
-_KEPT = frozenset({"size", "zone", "root_volume_gib", "ssh_from", "ssh_from_anywhere", "admin_ssh_keys"})
+_KEPT = frozenset(
+    {"size", "zone", "root_volume_gib", "ssh_from", "ssh_from_anywhere", "admin_ssh_keys", "environments"}
+)
 _OF_SERVICES = frozenset(
-    "enabled version versions sha256 port timezone locale journal_mib named_servers idle_minutes".split()
+    "enabled version versions sha256 port timezone locale journal_mib named_servers idle_minutes packages "
+    "build_tools".split()
 )
 
 
@@ -67,8 +71,19 @@ class Wanted:
     days: int
 
     @classmethod
-    def by(cls, settings: Settings, architecture: Architecture) -> "Wanted":
-        return cls(architecture, settings.root_volume_gib, packages.parts(settings), settings.images.days)
+    def by(cls, settings: Settings, architecture: Architecture, locks: Sequence[Lock]) -> "Wanted":
+        parts = packages.parts(settings, locks)
+        return cls(architecture, settings.root_volume_gib, parts, settings.images.days)
+
+
+def builder_of(stack: str) -> str:
+    """What the builder's deploy is noted under: no stack can be called so."""
+    return f"{stack}{_BUILDERS}"
+
+
+def stack_of(noted: str) -> str:
+    """The stack that a deploy is for, be it of its server or of its builder."""
+    return noted.removesuffix(_BUILDERS)
 
 
 def tags(parts: Mapping[str, str]) -> dict[str, str]:

@@ -1,21 +1,23 @@
 """What of a host's software its settings ask for, as digests: by them an image is known to have it already.
 
-One for each service that is on, and one for the rest (`base`): of the names of its Debian packages, of its locks in
-deploy/locks, and of the versions in its settings. Debian's own versions are not in it, which its archive chooses.
+One for each service that is on, one for the rest (`base`), and one for the team's environments: of the names of its
+Debian packages, of its locks, and of the versions in its settings. Debian's own versions are not in it, which its
+archive chooses.
 """
 
 import ast
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from workbench import ROOT, versions
 from workbench.settings import Service, Settings
+from workbench.team import Lock
 
-BASE = "base"
+BASE, ENVIRONMENTS = "base", "environments"
 DEPLOY = ROOT / "deploy"
 _NAMES = ("PACKAGES", "_PACKAGES")  # what a service's module calls its Debian packages
 _VERSIONS = ("version", "versions", "sha256")  # the settings of a service that choose what is installed
@@ -25,8 +27,8 @@ _OF_FURTHER_VERSIONS = {"kernel": "python"}
 Parts = dict[str, str]
 
 
-def parts(settings: Settings) -> Parts:
-    """The digests by service: 12 hexadecimal digits each."""
+def parts(settings: Settings, locks: Iterable[Lock] = ()) -> Parts:
+    """The digests by service: 12 hexadecimal digits each. `locks`: those of the team's environments."""
     debian, locked = debian_packages(), _locks()
     services = dict(settings.services.enabled())
     switched = {
@@ -34,7 +36,12 @@ def parts(settings: Settings) -> Parts:
         for name in type(settings.services).model_fields
         if isinstance(getattr(settings.services, name), Service)
     }
-    found: dict[str, list[Any]] = {BASE: [versions.DEBIAN_RELEASE, versions.PYTHON]}
+    base = settings.services.base
+    found: dict[str, list[Any]] = {
+        BASE: [versions.DEBIAN_RELEASE, versions.PYTHON, sorted(base.packages), base.build_tools]
+    }
+    if teams := sorted((lock.environment.name, lock.digest) for lock in locks):
+        found[ENVIRONMENTS] = [*teams]
     for name, service in services.items():
         chosen = {key: getattr(service, key) for key in _VERSIONS if hasattr(service, key)}
         told = {key: _plain(value) for key, value in chosen.items()}

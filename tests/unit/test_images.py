@@ -13,8 +13,9 @@ from deploy import uv
 from deploy.service import Service as Deployed
 from workbench import config, images, packages
 from workbench.images import Image, Wanted
-from workbench.settings import Section, Settings
+from workbench.settings import Environment, Section, Settings
 from workbench.settings.section import unwrapped
+from workbench.team import Lock
 from workbench.versions import DEBIAN_RELEASE
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
@@ -111,12 +112,30 @@ def test_all_packages_that_the_deploy_installs_are_in_the_digest() -> None:
         ({"rstudio": {"version": "2026.08.0+1", "sha256": "0" * 64}}, "rstudio"),
         ({"docker": {"enabled": True}}, "docker"),
         ({"shiny": {"enabled": False}}, "shiny"),
+        ({"base": {"packages": ["tree"]}}, "base"),
+        ({"base": {"buildTools": True}}, "base"),
     ],
 )
 def test_a_change_of_packages_changes_one_part_and_the_whole(changes: dict[str, Any], part: str) -> None:
     before, after = packages.parts(settings()), packages.parts(settings(services=changes))
     assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {part}
     assert packages.whole(before) != packages.whole(after)
+
+
+def test_the_locks_of_the_teams_environments_are_a_part() -> None:
+    geo, stats = (Environment(name=name, python="3.13", requirements="file.txt") for name in ("geo", "stats"))
+    before = packages.parts(
+        settings(), [Lock(geo, "# made\nnumpy==2.4.0\n"), Lock(stats, "# made\nscipy==1.1\n")]
+    )
+    again = packages.parts(
+        settings(), [Lock(stats, "# new\nscipy==1.1\n"), Lock(geo, "# new\nnumpy==2.4.0\n")]
+    )
+    newer = packages.parts(
+        settings(), [Lock(geo, "# made\nnumpy==2.4.1\n"), Lock(stats, "# made\nscipy==1.1\n")]
+    )
+    assert before == again
+    assert {name for name in before if before[name] != newer[name]} == {packages.ENVIRONMENTS}
+    assert packages.ENVIRONMENTS not in packages.parts(settings())
 
 
 @pytest.mark.parametrize(
@@ -156,14 +175,16 @@ EVERYTHING = {
         "jupyterhub": {"message": "hush", "namedServers": 3},
         "fail2ban": {"neverBan": ["198.51.100.0/24"]},
         "r": {"versions": [{"version": "4.2.3"}]},
-        "base": {"timezone": "Europe/Madrid"},
+        "base": {"timezone": "Europe/Madrid", "packages": ["tree"], "buildTools": True},
         "docker": {"enabled": True},
     },
     "mirrors": {"pypi": "https://pypi.example.org/simple"},
+    "environments": [{"name": "geo", "python": "3.13", "requirements": "geo.txt"}],
 }  # fmt: skip
 GOES_IN = {
     "size", "zone", "sshFrom", "adminSshKeys", "dataVolumeGib", "services.jupyterhub.namedServers",
-    "services.r.versions", "services.base.timezone", "services.docker.enabled", "mirrors.pypi",
+    "services.r.versions", "services.base.timezone", "services.base.packages", "services.base.buildTools",
+    "services.docker.enabled", "mirrors.pypi", "environments",
 }  # fmt: skip
 
 
