@@ -16,9 +16,10 @@ from workbench.settings import Mirrors, Settings
 from workbench.settings.services import Python
 from workbench.stack import Context
 from workbench_host.kernels import KERNELS
+from workbench_host.team.places import DEFAULT_KERNEL, DEFAULT_TITLE, PYTHON
 
 ENVIRONMENT = uv.Environment("python", ("--system-site-packages",))  # so that users can add their own
-KERNEL = f"{KERNELS}/python3"
+KERNEL = f"{KERNELS}/{DEFAULT_KERNEL}"
 PROFILE = "/etc/profile.d/workbench-python.sh"
 BIN = f"{uv.link(ENVIRONMENT.name)}/bin"  # first on the PATH of people
 # What people's commands have where no shell reads a profile: as Debian's /etc/profile, and ours after it, make it.
@@ -29,8 +30,13 @@ LOCK = "kernel"  # the lock of what a further version's kernel needs
 
 
 def environments(settings: Settings) -> tuple[uv.Environment, ...]:
-    """The environments of this service; none where it is off."""
-    return (ENVIRONMENT,) if settings.services.python.enabled else ()
+    """The environments of this service; none where it is off, or where the team has its own in that place."""
+    return (ENVIRONMENT,) if settings.services.python.enabled and not is_the_teams(settings) else ()
+
+
+def is_the_teams(settings: Settings) -> bool:
+    """Whether one of the team's environments is the default one; then that has the kernel and the link as well."""
+    return any(one.name == PYTHON for one in settings.environments)
 
 
 @deploy("python")
@@ -38,13 +44,14 @@ def python(context: Context) -> None:
     """The environment, its kernel, its place on the PATH, and the further versions; with the service off, none."""
     service, mirrors = context.settings.services.python, context.settings.mirrors
     if service.enabled:
-        uv.environment(ENVIRONMENT, mirrors)
-        files.template(
-            "python/kernel.json.j2",
-            f"{KERNEL}/kernel.json",
-            variables={"environment": uv.folder(ENVIRONMENT.name)},
-            validate="python3 -m json.tool {} > /dev/null",
-        )
+        if not is_the_teams(context.settings):
+            uv.environment(ENVIRONMENT, mirrors)
+            files.template(
+                "python/kernel.json.j2",
+                f"{KERNEL}/kernel.json",
+                variables={"environment": uv.folder(ENVIRONMENT.name), "title": DEFAULT_TITLE},
+                validate="python3 -m json.tool {} > /dev/null",
+            )
         files.template("python/workbench-python.sh.j2", PROFILE, variables={"bin": BIN}, validate="sh -n {}")
         files.template(
             "python/environment-generator.j2",

@@ -233,6 +233,42 @@ def test_an_install_that_fails_half_way_leaves_the_old_one_in_use(
     workbench.apply().require()
 
 
+def test_the_default_environments_may_be_the_teams_and_are_the_workbenchs_again(
+    workbench: Workbench, applied: Applied, project: Path
+) -> None:
+    path = stackfile.path_of(workbench.stack)
+    before = path.read_text()
+    (project / "default.txt").write_text(f"six=={NEW}\n")
+    own = [
+        {"name": "python", "python": "3.13", "requirements": "team-of-tests/default.txt"},
+        {"name": "r", "r": "4.5", "packages": ["tiny"]},
+    ]
+    where = "import sys; print(sys.prefix)"
+    with visit(workbench) as open_before:
+        assert open_before.run_code(where).startswith("/opt/workbench/python-")
+        try:
+            stackfile.set_value(path, "environments", [*environments("tiny"), *own])
+            with here(project, TINY):
+                workbench.command("lock")
+            changed = workbench.apply()
+            assert changed.status == 0, changed.output
+            assert workbench.apply().changed == []
+            with visit(workbench) as visitor:
+                version, prefix = visitor.run_code(CODE).split()
+                assert (version, prefix.startswith(f"{ROOT}/python-")) == (NEW, True)
+                assert visitor.run_code("cat(tiny::answer())", kernel="ir").strip() == "tiny 1.0"
+            terminal = workbench.ssh(f"runuser -l ada -c 'python -c \"{where}\"'").stdout
+            assert terminal.startswith(f"{ROOT}/python-")
+            assert open_before.run_code(where).startswith("/opt/workbench/python-"), "what is open goes on"
+        finally:
+            path.write_text(before)
+            workbench.apply().require()
+    with visit(workbench) as visitor:
+        assert visitor.run_code(where).startswith("/opt/workbench/python-")
+        assert visitor.run_code('cat(nzchar(system.file(package = "tiny")))', kernel="ir").strip() == "FALSE"
+    assert workbench.ssh(f"ls {ROOT}").stdout.count("python") == 0
+
+
 def drive(workbench: Workbench, told: dict[str, Any]) -> str:
     """What the host's program says of environments that no settings made, with what is there put back afterwards."""
     put(workbench, "wanted.json", json.dumps(told).encode())
@@ -283,8 +319,8 @@ def test_what_builds_a_package_is_an_account_that_can_write_nowhere_else(
         put(workbench, path, content)
     told = {"index": f"{ADDRESS}/simple", "builds": None, "cran": ADDRESS, "debian": [], "build": True}
     one = wanted("evil", "Python", "3.13", "# made by hand\n" + evil.pin)
-    listener = "runuser -u ada -- python3 -m http.server 18765 --bind 127.0.0.1 > /dev/null 2>&1 &"
-    workbench.ssh(f"cd /tmp && {listener} sleep 1")
+    listener = "systemd-run --quiet --collect --unit test-listener --uid ada -p WorkingDirectory=/tmp"
+    workbench.ssh(f"{listener} python3 -m http.server 18765 --bind 127.0.0.1; sleep 1")
     own = workbench.ssh(
         "runuser -u ada -- curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18765/"
     ).stdout
@@ -321,7 +357,7 @@ def test_what_builds_a_package_is_an_account_that_can_write_nowhere_else(
         )
         assert found.stdout == ""
     finally:
-        workbench.ssh("pkill -u ada -f 'http.server 18765'", check=False)
+        workbench.ssh("systemctl stop test-listener")
         workbench.ssh(PROGRAM)
     assert workbench.apply().changed == []
 

@@ -36,6 +36,14 @@ def test_environments_of_python_and_of_r_are_taken(config: dict[str, Any]) -> No
         ({"name": "g" * 33}, "which is no name of an environment; takes at most 32"),
         ({"name": "../x"}, "which is no name of an environment"),
         ({"name": "geo-"}, "which is no name of an environment"),
+        (
+            {"name": "python", "python": "3.12"},
+            'is python, the default environment, so that it takes python: "3.13"',
+        ),
+        (
+            {"name": "r"},
+            'environments[0] is r, the default environment, so that it takes r: "4.5", which is Debian',
+        ),
         ({"name": "python3"}, 'environments[0].name is "python3", which is a kernel that there is anyway'),
         ({"name": "ir"}, "which is a kernel that there is anyway; choose another name"),
         ({"name": "python-3.12"}, "which is no name of an environment"),
@@ -95,6 +103,20 @@ def test_an_environment_of_r_that_cannot_be_is_one_sentence(
     said = complaint(config, environments=[{**STATS, **one}])
     assert sentence in said
     assert len(said.splitlines()) == 1
+
+
+def test_the_default_environments_may_be_the_teams(config: dict[str, Any]) -> None:
+    both = [{**GEO, "name": "python"}, {**STATS, "name": "r"}]
+    assert [one.name for one in parse({**config, "workbench:environments": both}).environments] == [
+        "python",
+        "r",
+    ]
+    off = {"python": {"enabled": False}}
+    said = complaint(config, environments=both, services=off)
+    assert (
+        said
+        == "workbench:environments[0].name is python, but services.python.enabled is false; set that to true."
+    )
 
 
 def test_two_of_one_name_and_one_of_r_without_r_are_refused(config: dict[str, Any]) -> None:

@@ -15,8 +15,10 @@ from workbench.settings.section import Section, twice
 
 # A name becomes a folder, a kernel and a word on command lines; 32 is enough for all of them.
 NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
-# Kernels and environments that are there anyway; a team's with the same name could not be told from them.
-TAKEN = frozenset("python python3 ir r uv jupyterhub caddy kernel".split())
+# Kernels that are there anyway; a team's with the same name could not be told from them.
+TAKEN = frozenset("python3 ir kernel".split())
+# The default environments: one of these names is in their place. They are on Debian's Python and R.
+DEFAULTS = {"python": versions.PYTHON, "r": versions.R}
 _OF_A_VERSION = re.compile(
     r"(?:python|r)-\d.*"
 )  # kernels of services.python.versions and services.r.versions
@@ -62,7 +64,8 @@ class Environment(Section):
     """One environment of the team: of Python or of R."""
 
     name: Annotated[str, AfterValidator(environment_name)] = Field(
-        description="name, such as geo: of its kernel, of a choice in RStudio and of `workbench-env geo`"
+        description="name, such as geo: of its kernel, of a choice in RStudio and of `workbench-env geo`; python is "
+        "the default environment, in the place of the workbench's own, and r is what everybody's R has besides Debian's"
     )
     python: Annotated[str, AfterValidator(checks.python_version)] | None = Field(
         None, description='version of Python, such as "3.13"; the other languages\' keys are then not set'
@@ -123,10 +126,16 @@ class Environment(Section):
         yield from twice(("packages",), self.packages)
 
 
-def broken(environments: Sequence[Environment], r_versions: Sequence[str] | None) -> Iterator[Fault]:
-    """What is wrong between several; `r_versions` are those further to Debian's, None where there is no R."""
+def broken(
+    environments: Sequence[Environment], r_versions: Sequence[str] | None, *, python: bool
+) -> Iterator[Fault]:
+    """What is wrong between several; `r_versions` are those further to Debian's, None where there is no R.
+
+    `python` is whether there is a default environment of Python.
+    """
     yield from twice(("environments",), [one.name for one in environments], "name")
     for index, one in enumerate(environments):
+        yield from _default(one, index, python=python)
         if one.r is None:
             continue
         if r_versions is None:
@@ -139,3 +148,20 @@ def broken(environments: Sequence[Environment], r_versions: Sequence[str] | None
                 f"is {one.r}, but the host has {', '.join([versions.R, *r_versions])}; takes one of them, or name "
                 "a release of it in services.r.versions",
             )
+
+
+def _default(one: Environment, index: int, *, python: bool) -> Iterator[Fault]:
+    """What takes the place of a default environment is of its language, and of Debian's version of that."""
+    wanted = DEFAULTS.get(one.name)
+    if wanted is None:
+        return
+    if one.language.lower() != one.name or one.version != wanted:
+        yield Fault(
+            ("environments", index),
+            f'is {one.name}, the default environment, so that it takes {one.name}: "{wanted}", which is Debian\'s',
+        )
+    elif one.name == "python" and not python:
+        yield Fault(
+            ("environments", index, "name"),
+            "is python, but services.python.enabled is false; set that to true",
+        )

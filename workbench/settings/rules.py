@@ -133,7 +133,8 @@ def _versions(settings: "Settings") -> Faults:
 def _environments(settings: "Settings") -> Faults:
     r = settings.services.r
     further = [one.version for one in r.versions] if r.enabled else None
-    yield from environments.broken(settings.environments, further)
+    python = settings.services.python.enabled
+    yield from environments.broken(settings.environments, further, python=python)
 
 
 def _no_sha256_of_r(index: int, version: str, where: str = "") -> Fault:

@@ -13,6 +13,11 @@ ROOT = Path("/opt/environments")
 WANTED = Path(CONFIG) / "environments.json"
 MARKER = ".complete"
 KERNEL = "env-{}"  # the kernel of an environment, which no other can have the name of
+# Those in the place of the default environments have their kernels: Python's is replaced, R's finds the library by
+# Renviron.site. The link is the one that people's PATH has (deploy/python.py).
+PYTHON, R = "python", "r"
+DEFAULT_KERNEL, DEFAULT_TITLE = "python3", "Python 3 (data science)"
+DEFAULT_LINK = Path("/opt/workbench/python")
 OF_ONE = re.compile(r"(.+)-([0-9a-f]{12})")
 
 
@@ -44,6 +49,11 @@ class Marker:
     version: str
     program: str
     packages: int
+
+
+def kernel_of(name: str) -> str | None:
+    """What the kernel of an environment is called, None for R's default: its kernel is Debian's R's."""
+    return None if name == R else DEFAULT_KERNEL if name == PYTHON else KERNEL.format(name)
 
 
 def folder_of(name: str) -> Path | None:
@@ -89,7 +99,7 @@ def mark(folder: Path, told: Marker) -> None:
 
 def described(name: str, folder: Path, told: Marker) -> dict[str, Any]:
     """Its kernel, as Jupyter reads it. It names the folder, not the link: what is open stays what it is."""
-    title = f"{name} ({told.language} {told.version})"
+    title = DEFAULT_TITLE if name == PYTHON else f"{name} ({told.language} {told.version})"
     if told.language == "Python":
         return {
             "argv": [

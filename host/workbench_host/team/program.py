@@ -35,7 +35,14 @@ def is_current(wanted: Wanted) -> bool:
     told = places.marker(wanted.folder)
     if told is None or places.folder_of(wanted.name) != wanted.folder:
         return False
-    return kernels.has(places.KERNEL.format(wanted.name), places.described(wanted.name, wanted.folder, told))
+    if wanted.name == places.PYTHON and not _leads(places.DEFAULT_LINK, wanted.folder):
+        return False
+    kernel = places.kernel_of(wanted.name)
+    return kernel is None or kernels.has(kernel, places.described(wanted.name, wanted.folder, told))
+
+
+def _leads(link: Path, folder: Path) -> bool:
+    return link.is_symlink() and os.readlink(link) == str(folder)
 
 
 def built(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
@@ -66,11 +73,19 @@ def switch(wanted: Wanted, told: Marker) -> None:
     if before is not None and before != wanted.folder and (before / places.MARKER).exists():
         os.utime(before / places.MARKER)  # when it was last in use
     if before != wanted.folder:
-        new = places.ROOT / f".{wanted.name}.new"
-        new.unlink(missing_ok=True)
-        new.symlink_to(wanted.folder.name)
-        new.rename(link)
-    kernels.add(places.KERNEL.format(wanted.name), places.described(wanted.name, wanted.folder, told))
+        _point(link, wanted.folder.name)
+    if wanted.name == places.PYTHON:
+        places.DEFAULT_LINK.parent.mkdir(parents=True, exist_ok=True)
+        _point(places.DEFAULT_LINK, str(wanted.folder))
+    if kernel := places.kernel_of(wanted.name):
+        kernels.add(kernel, places.described(wanted.name, wanted.folder, told))
+
+
+def _point(link: Path, target: str) -> None:
+    new = link.with_name(f".{link.name}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.rename(link)
 
 
 def former(name: str) -> list[Path]:
@@ -165,7 +180,8 @@ def report() -> dict[str, Any]:
         busy = usage.used([places.ROOT, Path("/opt/workbench")])
     except usage.UnknownError as error:
         busy, unknown = {}, str(error)
-    found = [_default(busy)] if usage.links(Path("/opt/workbench"), "python") else []
+    ours = usage.links(places.ROOT, places.PYTHON) is None and usage.links(Path("/opt/workbench"), "python")
+    found = [_default(busy)] if ours else []
     for name in sorted(places.names()):
         folder = places.folder_of(name)
         told = places.marker(folder) if folder else None

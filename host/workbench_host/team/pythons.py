@@ -36,18 +36,10 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     builder.give(run, _SCRIPT)
     # What a build needs itself, such as setuptools, is in no lock: so there is none, unless compilers are asked for.
     builds = "--build" if config["build"] else "--no-build"
-    command: list[str | Path] = [
-        "/bin/sh",
-        "-eu",
-        run,
-        wanted.folder,
-        base,
-        settings,
-        lock,
-        UV,
-        GUARD,
-        builds,
-    ]
+    # As in the workbench's own default environment, users add packages of theirs, which are looked at last.
+    shared = "shared" if wanted.name == places.PYTHON else ""
+    given: tuple[str | Path, ...] = (wanted.folder, base, settings, lock, UV, GUARD, builds, shared)
+    command: list[str | Path] = ["/bin/sh", "-eu", run, *given]
     variables = {
         "HOME": str(builder.CACHE),
         "UV_CACHE_DIR": str(builder.CACHE / "uv"),
@@ -64,8 +56,8 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
 
 # The guard against modules of a shared working directory is that of all our Pythons (python_versions.py).
 _SCRIPT = """\
-folder=$1 base=$2 settings=$3 lock=$4 uv=$5 guard=$6 builds=$7
-"$uv" venv --quiet --no-config --allow-existing --python "$base" "$folder"
+folder=$1 base=$2 settings=$3 lock=$4 uv=$5 guard=$6 builds=$7 shared=$8
+"$uv" venv --quiet ${shared:+--system-site-packages} --no-config --allow-existing --python "$base" "$folder"
 set -- --quiet --config-file "$settings" --python "$folder/bin/python" --compile-bytecode --require-hashes "$builds"
 "$uv" pip sync "$@" "$lock"
 for packages in "$folder"/lib/python3*/site-packages; do

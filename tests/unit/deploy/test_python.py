@@ -3,16 +3,19 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy import python, uv
 from deploy.files import render
 from tests.needs import needs
+from workbench.config import parse
+from workbench_host.team.places import DEFAULT_TITLE
 
 
 def test_the_kernel_runs_from_the_environments_own_folder_so_that_an_update_does_not_touch_it() -> None:
-    kernel = json.loads(render("python/kernel.json.j2", environment=uv.folder("python")))
+    kernel = json.loads(render("python/kernel.json.j2", environment=uv.folder("python"), title=DEFAULT_TITLE))
     assert kernel["argv"][0] == f"{uv.folder('python')}/bin/python"
     assert kernel["argv"][-2:] == ["-f", "{connection_file}"]
     assert kernel["display_name"] == "Python 3 (data science)"
@@ -46,6 +49,14 @@ def test_units_of_users_own_have_the_environment_first_and_roots_have_not(tmp_pa
     assert path_of(tmp_path, "2000", given="/usr/bin") == f"PATH={python.BIN}:/usr/bin\n"
     assert path_of(tmp_path, "2000", given=None) == f"PATH={python.BIN}:/usr/local/bin:/usr/bin:/bin\n"
     assert path_of(tmp_path, "0", given="/usr/bin") == ""
+
+
+def test_the_default_environment_may_be_one_of_the_teams(config: dict[str, Any]) -> None:
+    assert python.environments(parse(config)) == (python.ENVIRONMENT,)
+    own = {"name": "python", "python": "3.13", "requirements": "ours.txt"}
+    settings = parse({**config, "workbench:environments": [own]})
+    assert python.environments(settings) == ()
+    assert python.is_the_teams(settings)
 
 
 def test_the_path_without_a_login_shell_is_the_one_of_debians_profile_after_the_environment() -> None:

@@ -41,6 +41,7 @@ class Killed(BaseException):
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """/opt/environments, kernels and /proc as temporary ones; no account, no unit."""
     monkeypatch.setattr(places, "ROOT", tmp_path / "opt")
+    monkeypatch.setattr(places, "DEFAULT_LINK", tmp_path / "workbench" / "python")
     monkeypatch.setattr(builder, "ROOT", tmp_path / "opt")
     monkeypatch.setattr(builder, "CACHE", tmp_path / "opt" / ".cache")
     monkeypatch.setattr(builder, "ACCOUNT", pwd.getpwuid(os.getuid()).pw_name)
@@ -249,6 +250,27 @@ def test_what_is_no_longer_listed_goes_with_its_kernel_and_others_kernels_stay(r
     assert have() == 0
     assert [path.name for path in root.iterdir()] == []
     assert others.exists()
+
+
+def test_the_default_environments_are_changed_in_their_own_places(root: Path) -> None:
+    default = GEO.model_copy(update={"name": "python"})
+    for lock in (FORMER, NOW):
+        assert have((default, lock), (STATS.model_copy(update={"name": "r"}), RENV)) == 0
+        folder = root / f"python-{digest(lock)}"
+        assert places.DEFAULT_LINK.readlink() == folder
+        described = json.loads((kernels.KERNELS / "python3" / "kernel.json").read_text())
+        assert described["argv"][0] == f"{folder}/bin/python"
+        assert described["display_name"] == "Python 3 (data science)"
+    assert [path.name for path in kernels.KERNELS.iterdir()] == ["python3"], (
+        "R's default kernel is Debian's R's"
+    )
+    assert (root / "r" / "whole").exists()
+    places.DEFAULT_LINK.unlink()
+    places.DEFAULT_LINK.symlink_to("python-of-the-workbench")
+    assert have((default, NOW), check=True) == 3
+    (places.DEFAULT_LINK).unlink()
+    assert have() == 0
+    assert (kernels.KERNELS / "python3").exists(), "the deploy sees to that again"
 
 
 def test_a_name_that_is_the_beginning_of_another_is_kept_apart(root: Path) -> None:
