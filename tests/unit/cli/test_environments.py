@@ -30,7 +30,7 @@ def test_who_still_has_a_former_one_is_told_with_its_lock() -> None:
         {"user": "gr[a]ce", "digest": FORMER, "processes": 1},
     ]
     said = shown(users=users)
-    for words in ("geo", "Python 3.13", "61", NOW, FORMER, "ada, gr[a]ce", "(still"):
+    for words in ("geo", "Python 3.13", "61", NOW, FORMER, "ada", "gr[a]ce", "(still"):
         assert words in said
 
 
