@@ -29,15 +29,15 @@ def environments(stack: StackOption = None, as_json: JsonOption = False) -> None
 def _show(report: dict[str, Any]) -> None:
     table = Table()
     for title in ("environment", "language", "packages", "lock", "kept", "used by"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="fold", min_width=12 if title in {"lock", "kept"} else None)
     for one in report["environments"]:
         table.add_row(
             one["name"],
             f"{one['language']} {one['version']}".strip(),
             str(one["packages"]),
             one["digest"] or "[red]none[/red]",
-            ", ".join(one["former"]) or "-",
-            escape(", ".join(_users(one))) or "-",
+            "\n".join(one["former"]) or "-",
+            escape("\n".join(_users(one))) or "-",
         )
     console.print(table)
     if report["unknown"]:

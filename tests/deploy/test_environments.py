@@ -243,7 +243,7 @@ def test_the_default_environments_may_be_the_teams_and_are_the_workbenchs_again(
         {"name": "python", "python": "3.13", "requirements": "team-of-tests/default.txt"},
         {"name": "r", "r": "4.5", "packages": ["tiny"]},
     ]
-    where = "import sys; print(sys.prefix)"
+    where = "import os, sys; print(os.path.realpath(sys.prefix))"
     with visit(workbench) as open_before:
         assert open_before.run_code(where).startswith("/opt/workbench/python-")
         try:

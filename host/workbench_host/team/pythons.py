@@ -50,7 +50,7 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
         builder.run(wanted.folder, command, variables)
     except FailureError as error:
         raise FailureError(reason(str(error))) from None
-    count = len(re.findall(r"^[A-Za-z0-9][^ ]*(?:==| @ )", wanted.lock, re.MULTILINE))
+    count = len(list(wanted.folder.glob("lib/python3*/site-packages/*.dist-info")))
     return Marker(wanted.name, wanted.language, wanted.version, f"{wanted.folder}/bin/python", count)
 
 

@@ -170,19 +170,25 @@ _OF = re.compile(
 
 def reason(said: str) -> str:
     """Why it could not be built, in a sentence's end that names the setting which would help."""
-    match = _OF.search(said)
-    of = (match[1] or match[2]) if match else "a package"
-    if found := _DEB.search(said):
-        return f"{of} needs the Debian package {found[1]}: add it to services.base.packages"
-    if found := _LIBRARY.search(said):
-        package = libraries.package_of(found[1])
-        what = f"the Debian package {package}, which has {found[1]}" if package else f"{found[1]}"
-        has = "it" if package else "the Debian package that has it"
-        return f"{of} needs {what}: add {has} to services.base.packages"
-    if found := _TOOL.search(said):
-        return f"{of} is built from source, and there is no {found[1]}: set services.base.buildTools: true"
     if "No space left on device" in said:
         return "the disk is full: rootVolumeGib makes it larger"
+    match = _OF.search(said)
+    if match and (why := _lacking(match[1] or match[2], said)):
+        return why
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [line for line in lines if "ERROR" in line or line.startswith("Error")] or lines[-3:]
     return " ".join(telling)[:600] or "it said nothing"
+
+
+def _lacking(name: str, said: str) -> str | None:
+    """What of Debian's a package lacks; R asks for `make` also where it does without."""
+    if found := _DEB.search(said):
+        return f"{name} needs the Debian package {found[1]}: add it to services.base.packages"
+    if found := _LIBRARY.search(said):
+        package = libraries.package_of(found[1])
+        what = f"the Debian package {package}, which has {found[1]}" if package else found[1]
+        has = "it" if package else "the Debian package that has it"
+        return f"{name} needs {what}: add {has} to services.base.packages"
+    if found := _TOOL.search(said):
+        return f"{name} is built from source, and there is no {found[1]}: set services.base.buildTools: true"
+    return None

@@ -125,6 +125,10 @@ def test_archives_come_from_the_mirror_of_the_settings_at_the_day_of_the_lock() 
         ),
         ("cp: error writing 'x': No space left on device", "the disk is full: rootVolumeGib makes it larger"),
         ("one\ntwo\nError in x : what\n", "Error in x : what"),
+        (
+            "sh: 1: make: not found\nERROR: lazy loading failed for package",
+            "ERROR: lazy loading failed for package",
+        ),
         ("", "it said nothing"),
     ],
 )
