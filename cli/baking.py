@@ -9,7 +9,6 @@ The builder goes, whatever happens. What a run leaves that is killed, the next o
 """
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -115,7 +114,8 @@ def made(name: str, settings: Settings) -> Image:
         with common.stage("An image of its disk"):
             image = amis.make(builder, packages.parts(settings, locks))
     amis.prune()
-    _forget(name)
+    # After a bake that failed, its log is there.
+    stacks.forget_notes(images.builder_of(stacks.short_name(name)))
     _tell(amis, image)
     return image
 
@@ -232,12 +232,3 @@ def _ask(facts: Outputs, verb: str, seconds: int) -> list[str]:
         said = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()[-1]
         raise WorkbenchError(f"`image {verb}` failed on the builder: {said}; no image was made.")
     return done.stdout.splitlines() if done.returncode else []
-
-
-def _forget(name: str) -> None:
-    """Our notes of the builder, which the next bake has no use for; after one that failed its log is there."""
-    noted = images.builder_of(stacks.short_name(name))
-    facts = stacks.noted_outputs(noted)
-    if facts is not None:
-        stacks.known_hosts(facts).unlink(missing_ok=True)
-    shutil.rmtree(stacks.state_folder(noted), ignore_errors=True)

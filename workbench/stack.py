@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from workbench import ROOT as ROOT  # the tests put another one here
-from workbench import config, keys, openssh
+from workbench import config, images, keys, openssh
 from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
@@ -262,15 +262,21 @@ def _folder(stack: str) -> Path:
 def forget(stack: str) -> None:
     """Removes what this machine keeps of a stack that is no more: its stack file and our own notes."""
     (ROOT / f"Pulumi.{short_name(stack)}.yaml").unlink(missing_ok=True)
-    noted = noted_outputs(stack)
-    if noted is not None:
-        _known_hosts(noted.instance_id).unlink(missing_ok=True)
-    shutil.rmtree(_folder(stack), ignore_errors=True)
+    forget_notes(images.builder_of(short_name(stack)))
+    forget_notes(stack)
     (ROOT / "pyinfra-debug.log").unlink(missing_ok=True)  # pyinfra's own, where it met what it did not expect
     with contextlib.suppress(OSError):  # others may have their notes there
         (ROOT / ".workbench" / "known_hosts").rmdir()
     with contextlib.suppress(OSError):
         (ROOT / ".workbench").rmdir()
+
+
+def forget_notes(name: str) -> None:
+    """Removes our notes that are kept under a name, and what is known of that server's host keys."""
+    noted = noted_outputs(name)
+    if noted is not None:
+        _known_hosts(noted.instance_id).unlink(missing_ok=True)
+    shutil.rmtree(_folder(name), ignore_errors=True)
 
 
 def ssh_command(facts: Outputs) -> list[str]:

@@ -59,7 +59,7 @@ def test_it_comes_back_in_a_third_of_the_time_with_all_that_was_there(workbench:
         "the server's machine-id": own,
         "its host key": workbench.ssh("cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub").stdout.strip(),
         "the administrator's key": workbench.settings_now.admin_ssh_keys[0].split()[1],
-        "a user": "grace:",  # as in passwd(5), group(5) and the like
+        "a user": "grace:x:",  # as in passwd(5) and group(5)
         "the CA's certificate": workbench.ca.read_text().splitlines()[3],
         "the hub's secret": workbench.ssh("cat /srv/workbench/jupyterhub/jupyterhub_cookie_secret").stdout[
             :32

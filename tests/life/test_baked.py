@@ -18,17 +18,15 @@ from workbench import stackfile, volumes
 pytestmark = pytest.mark.lab
 
 FEW = {"services": {name: {"enabled": False} for name in ("python", "r", "jupyterhub", "rstudio", "shiny")}}
-MOMENTS = [
+PENDING = "%\n"  # how far AWS is with the image
+EARLY = [
     "A builder (t3.medium) ...",
     "A builder (t3.medium) done",
     "[1/",
     "Configure the builder done",
     "Install security fixes done",
-    "Clean the builder done",
-    "Stop the builder done",
-    "  0%",  # the image is pending
-    "End the builder ...",
 ]
+LATE = ["Clean the builder done", "Stop the builder done", PENDING, "End the builder ..."]
 LIVING = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
 
 
@@ -76,13 +74,16 @@ def killed(stack: Stack, moment: str) -> Run:
 
 
 @pytest.mark.long
-def test_a_bake_that_was_killed_at_any_stage_is_taken_back_by_the_next(bare_lab: Lab) -> None:
+@pytest.mark.parametrize("moments", [EARLY, LATE], ids=["early", "late"])
+def test_a_bake_that_was_killed_at_any_stage_is_taken_back_by_the_next(
+    bare_lab: Lab, moments: list[str]
+) -> None:
     with bare_lab.stack(**FEW) as stack:
         stack.workbench("up", "--yes")
         stack.workbench("bake")
         (first,) = images(stack)
-        for moment in MOMENTS:
-            with going_wrong(snapshot_seconds=30 if moment == "  0%" else 0):
+        for moment in moments:
+            with going_wrong(snapshot_seconds=30 if moment == PENDING else 0):
                 killed(stack, moment)
             assert first in images(stack), "the older image stays"
             told = " ".join(stack.workbench("doctor", check=False).split())
