@@ -30,14 +30,15 @@ PROGRAM = program_path("team-environments")
 ROOT = "/opt/environments"
 KERNELS = "/usr/local/share/jupyter/kernels"
 OLD, NEW = "1.16.0", "1.17.0"  # of six
-CONFIGURE = """#!/bin/sh
-mkdir -p inst; id -un > inst/who
-touch /etc/evil /usr/local/evil /opt/evil /opt/environments/evil 2> /dev/null
-ls /srv/workbench > inst/data 2>&1; ls /home > inst/home 2>&1
-exit 0
+# What runs when R builds it: the code of a package is run to make its namespace.
+NOSY_CODE = """
+paths <- c("/etc/evil", "/usr/local/evil", "/opt/evil", "/opt/environments/evil.R")
+made <- vapply(paths, function(path) suppressWarnings(file.create(path)), TRUE)
+told <- c(system("id -un", intern = TRUE), sum(made), length(list.files("/srv/workbench")), length(list.files("/home")))
 """
 TINY, TINY_2 = (("tiny", version, "", cran.package("tiny", version)) for version in ("1.0", "2.0"))
-NOSY = ("nosy", "1.0", "", cran.package("nosy", "1.0", files={"configure": CONFIGURE}))
+NOSY_FILES = {"R/zzz.R": NOSY_CODE, "NAMESPACE": "export(answer, told)\n"}
+NOSY = ("nosy", "1.0", "", cran.package("nosy", "1.0", files=NOSY_FILES))
 CODE = "import six, sys; print(six.__version__, sys.prefix)"
 
 
@@ -349,9 +350,8 @@ def test_what_builds_a_package_is_an_account_that_can_write_nowhere_else(
         nosy["Packages"] = {"nosy": package_of(NOSY)}
         said = drive(workbench, {**told, "environments": [wanted("evil", "R", "4.5", json.dumps(nosy))]})
         assert said.endswith("status 0\n"), said
-        who = workbench.ssh(f"cat {ROOT}/evil/library/nosy/who {ROOT}/evil/library/nosy/data").stdout
-        assert who.splitlines()[0] == "workbench-build"
-        assert "ermission denied" in who
+        told_by_r = workbench.ssh(f"R_LIBS={ROOT}/evil/library Rscript -e 'cat(nosy::told)'").stdout
+        assert told_by_r == "workbench-build 0 0 0"
         found = workbench.ssh(
             "ls -d /etc/evil /usr/local/evil /opt/evil /opt/environments/evil.?", check=False
         )

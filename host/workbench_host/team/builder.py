@@ -6,6 +6,7 @@ files once they are root's.
 """
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -72,15 +73,21 @@ def prepare(folder: Path) -> None:
     for place, mode in ((folder, 0o755), (CACHE, 0o700)):
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(mode=mode)
-        shutil.chown(place, ACCOUNT, ACCOUNT)
+        give(place)
 
 
-def give(path: Path, content: str) -> None:
+def give(path: Path) -> None:
+    """Makes a file or folder the account's. What the account could put in its place is not followed."""
+    account = pwd.getpwnam(ACCOUNT)
+    os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+
+
+def write(path: Path, content: str) -> None:
     """A file of the cache, which is open to the account and to nobody else: an address in it may have a password."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(content)
-    shutil.chown(path, ACCOUNT, ACCOUNT)
+    give(path)
 
 
 def stop() -> None:

@@ -29,11 +29,11 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     base = interpreter(wanted, config["builds"])
     builder.prepare(wanted.folder)
     lock, settings, run = (builder.CACHE / name for name in ("lock.txt", "uv.toml", "build.sh"))
-    builder.give(lock, wanted.lock)
+    builder.write(lock, wanted.lock)
     # In a file, not on the command line or in the unit: both can be looked at, and there may be a password in it.
     index = f"[[index]]\nurl = {json.dumps(config['index'])}\ndefault = true\n" if config["index"] else ""
-    builder.give(settings, index)
-    builder.give(run, _SCRIPT)
+    builder.write(settings, index)
+    builder.write(run, _SCRIPT)
     # What a build needs itself, such as setuptools, is in no lock: so there is none, unless compilers are asked for.
     builds = "--build" if config["build"] else "--no-build"
     # As in the workbench's own default environment, users add packages of theirs, which are looked at last.
@@ -78,10 +78,10 @@ def interpreter(wanted: Wanted, mirror: str | None) -> str:
             str(error).replace("services.python.versions", f"{wanted.setting}.python")
         ) from None
     builds = [path for path in BUILDS.glob(f"cpython-{wanted.version}[.-]*") if not path.is_symlink()]
-    found = sorted(path / "bin" / "python3" for path in builds)
-    if not found:
+    builds.sort(key=lambda path: [int(part) for part in re.findall(r"\d+", path.name.split("-")[1])])
+    if not builds:
         raise FailureError(f"uv has put no Python {wanted.version} into {BUILDS}")
-    return str(found[-1])
+    return str(builds[-1] / "bin" / "python3")
 
 
 def reason(said: str) -> str:

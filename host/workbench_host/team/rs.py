@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -69,10 +68,14 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     archives = builder.CACHE / "src" / "contrib"
     archives.mkdir(parents=True)
     _download(lock, repository(lock, config["cran"]), archives)
-    _give(builder.CACHE / "src", archives)
+    for place in (
+        builder.CACHE / "src",
+        archives,
+    ):  # R writes its index beside the archives, which stay root's
+        builder.give(place)
     rows = "".join(f"{name} {one['Version']}\n" for name, one in lock["Packages"].items())
-    builder.give(builder.CACHE / "wanted.txt", f"name version\n{rows}")
-    builder.give(builder.CACHE / "build.R", _SCRIPT)
+    builder.write(builder.CACHE / "wanted.txt", f"name version\n{rows}")
+    builder.write(builder.CACHE / "build.R", _SCRIPT)
     library = wanted.folder / "library"
     variables = {
         "HOME": str(builder.CACHE),
@@ -150,12 +153,6 @@ def _request(address: str, file: str, version: str) -> urllib.request.Request:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
     return request
-
-
-def _give(*folders: Path) -> None:
-    """R writes its index beside the archives; these themselves stay root's, and to be read."""
-    for folder in folders:
-        shutil.chown(folder, builder.ACCOUNT, builder.ACCOUNT)
 
 
 _DEB = re.compile(r"\bdeb:\s*([a-z0-9][a-z0-9+.-]+)")  # as configure scripts of R packages say it

@@ -1,5 +1,6 @@
 """The program that sees to the team's environments, on temporary folders; a build makes one file, or is uv's own."""
 
+import dataclasses
 import io
 import json
 import os
@@ -337,6 +338,37 @@ def test_a_command_runs_in_the_environment_that_is_in_use(
         assert capsys.readouterr().err == (
             f"There is no environment called {wrong} here; there are geo, stats.\n"
         )
+
+
+def test_another_python_than_the_hosts_is_one_of_uvs_builds_and_one_that_there_is_not_names_the_key(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def fetch(version: str, mirror: str | None, builds: Path) -> None:
+        asked.append((version, mirror, builds))
+        for release in ("3.9.9", "3.9.20"):  # by number, not by letter
+            (builds / f"cpython-{release}-linux-x86_64-gnu" / "bin").mkdir(parents=True, exist_ok=True)
+        link = builds / "cpython-3.9-linux-x86_64-gnu"
+        link.unlink(missing_ok=True)
+        link.symlink_to("cpython-3.9.9-linux-x86_64-gnu")
+
+    monkeypatch.setattr(python_versions, "fetch", fetch)
+    one = places.Wanted("geo", "Python", "3.9", "a" * 12, "", "workbench:environments[0]")
+    found = pythons.interpreter(one, "http://mirror.example")
+    assert asked == [("3.9", "http://mirror.example", pythons.BUILDS)]
+    assert found == f"{pythons.BUILDS}/cpython-3.9.20-linux-x86_64-gnu/bin/python3"
+    host = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert pythons.interpreter(dataclasses.replace(one, version=host), None) == "/usr/bin/python3"
+
+    def refuse(version: str, mirror: str | None, builds: Path) -> None:
+        raise FailureError(
+            f"There is no build of Python {version} (services.python.versions); `uv` shows those."
+        )
+
+    monkeypatch.setattr(python_versions, "fetch", refuse)
+    with pytest.raises(FailureError, match=r"no build of Python 3.9 \(workbench:environments\[0\].python\)"):
+        pythons.interpreter(one, None)
 
 
 # ---- with uv itself, and an index of the tests' own
