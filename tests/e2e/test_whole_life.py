@@ -24,7 +24,7 @@ CHANGED = "chosen by herself 1815"  # a password that ada has set herself: that,
 DATA = "/home/ada/of-all-kinds"
 HUB = (
     "import sqlite3; hub = sqlite3.connect('file:/srv/workbench/jupyterhub/jupyterhub.sqlite?mode=ro', uri=True); "
-    "print(hub.execute('select id, name, admin, created, cookie_id from users order by id').fetchall())"
+    "print(hub.execute('select id, name, admin, created from users order by id').fetchall())"
 )
 WHAT_STAYS = (
     "cd /home && for f in $(find . -type f -name 'life*' | sort); do sha256sum $f; stat -c '%n %u %g %a' $f; done; "
