@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from cli import (
     activity,
@@ -374,6 +375,44 @@ def test_a_lost_state_settles_what_is_said_to_be_ours(made: Rebuilt, monkeypatch
     monkeypatch.setenv(ADOPT_VARIABLE, ID)
     assert rebuilding.settle(STACK, made.aws.exported())
     assert made.machines.former() is None
+
+
+def test_a_failed_look_at_the_server_in_the_middle_is_told_and_the_old_one_is_back(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last look, right before the volume is detached: what AWS refuses there is no traceback."""
+    plain, failed = Machines.release, []
+
+    def release(self: Machines, server: str) -> None:
+        client = self._ec2
+
+        def describe(**arguments: Any) -> Any:
+            answer = client.describe_instances(**arguments)
+            if "stop_instances" in made.aws.calls and not failed:
+                failed.append(server)
+                told = {"Error": {"Code": "RequestLimitExceeded", "Message": "Request limit exceeded."}}
+                raise ClientError(told, "DescribeInstances")  # type: ignore[arg-type]
+            return answer
+
+        monkeypatch.setattr(self, "_until", lambda server, state: None)
+        monkeypatch.setattr(self, "_ec2", Failing(client, describe))
+        plain(self, server)
+
+    monkeypatch.setattr(Machines, "release", release)
+    said = refused(rebuild_now)
+    assert f"Asking for the server {made.old} failed, AWS refused it: Request limit exceeded." in said
+    assert f"The server {made.old} is back and runs" in said
+    assert made.whole() == made.old
+
+
+class Failing:
+    """A client that looks at servers in another way."""
+
+    def __init__(self, client: Any, describe: Callable[..., Any]) -> None:
+        self._client, self.describe_instances = client, describe
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
 
 
 # Refused before anything is changed.
