@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
@@ -32,6 +33,16 @@ from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 from workbench.settings import Settings
+
+GOES_AGAIN = "the new server goes again, and the snapshot stays"
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What people on the server are given first: minutes, or nothing by `force`."""
+
+    minutes: int
+    force: bool
 
 
 def rebuild(
@@ -65,7 +76,7 @@ def _rebuilt(
     if former is not None:
         rebuilding.take_over(disks, former)
         console.print(f"The rebuild that has begun goes on; {former.id} is the server from before.")
-        return _carried_out(name, disks, former, settings, None, 0)
+        return _carried_out(name, disks, former, settings, None, Consent(0, True))
     facts, server = _present(name, exported, disks)
     data = disks.data()
     if data is None or data.server != server.id:
@@ -76,22 +87,17 @@ def _rebuilt(
     for fault in keys.not_accepted(settings.admin_ssh_keys) if settings.configure else ():
         raise WorkbenchError(f"{fault} Nothing was changed.")  # no new server could be got into
     known = facts if server.state == "running" else None
-    may_end = minutes > 0 or force
-    _require_idle(known, may_end, "Nothing was changed.")
+    consent = Consent(minutes, force)
+    _require_idle(known, consent, " Nothing was changed.")
     with common.stage("Preview"):
         changes = planning.previewed(name, exported)
     plan.confirm(_plan(server, known, data, changes, holdings.of(name, exported)), yes)
     snapshots.take(disks, exported, data, f"rebuild-{datetime.now(UTC):%Y-%m-%d-%H%M%S}")
     _require_idle(
-        known, may_end, "Nothing was changed but for the snapshot, which stays."
+        known, consent, " Nothing was changed but for the snapshot, which stays."
     )  # it may take long
-    grace.wait(known, minutes, f"is replaced by a fresh one, and stopped for {plan.REPLACE_DOWN},")
-    try:
-        former = rebuilding.begin(disks, server.id)
-    except BaseException:
-        grace.over(known, minutes)
-        raise
-    return _carried_out(name, disks, former, settings, known, minutes)
+    former = rebuilding.begin(disks, server.id)
+    return _carried_out(name, disks, former, settings, known, consent)
 
 
 def _present(name: str, exported: repair.Exported, disks: Disks) -> tuple[Outputs, Machine]:
@@ -107,15 +113,15 @@ def _present(name: str, exported: repair.Exported, disks: Disks) -> tuple[Output
     return facts, server
 
 
-def _require_idle(facts: Outputs | None, may_end: bool, so_far: str) -> None:
+def _require_idle(facts: Outputs | None, consent: Consent, so_far: str) -> None:
     """Raises WorkbenchError where somebody computes on the server, whose computing may not be ended."""
-    if may_end or facts is None:
+    if facts is None or consent.force or consent.minutes:
         return
     computing = [person.user for person in plan.at_work(facts).busy]
     if computing:
         raise WorkbenchError(
             f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a rebuild "
-            f"ends that; give time with --grace MINUTES, or say --force. {so_far}"
+            f"ends that; give time with --grace MINUTES, or say --force.{so_far}"
         )
 
 
@@ -145,15 +151,15 @@ def _plan(
 
 
 def _carried_out(
-    name: str, disks: Disks, former: Machine, settings: Settings, told: Outputs | None, minutes: int
+    name: str, disks: Disks, former: Machine, settings: Settings, known: Outputs | None, consent: Consent
 ) -> Outputs:
-    """All that changes something. `told`: the server whose users were told, until it is stopped."""
+    """All that changes something. `known`: the former server, where people may be at work on it."""
     began = time.monotonic()
     try:
         if former.replaced_by:  # a run that died found the new one healthy
             facts, down = stacks.outputs(name), 0.0
         else:
-            facts, down = _brought_up(name, disks, former, settings, told, minutes)
+            facts, down = _brought_up(name, disks, former, settings, known, consent)
     except engine.RunInterruptedError as error:
         raise WorkbenchError(f"{error} {rebuilding.unfinished(name, former)}") from None
     except KeyboardInterrupt:
@@ -167,19 +173,31 @@ def _carried_out(
 
 
 def _brought_up(
-    name: str, disks: Disks, former: Machine, settings: Settings, told: Outputs | None, minutes: int
+    name: str, disks: Disks, former: Machine, settings: Settings, known: Outputs | None, consent: Consent
 ) -> tuple[Outputs, float]:
     """A new server that is healthy, and for how long there was none (seconds)."""
-    try:
-        rebuilding.make_beside(name, disks, former)
-    finally:
-        grace.over(told, minutes)  # now: stopped, it could not be asked to
+    rebuilding.make_beside(name, disks, former)
+    _await_people(known, consent)
     began = time.monotonic()
     rebuilding.move(disks, former)
     with rebuilding.running(former):
         facts = stack.carried_out(name)
     rebuilding.require_well(name, facts, settings.configure)
     return facts, time.monotonic() - began
+
+
+def _await_people(known: Outputs | None, consent: Consent) -> None:
+    """Gives people their time, right before the server stops: nothing that takes long is left to do on it.
+
+    Raises WorkbenchError where somebody computes by now, or it is called off.
+    """
+    what = f"is replaced by a fresh one, and stopped for {plan.REPLACE_DOWN},"
+    try:
+        grace.wait(known, consent.minutes, what, called_off=GOES_AGAIN)
+    except KeyboardInterrupt:
+        raise WorkbenchError("The rebuild was called off.") from None
+    grace.over(known, consent.minutes)  # now: stopped, it could not be asked to
+    _require_idle(known, consent, "")  # to make the new one took minutes
 
 
 def _put_back(name: str, disks: Disks, former: Machine, why: str) -> NoReturn:
@@ -194,6 +212,11 @@ def _put_back(name: str, disks: Disks, former: Machine, why: str) -> NoReturn:
             "`workbench up` tries again."
         ) from None
     now = "runs on as it was" if untouched else "is back and runs, with data and address"
+    if untouched and stacks.settings(name).size != former.type:  # to carry that out would stop it
+        raise WorkbenchError(
+            f"{why}\nThe server {former.id} {now}; nothing is lost. The next `workbench up` gives it the size that the "
+            "settings say by now."
+        )
     try:
         stack.make(name, True, {})
     except WorkbenchError as failure:

@@ -4,6 +4,7 @@ AWS is moto in this process, the engine a stand-in (tests/unit/cli/rebuild_on_mo
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ from cli import (
     ending,
     engine,
     grace,
+    notice,
     planning,
     power,
     rebuild,
@@ -453,32 +455,66 @@ def test_a_server_that_is_stopped_is_rebuilt_and_nobody_is_asked_there(
     assert "The settings have changed" not in capsys.readouterr().out
 
 
-def test_people_are_told_after_the_snapshot_and_until_the_server_stops(
+def test_people_are_told_once_the_new_server_has_booted_and_until_the_old_one_stops(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activity, "people", lambda facts: [BUSY])
     told: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(grace, "wait", lambda facts, minutes, what: told.append((what, list(made.aws.calls))))
+    monkeypatch.setattr(
+        grace, "wait", lambda facts, minutes, what, **_: told.append((what, list(made.aws.calls)))
+    )
     monkeypatch.setattr(grace, "over", lambda facts, minutes: told.append(("over", list(made.aws.calls))))
     rebuild_now(minutes=10)
     (what, before), (_, after) = told
     assert "is replaced by a fresh one" in what
-    assert before == ["create_snapshot"]
-    assert "program: server" in after
+    assert "program: server" in before
+    assert after == before
     assert "stop_instances" not in after
 
 
-def test_called_off_in_the_grace_nothing_has_changed_but_the_snapshot(
+def test_called_off_in_the_grace_the_new_server_goes_and_people_work_on(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wait(seconds: float) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    taken_back: list[str] = []
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: None)
+    monkeypatch.setattr(notice, "take_back", lambda facts: taken_back.append(facts.instance_id))
+    monkeypatch.setattr(grace, "_wait", wait)
+    said = refused(lambda: rebuild_now(minutes=10))
+    assert said == (f"The rebuild was called off.\nThe server {made.old} runs on as it was; nothing is lost.")
+    shown = capsys.readouterr().out
+    assert "Called off: the new server goes again, and the snapshot stays." in shown
+    assert made.whole() == made.old
+    assert "Stop the former server" not in shown
+    assert taken_back
+
+
+def test_who_begins_to_compute_while_the_new_server_boots_counts_too(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        activity, "people", lambda facts: [BUSY] if "program: server" in made.aws.calls else []
+    )
+    said = refused(rebuild_now)
+    assert "grace computes at this moment" in said
+    assert f"The server {made.old} runs on as it was; nothing is lost." in said
+    assert made.whole() == made.old
+    assert "Stop the former server" not in capsys.readouterr().out
+
+
+def test_who_computes_on_a_server_that_is_not_replaced_is_not_cut_off_for_its_new_size(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wait(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(grace, "wait", wait)
-    with pytest.raises(KeyboardInterrupt):
-        rebuild_now(minutes=10)
-    assert made.aws.calls == ["create_snapshot"]
-    assert made.whole() == made.old
+    made.settings.size, made.no_room = "m6i.large", True
+    monkeypatch.setattr(stack, "make", lambda *_: pytest.fail("it would stop the server"))
+    said = refused(rebuild_now)
+    assert (
+        f"The server {made.old} runs on as it was; nothing is lost. The next `workbench up` gives it the"
+        in said
+    )
+    assert made.living() == {made.old: "running"}
 
 
 def test_what_the_program_refuses_is_refused_before_anything_is_changed(
