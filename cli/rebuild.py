@@ -72,11 +72,10 @@ def rebuild(
 def _rebuilt(
     name: str, exported: repair.Exported, disks: Disks, minutes: int, force: bool, yes: bool
 ) -> Outputs:
-    former, settings = Machines(disks).former(), stacks.settings(name)
+    former, settings, consent = Machines(disks).former(), stacks.settings(name), Consent(minutes, force)
     if former is not None:
-        rebuilding.take_over(disks, former)
-        console.print(f"The rebuild that has begun goes on; {former.id} is the server from before.")
-        return _carried_out(name, disks, former, settings, None, Consent(0, True))
+        known = _taken_over(exported, disks, former, consent, yes)
+        return _carried_out(name, disks, former, settings, known, consent)
     facts, server = _present(name, exported, disks)
     data = disks.data()
     if data is None or data.server != server.id:
@@ -87,7 +86,6 @@ def _rebuilt(
     for fault in keys.not_accepted(settings.admin_ssh_keys) if settings.configure else ():
         raise WorkbenchError(f"{fault} Nothing was changed.")  # no new server could be got into
     known = facts if server.state == "running" else None
-    consent = Consent(minutes, force)
     _require_idle(known, consent, " Nothing was changed.")
     with common.stage("Preview"):
         changes = planning.previewed(name, exported)
@@ -98,6 +96,25 @@ def _rebuilt(
     )  # it may take long
     former = rebuilding.begin(disks, server.id)
     return _carried_out(name, disks, former, settings, known, consent)
+
+
+def _taken_over(
+    exported: repair.Exported, disks: Disks, former: Machine, consent: Consent, yes: bool
+) -> Outputs | None:
+    """A rebuild that died is this run's; the former server, where people may be at work on it still.
+
+    They are asked for as at first, before anything is changed: whoever began it may have done so days ago.
+    """
+    rebuilding.refuse_at_work(disks, former)
+    console.print(f"The rebuild that has begun goes on; {former.id} is the server from before.")
+    reached = former.replaced_by or not rebuilding.is_untouched(disks, former)
+    known = None if reached else stacks.outputs_in(exported)
+    if known is not None:
+        _require_idle(known, consent, f" {rebuilding.unfinished(disks.stack, former)}")
+        happens = ["Where the new server is not there yet, it is made.", *_replaces(former)]
+        plan.confirm(Plan(happens, known, plan.REPLACE_DOWN, f"{plan.KEPT}; the address as well"), yes)
+    rebuilding.take_over(disks, former)
+    return known
 
 
 def _present(name: str, exported: repair.Exported, disks: Disks) -> tuple[Outputs, Machine]:
@@ -132,9 +149,7 @@ def _plan(
     happens = [
         f"A snapshot of the data volume {data.id} ({data.gib} GiB) is made, and complete before anything else is done.",
         f"A new server of the newest image is made beside {server.id} ({server.type}, of {server.image}), and boots.",
-        f"Then {server.id} stops, and the new one gets its data volume and its address, and is configured.",
-        f"Once all services of the new one are up, {server.id} is ended, and what is on its root disk alone (packages "
-        "installed by hand, /tmp) goes with it; if they do not come up, it is put back as it was.",
+        *_replaces(server),
     ]
     started = f"The server {server.id}, which is {server.state}, is started."  # as `up` would do
     if told := " ".join(said for said in changes.happens if said != started):
@@ -148,6 +163,15 @@ def _plan(
         before=before,
         after=[*(changes.after or before), prices.snapshots(1, data.gib)],
     )
+
+
+def _replaces(server: Machine) -> list[str]:
+    """What happens once a new server is there beside this one."""
+    return [
+        f"Then {server.id} stops, and the new one gets its data volume and its address, and is configured.",
+        f"Once all services of the new one are up, {server.id} is ended, and what is on its root disk alone (packages "
+        "installed by hand, /tmp) goes with it; if they do not come up, it is put back as it was.",
+    ]
 
 
 def _carried_out(

@@ -141,12 +141,16 @@ def begin(disks: Disks, server: str) -> Machine:
     return found
 
 
-def take_over(disks: Disks, former: Machine) -> None:
-    """A rebuild that died is this process's now. Raises WorkbenchError where it lives."""
+def refuse_at_work(disks: Disks, former: Machine) -> None:
+    """Raises WorkbenchError where the rebuild's process lives; not where it may, which who goes on with it knows."""
     if makers.lives(former.by):
         raise WorkbenchError(
             f"A rebuild of stack {disks.stack} is at work ({makers.said(former.by)}); wait for it to end."
         )
+
+
+def take_over(disks: Disks, former: Machine) -> None:
+    """A rebuild that died is this process's now; see refuse_at_work."""
     Machines(disks).note(former.id, By=makers.this())
 
 

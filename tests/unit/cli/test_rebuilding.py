@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 from botocore.exceptions import ClientError
 
 from cli import (
@@ -22,6 +23,7 @@ from cli import (
     engine,
     grace,
     notice,
+    plan,
     planning,
     power,
     rebuild,
@@ -430,6 +432,59 @@ def test_people_who_compute_are_not_cut_off_unless_they_are_given_time_or_it_is_
     untouched(made)
     rebuild_now(force=True)
     assert made.whole() != made.old
+
+
+def test_a_rebuild_that_died_before_the_old_server_stopped_asks_for_people_there_as_at_first(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun(made, DEAD)
+    monkeypatch.setattr(activity, "people", lambda facts: [BUSY])
+    said = refused(rebuild_now)
+    assert "grace computes at this moment" in said
+    assert f"A rebuild of stack {STACK} has begun and not ended" in said
+    assert made.aws.calls == []
+    told: list[str] = []
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: told.append(text))
+    monkeypatch.setattr(notice, "take_back", lambda facts: None)
+    monkeypatch.setattr(grace, "_wait", lambda seconds: told.append(f"{seconds:.0f} s"))
+    capsys.readouterr()
+    rebuild_now(minutes=10)
+    assert "At work now: grace" in " ".join(capsys.readouterr().out.split())
+    assert "is replaced by a fresh one" in told[0]
+    assert told[1] == "600 s"
+    assert made.whole() != made.old
+
+
+def test_a_rebuild_that_died_before_the_old_server_stopped_goes_on_only_once_it_is_agreed_to(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(made, DEAD)
+
+    def confirm(shown: Plan, yes: bool) -> None:
+        assert "it is put back as it was" in " ".join(shown.happens)
+        assert not yes
+        raise typer.Abort
+
+    monkeypatch.setattr(plan, "confirm", confirm)
+    with pytest.raises(typer.Abort):
+        rebuild_now(yes=False)
+    assert made.aws.calls == []
+
+
+def test_a_rebuild_that_died_once_people_were_cut_off_goes_on_without_asking(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "require_well", dies)
+    with pytest.raises(KilledError):
+        rebuild_now()
+    monkeypatch.setattr(rebuilding, "require_well", lambda *_: None)
+    monkeypatch.setattr(activity, "people", lambda facts: pytest.fail("nobody can be at work"))
+    rebuild_now()
+    assert made.whole() != made.old
+
+
+def dies(*_: Any) -> None:
+    raise KilledError
 
 
 def test_who_begins_to_compute_during_the_snapshot_counts_too(
