@@ -1,5 +1,6 @@
-"""`workbench rebuild`: a fresh server of the newest image, with the same data and address; or the old one as it was."""
+"""`workbench rebuild`: a fresh server, with the same data and address; or the old one as it was."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from cli.grace import GraceOption
 from cli.machines import Machine, Machines
 from cli.plan import Plan
 from cli.server import show_status
-from workbench import keys, prices
+from workbench import keys, prices, servers
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
@@ -51,9 +52,10 @@ def rebuild(
     force: Annotated[bool, typer.Option("--force", help="also while people compute; that ends")] = False,
     yes: YesOption = False,
 ) -> None:
-    """Replace the server by a fresh one of the newest image; data and address stay. Not healthy, the old one is back.
+    """Replace the server by a fresh one; data and address stay. Not healthy, the old one is back.
 
-    A snapshot of the data is made first. Settings that have changed come with the new server.
+    It is of the image that any new server would start from. A snapshot of the data is made first. Settings that have
+    changed come with the new server.
     """
     grace.judge(minutes)
     name = common.enter(stack)
@@ -88,7 +90,7 @@ def _rebuilt(
     known = facts if server.state == "running" else None
     _require_idle(known, consent, " Nothing was changed.")
     with common.stage("Preview"):
-        changes = planning.previewed(name, exported)
+        changes = _previewed(name, exported)
     plan.confirm(_plan(server, known, data, changes, holdings.of(name, exported)), yes)
     snapshots.take(disks, exported, data, f"rebuild-{datetime.now(UTC):%Y-%m-%d-%H%M%S}")
     _require_idle(
@@ -142,17 +144,28 @@ def _require_idle(facts: Outputs | None, consent: Consent, so_far: str) -> None:
         )
 
 
+def _previewed(name: str, exported: repair.Exported) -> Plan:
+    """What `up` would change anyway, and of which image a new server would be; see planning.previewed."""
+    os.environ[servers.ANEW_VARIABLE] = "yes"
+    try:
+        return planning.previewed(name, exported)
+    finally:
+        del os.environ[servers.ANEW_VARIABLE]
+
+
 def _plan(
     server: Machine, facts: Outputs | None, data: Disk, changes: Plan, found: Sequence[holdings.Holding]
 ) -> Plan:
     """What a rebuild does. `facts`: of a server that runs; `changes`: what `up` would change anyway."""
+    of_image = [said for said in changes.happens if servers.STARTS_FROM in said]
     happens = [
         f"A snapshot of the data volume {data.id} ({data.gib} GiB) is made, and complete before anything else is done.",
-        f"A new server of the newest image is made beside {server.id} ({server.type}, of {server.image}), and boots.",
+        f"A new server is made beside {server.id} ({server.type}, of {server.image}), and boots.",
+        *(of_image or [f"{servers.STARTS_FROM} Debian's newest image."]),
         *_replaces(server),
     ]
     started = f"The server {server.id}, which is {server.state}, is started."  # as `up` would do
-    if told := " ".join(said for said in changes.happens if said != started):
+    if told := " ".join(said for said in changes.happens if said not in (started, *of_image)):
         happens.append(f"The settings have changed since the last `up`, which comes with it: {told}")
     before = holdings.parts(found)
     return Plan(
@@ -255,10 +268,6 @@ def _tell(disks: Disks, former: Machine, seconds: float, down: float) -> None:
     new = machines.server()
     assert new is not None, "it is healthy"
     before, after = machines.image_name(former.image), machines.image_name(new.image)
-    told = (
-        f"of {after}, as the one before: there is no newer image"
-        if before == after
-        else f"of {after}, not {before}"
-    )
+    told = f"of {after}, as the one before" if before == after else f"of {after}, not {before}"
     without = f", {down:.0f} s of them without a server" if down else ""
     console.print(f"The server is {new.id} now, {told}. It took {seconds:.0f} s{without}.", markup=False)

@@ -2,9 +2,9 @@
 
 1. The server becomes FORMER. It runs on, and people work on it.
 2. The state forgets it and what hangs on it (attachment, association, schedule, configuration), and the program makes
-   another beside it, of the newest image, without any of these. Where AWS has no room for one, or it does not boot,
-   nobody has noticed anything. (`pulumi up --target` is no way to do that: 3.260 leaves a state that it cannot read
-   itself, where it skips one thing and imports another that depends on it.)
+   another beside it, of the image that fits best, without any of these. Where AWS has no room for one, or it does not
+   boot, nobody has noticed anything. (`pulumi up --target` is no way to do that: 3.260 leaves a state that it cannot
+   read itself, where it skips one thing and imports another that depends on it.)
 3. People are given their time. The former one stops, and lets go of data volume and address.
 4. The program gives these to the new one, and configures it.
 5. Once the new one is found healthy, the former one gets the tag REPLACED_BY. Until here it goes back, from here on it

@@ -646,12 +646,22 @@ def test_several_former_servers_are_for_a_person_to_tell_apart(made: Rebuilt) ->
 def test_the_plan_says_what_happens_and_what_comes_with_it(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(planning, "previewed", lambda *_: Plan(["The firewall changes."]))
+    image = "The server starts from the image prod-1 (ami-1), baked 3 days ago."
+    seen: list[bool] = []
+
+    def previewed(*_: Any) -> Plan:
+        seen.append(servers.ANEW_VARIABLE in os.environ)
+        return Plan([image, "The firewall changes."])
+
+    monkeypatch.setattr(planning, "previewed", previewed)
     rebuild_now()
+    assert seen == [True], "of which image a new server would be is judged in the preview"
+    assert servers.ANEW_VARIABLE not in os.environ
     said = " ".join(capsys.readouterr().out.split())
     for part in (
         f"A snapshot of the data volume {made.volume} (10 GiB) is made",
-        f"A new server of the newest image is made beside {made.old} (t3.large",
+        f"A new server is made beside {made.old} (t3.large",
+        f"and boots. {image} Then",
         "comes with it: The firewall changes.",
         "At work now: nobody.",
         "Down: about five minutes.",
@@ -659,6 +669,14 @@ def test_the_plan_says_what_happens_and_what_comes_with_it(
         "Costs: about",
     ):
         assert part in said, part
+
+
+def test_without_an_image_of_its_own_a_new_server_is_said_to_be_of_debians(
+    made: Rebuilt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rebuild_now()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "and boots. The server starts from Debian's newest image. Then" in said
 
 
 def test_services_that_are_starting_are_waited_for(made: Rebuilt, monkeypatch: pytest.MonkeyPatch) -> None:
