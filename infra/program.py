@@ -225,7 +225,7 @@ def _digest(settings: Settings) -> str:
     """What decides what the deploy does, save settings and facts: its code, and the locks of environments."""
     if not settings.environments:
         return configure.deploy_digest()
-    return f"{configure.deploy_digest()} {team.digest(stackfile.path_of(pulumi.get_stack()))}"
+    return f"{configure.deploy_digest()} {team.digest(stackfile.path_of(pulumi.get_stack()), settings)}"
 
 
 def _judge_region(settings: Settings) -> None:
