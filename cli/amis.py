@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from cli import cloud, makers
 from cli.builders import Builder
 from cli.common import console
-from cli.described import specified, tags_of
+from cli.described import specified, stored_gib, tags_of
 from cli.disks import Disks
 from cli.waiting import asking
 from workbench import images, prices, volumes
@@ -20,7 +20,6 @@ from workbench.errors import WorkbenchError
 from workbench.images import AVAILABLE, IMAGE, KEPT, Image
 from workbench.leftovers import LIVING
 
-_GIB = 1024**3
 _GONE = ("InvalidAMIID.NotFound", "InvalidAMIID.Unavailable")
 _IN_USE_SECONDS = 180.0
 _PENDING_SECONDS = 2 * 3600.0  # AWS promises nothing; minutes are usual, an hour has been seen
@@ -45,7 +44,7 @@ class Amis:
             pages = self._ec2.get_paginator("describe_snapshots").paginate(
                 OwnerIds=["self"], Filters=self._disks.mine(IMAGE)
             )
-            return {one["SnapshotId"]: _stored(one) for page in pages for one in page["Snapshots"]}
+            return {one["SnapshotId"]: stored_gib(one) for page in pages for one in page["Snapshots"]}
 
     def servers(self, found: Sequence[Image]) -> dict[str, list[str]]:
         """Which servers run from which image: `ID of stack NAME`, by the image's id."""
@@ -222,11 +221,6 @@ def image_of(told: Mapping[str, Any], snapshots: Mapping[str, float]) -> Image:
     )
 
 
-def usd_per_month(stored_gib: float) -> float:
+def usd_per_month(gib: float) -> float:
     """At most: what a snapshot of that much costs alone."""
-    return stored_gib * prices.SNAPSHOT_USD_PER_GIB_MONTH
-
-
-def _stored(told: Mapping[str, Any]) -> float:
-    full = told.get("FullSnapshotSizeInBytes")
-    return full / _GIB if full else float(told["VolumeSize"])
+    return gib * prices.SNAPSHOT_USD_PER_GIB_MONTH

@@ -22,7 +22,7 @@ from workbench.errors import WorkbenchError
 from workbench.leftovers import LIVING
 from workbench.settings import Settings
 
-HOURS = 3  # after which a builder ends by itself, whatever became of the run that made it
+HOURS = 3  # after which a builder that still runs ends by itself, whatever became of the run that made it
 _WAIT = {"Delay": cloud.POLL_SECONDS, "MaxAttempts": 200}
 _FINAL = ("stopped", "terminated")
 

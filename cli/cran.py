@@ -6,6 +6,7 @@ repository"): src/contrib/PACKAGES describes the current archives, and src/contr
 
 import gzip
 import hashlib
+import http.client
 import json
 import re
 import urllib.error
@@ -13,11 +14,14 @@ import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from workbench import team
 from workbench.errors import WorkbenchError
 from workbench.settings import Environment, Mirrors
+from workbench_host import packages as downloads
 
 # What comes with R. Those that are recommended are locked only where somebody names them.
 BASE = frozenset(
@@ -27,7 +31,6 @@ RECOMMENDED = frozenset(
     "boot class cluster codetools foreign KernSmooth lattice MASS Matrix mgcv nlme nnet rpart spatial survival".split()
 )
 _NEEDED = ("Depends", "Imports", "LinkingTo")
-_TIMEOUT = 60  # seconds
 _AT_ONCE = 8
 Record = Mapping[str, str]
 
@@ -109,15 +112,16 @@ class Repository:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
-                content: bytes = answer.read()
-                return content
+            with TemporaryDirectory() as folder:
+                whole = Path(folder) / "whole"
+                downloads.read_patiently(request, whole)
+                return whole.read_bytes()
         except urllib.error.HTTPError as error:
             if error.code in {403, 404}:
                 raise FileNotFoundError(file) from None
             raise self._unreachable(f"status {error.code} for {file}") from None
-        except (OSError, ValueError) as error:
-            raise self._unreachable(str(getattr(error, "reason", error))) from None
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            raise self._unreachable(downloads.reason(error)) from None
 
     def _unreachable(self, why: str) -> WorkbenchError:
         return WorkbenchError(

@@ -8,6 +8,7 @@ from typing import Any
 from workbench import prices, volumes
 
 Tags = dict[str, str]
+_GIB = 1024**3
 _SECOND_DEVICES = [f"/dev/sd{letter}" for letter in "ghijklmnop"]  # AWS: device names on Linux instances
 
 
@@ -84,7 +85,6 @@ def snapshot_of(one: Mapping[str, Any]) -> Snapshot:
         if how == volumes.DAILY
         else tags.get("Name", one["SnapshotId"])
     )
-    full = one.get("FullSnapshotSizeInBytes")
     return Snapshot(
         id=one["SnapshotId"],
         name=name,
@@ -92,11 +92,17 @@ def snapshot_of(one: Mapping[str, Any]) -> Snapshot:
         state=one["State"],
         progress=one.get("Progress") or "",
         gib=size,
-        stored_gib=full / 1024**3 if full else float(size),
+        stored_gib=stored_gib(one),
         started=started,
         volume=one.get("VolumeId", ""),
         why=one.get("StateMessage") or "",
     )
+
+
+def stored_gib(one: Mapping[str, Any]) -> float:
+    """GiB that are paid for of a snapshot, at most: what its disk used, where AWS says that, else all of it."""
+    full = one.get("FullSnapshotSizeInBytes")
+    return full / _GIB if full else float(one["VolumeSize"])
 
 
 def disk_of(one: Mapping[str, Any]) -> Disk:

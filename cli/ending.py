@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import account, common, holdings, rebuilding, repair, swapping
+from cli.amis import Amis, usd_per_month
 from cli.common import StackOption, WhoseOption, console
 from cli.described import Disk, Snapshot
 from cli.disks import Disks
@@ -168,6 +169,7 @@ def delete_data(
         doomed, snapshots = disks.volumes(), disks.snapshots()
         if not doomed and not snapshots:
             console.print(f"Stack {name} has no data: neither a volume nor a snapshot.")
+            _tell_the_rest(name, disks)
             return
         _require_name(name, stack_name, _told(doomed, snapshots))
         _delete_all(name, disks, exported, doomed, snapshots)
@@ -222,6 +224,20 @@ def _delete_all(
     for snapshot in snapshots:
         disks.delete_snapshot(snapshot.id)
         console.print(f"  {snapshot.id} deleted")
-    console.print(
-        f"Stack {name} has no data any more; `workbench destroy`, then `pulumi stack rm {name}`, remove the rest of it."
-    )
+    console.print(f"Stack {name} has no data any more.")
+    _tell_the_rest(name, disks)
+
+
+def _tell_the_rest(name: str, disks: Disks) -> None:
+    """How the rest of it goes. Images first: once the state has forgotten the stack's id, only --adopt finds them."""
+    removed = f"`workbench destroy`, then `pulumi stack rm {name}`"
+    amis = Amis(disks)
+    if found := amis.all():
+        stored = amis.snapshots()
+        usd = sum(usd_per_month(stored.get(image.snapshot, 0.0)) for image in found)
+        console.print(
+            f"Its images ({len(found)}) cost at most {usd:.2f} USD a month still: `workbench delete-image all` deletes "
+            f"them; {removed}, remove what is left then."
+        )
+    else:
+        console.print(f"{removed}, remove the rest of it.")

@@ -18,6 +18,7 @@ MOST_MINUTES = 1440
 TELL_SECONDS = 60.0
 LATER_SECONDS = 120  # after which a notice goes by itself, were this killed and could not take it back
 SAVE = "Please save your work."
+NOTHING = "nothing was changed"
 GraceOption = Annotated[
     int,
     typer.Option(
@@ -36,11 +37,13 @@ def judge(minutes: int) -> None:
         )
 
 
-def wait(facts: Outputs | None, minutes: int, what: str, please: str = SAVE) -> None:
+def wait(
+    facts: Outputs | None, minutes: int, what: str, please: str = SAVE, called_off: str = NOTHING
+) -> None:
     """Tells users that `what` ("is stopped") is coming, and waits; who comes back from it calls `over` in the end.
 
-    `please`: what they had better do. Interrupted, it takes the notice back and raises KeyboardInterrupt: nothing has
-    changed. Raises WorkbenchError where users could not be told.
+    `please`: what they had better do. Interrupted, it takes the notice back and raises KeyboardInterrupt: `called_off`
+    says how it is then. Raises WorkbenchError, with the same, where users could not be told.
     """
     if not minutes or facts is None:
         return
@@ -49,9 +52,9 @@ def wait(facts: Outputs | None, minutes: int, what: str, please: str = SAVE) -> 
     try:
         notice.tell(facts, text, minutes * 60 + LATER_SECONDS)
     except WorkbenchError as error:
-        raise WorkbenchError(f"Users could not be told, so nothing was changed: {error}") from None
+        raise WorkbenchError(f"Users could not be told, so {called_off}: {error}") from None
     try:
-        with common.stage(f"Users are told, and have until {when:%H:%M} UTC"), interruptible():
+        with common.stage(f"Users are told, and have until {when:%H:%M} UTC"), interruptible(called_off):
             _wait(minutes * 60.0)
     except BaseException:
         over(facts, minutes)
@@ -78,8 +81,11 @@ def _wait(seconds: float) -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """What ends this process from outside calls it off as Ctrl-C does; what it ignores, as under nohup, it ignores."""
+def interruptible(called_off: str = NOTHING) -> Iterator[None]:
+    """What ends this process from outside calls it off as Ctrl-C does; what it ignores, as under nohup, it ignores.
+
+    `called_off`: how it is then.
+    """
 
     def call_off(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -90,7 +96,7 @@ def interruptible() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        console.print("Called off: nothing was changed.")
+        console.print(f"Called off: {called_off}.", markup=False)
         raise
     finally:
         for number, handler in before.items():

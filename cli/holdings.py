@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import cloud
-from cli.described import tags_of
+from cli.described import stored_gib, tags_of
 from workbench import images, prices, servers, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
@@ -82,11 +82,11 @@ def _addresses(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
 
 def _snapshots(ec2: Any, mine: list[dict[str, Any]]) -> Iterable[Holding]:
     pages = ec2.get_paginator("describe_snapshots").paginate(OwnerIds=["self"], Filters=mine)
-    of_data: dict[str, int] = {}
-    of_images: dict[str, int] = {}
+    of_data: dict[str, float] = {}
+    of_images: dict[str, float] = {}
     for one in (one for page in pages for one in page["Snapshots"]):
         sizes = of_images if tags_of(one).get("Role") == images.IMAGE else of_data
-        sizes[one["SnapshotId"]] = one["VolumeSize"]
+        sizes[one["SnapshotId"]] = stored_gib(one)
     if of_data:
         yield Holding(SNAPSHOTS, ", ".join(of_data), prices.snapshots(len(of_data), sum(of_data.values())))
     if of_images:

@@ -63,7 +63,8 @@ class Machines:
 
     def _state(self, server: str) -> str:
         """As AWS has it by the server's id, which it knows before it finds it by its tags."""
-        page = self._ec2.describe_instances(InstanceIds=[server])
+        with asking(f"Asking for the server {server}"):
+            page = self._ec2.describe_instances(InstanceIds=[server])
         return str(next(iter(_instances(page)))["State"]["Name"])
 
     def image_name(self, image: str) -> str:

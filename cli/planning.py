@@ -21,8 +21,13 @@ LONG_TTL = 300  # seconds; ours is 60
 
 
 def previewed(name: str, exported: Exported) -> Plan:
-    """What `up` would do, as its own program and engine say. Raises WorkbenchError where it would be refused."""
-    plan = of_steps(name, exported, engine.run(name, "preview", silent=True))
+    """What the program would do, as it and the engine say. Raises WorkbenchError where it would be refused."""
+    return of_steps(name, exported, engine.run(name, "preview", silent=True))
+
+
+def of_up(name: str, exported: Exported) -> Plan:
+    """All that `workbench up` would do, which may bake an image in the end; see previewed."""
+    plan = previewed(name, exported)
     return replace(plan, happens=[*plan.happens, *baking.announced(name)])
 
 

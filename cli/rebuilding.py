@@ -2,10 +2,10 @@
 
 1. The server becomes FORMER. It runs on, and people work on it.
 2. The state forgets it and what hangs on it (attachment, association, schedule, configuration), and the program makes
-   another beside it, of the newest image, without any of these. Where AWS has no room for one, or it does not boot,
-   nobody has noticed anything. (`pulumi up --target` is no way to do that: 3.260 leaves a state that it cannot read
-   itself, where it skips one thing and imports another that depends on it.)
-3. The former one stops, and lets go of data volume and address.
+   another beside it, of the image that fits best, without any of these. Where AWS has no room for one, or it does not
+   boot, nobody has noticed anything. (`pulumi up --target` is no way to do that: 3.260 leaves a state that it cannot
+   read itself, where it skips one thing and imports another that depends on it.)
+3. People are given their time. The former one stops, and lets go of data volume and address.
 4. The program gives these to the new one, and configures it.
 5. Once the new one is found healthy, the former one gets the tag REPLACED_BY. Until here it goes back, from here on it
    goes forward only: people get to work on the new one.
@@ -141,12 +141,16 @@ def begin(disks: Disks, server: str) -> Machine:
     return found
 
 
-def take_over(disks: Disks, former: Machine) -> None:
-    """A rebuild that died is this process's now. Raises WorkbenchError where it lives."""
+def refuse_at_work(disks: Disks, former: Machine) -> None:
+    """Raises WorkbenchError where the rebuild's process lives; not where it may, which who goes on with it knows."""
     if makers.lives(former.by):
         raise WorkbenchError(
             f"A rebuild of stack {disks.stack} is at work ({makers.said(former.by)}); wait for it to end."
         )
+
+
+def take_over(disks: Disks, former: Machine) -> None:
+    """A rebuild that died is this process's now; see refuse_at_work."""
     Machines(disks).note(former.id, By=makers.this())
 
 

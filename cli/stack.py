@@ -62,7 +62,7 @@ def up(
     name = common.enter(stack)
     common.adopt(adopt)
     with swapping.alone(name, "up"):
-        facts = _to_size(name, size, yes) if size else make(name, yes, {})
+        facts = _to_size(name, size, yes, bakes=True) if size else make(name, yes, {}, bakes=True)
     show_status(name, facts)
     if baking.is_wanted(name):
         baking.after(name, stacks.settings(name))
@@ -93,12 +93,12 @@ def resize(
     show_status(name, facts)
 
 
-def _to_size(name: str, size: str, yes: bool, minutes: int = 0) -> Outputs:
+def _to_size(name: str, size: str, yes: bool, minutes: int = 0, *, bakes: bool = False) -> Outputs:
     """All of `up` with another size, which is in the stack file in the end if it was given to the server."""
     judge(size)
     written = Written(name, size)
     try:
-        return make(name, yes, {}, minutes, written)
+        return make(name, yes, {}, minutes, written, bakes=bakes)
     except (WorkbenchError, KeyboardInterrupt, typer.Abort) as error:
         # It stands once pulumi begins to carry it out; until then nothing is to have changed.
         if not (isinstance(error, engine.RunFailedError) and error.began):
@@ -107,11 +107,18 @@ def _to_size(name: str, size: str, yes: bool, minutes: int = 0) -> Outputs:
 
 
 def make(
-    name: str, yes: bool, times: dict[str, float], minutes: int = 0, written: Written | None = None
+    name: str,
+    yes: bool,
+    times: dict[str, float],
+    minutes: int = 0,
+    written: Written | None = None,
+    *,
+    bakes: bool = False,
 ) -> Outputs:
     """All of `up`: the program runs once, and where somebody is asked, or the size changes, before that for the plan.
 
     `minutes`: what users are given before a size is changed, which then is `written` into the stack file.
+    `bakes`: whether who calls bakes an image afterwards, where the settings ask for that, so that the plan says it.
     """
     with common.stage("Check the settings", times):
         common.require_stack_file(name)
@@ -127,8 +134,8 @@ def make(
         common.asking()
         _ask_whose(name, state.exported)
     if not yes or resizing:  # which may be refused, and users are told of nothing that is
-        with common.stage("Preview", times), written.shown() if written else nullcontext():
-            wanted = planning.previewed(name, state.exported)
+        with common.stage("Preview", times):
+            wanted = _wanted(name, state.exported, written, bakes)
         plan.confirm(wanted, yes)
         grace.wait(known, minutes, f"is stopped for {plan.RESIZE_DOWN}, for another size,")
     try:
@@ -141,9 +148,19 @@ def make(
     if woken:
         with loudness.quiet_prints():
             configure.wait_for_ssh(facts.address)
+    _tell_left_over(name, state)
+    return facts
+
+
+def _wanted(name: str, exported: repair.Exported, written: Written | None, bakes: bool) -> plan.Plan:
+    """The plan, with the size in the stack file for as long as it is made."""
+    with written.shown() if written else nullcontext():
+        return planning.of_up(name, exported) if bakes else planning.previewed(name, exported)
+
+
+def _tell_left_over(name: str, state: repair.Repaired) -> None:
     if state.creating and (left := repair.left_over(name, repair.export(name))):
         repair.tell_left_over(left)
-    return facts
 
 
 def _with_server(exported: repair.Exported) -> Outputs | None:
@@ -215,4 +232,4 @@ def preview(
         engine.run(name, "preview", "--json" if as_json else "--diff", shown=True)
         return
     common.asking()  # it is what was asked for
-    plan.show(planning.previewed(name, repair.export(name)))
+    plan.show(planning.of_up(name, repair.export(name)))

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from infra import lookups
 from infra.machine_type import MachineType
 from infra.naming import Owner
-from workbench import images, stackfile, team
+from workbench import images, servers, stackfile, team
 from workbench.images import Image, Wanted
 from workbench.settings import Settings
 from workbench.times import age
@@ -32,7 +32,7 @@ def choose(settings: Settings, owner: Owner, machine: MachineType) -> str | None
     chosen = images.chosen(found, wanted)
     if chosen is not None:
         missing = "" if images.has_all(chosen, wanted) else "; what it lacks is installed"
-        pulumi.info(f"The server starts from the image {chosen}, baked {age(chosen.made)} ago{missing}.")
+        pulumi.info(f"{servers.STARTS_FROM} the image {chosen}, baked {age(chosen.made)} ago{missing}.")
         return chosen.id
     why = images.reasons(found, wanted)
     if named:
@@ -42,7 +42,7 @@ def choose(settings: Settings, owner: Owner, machine: MachineType) -> str | None
             "this stack's own newest, or Debian's."
         )
     if why:
-        pulumi.warn(f"The server starts from Debian's own image, which takes longer: {why}.")
+        pulumi.warn(f"{servers.STARTS_FROM} Debian's own image, which takes longer: {why}.")
     return None
 
 

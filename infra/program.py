@@ -1,6 +1,7 @@
 """The Pulumi program: reads the settings, asks what there is already, declares the rest, exports the facts."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from infra.network import Network, NetworkArgs
 from infra.schedule import ScheduleArgs, ServerSchedule, events
 from infra.server import Server, ServerArgs
 from infra.storage import Storage, StorageArgs
-from workbench import config, keys, stackfile, team
+from workbench import config, keys, servers, stackfile, team
 from workbench.errors import WorkbenchError
 from workbench.faults import NAMESPACE
 from workbench.outputs import ADMIN, Outputs
@@ -73,7 +74,8 @@ def _plan(settings: Settings) -> Plan:
     machine = choose(
         settings, present.architecture, state.value("aws:ec2/instance:Instance", "server", "instanceType")
     )
-    image = images.choose(settings, owner, machine) if present.architecture is None else None
+    anew = present.architecture is None or servers.ANEW_VARIABLE in os.environ
+    image = images.choose(settings, owner, machine) if anew else None  # which a server that is there ignores
     domain = _domain(settings, owner, state) if settings.domain else None
     adopter = None if owner.fresh else Adopter(owner, state)
     return Plan(settings, owner, machine, image, domain, adopter, present.beside)
@@ -225,7 +227,7 @@ def _digest(settings: Settings) -> str:
     """What decides what the deploy does, save settings and facts: its code, and the locks of environments."""
     if not settings.environments:
         return configure.deploy_digest()
-    return f"{configure.deploy_digest()} {team.digest(stackfile.path_of(pulumi.get_stack()))}"
+    return f"{configure.deploy_digest()} {team.digest(stackfile.path_of(pulumi.get_stack()), settings)}"
 
 
 def _judge_region(settings: Settings) -> None:

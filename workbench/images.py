@@ -125,8 +125,8 @@ def nearness(image: Image, wanted: Wanted) -> int:
 
 
 def has_all(image: Image, wanted: Wanted) -> bool:
-    """Whether nothing of what is wanted has to be installed."""
-    return image.tags.get(DIGEST) == packages.whole(wanted.parts)
+    """Whether nothing of what is wanted has to be installed; what else is on it does not count."""
+    return nearness(image, wanted) == len(wanted.parts)
 
 
 def reasons(found: Sequence[Image], wanted: Wanted, now: datetime | None = None) -> str:

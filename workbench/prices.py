@@ -8,6 +8,7 @@ aws.amazon.com/route53/pricing (a zone 0.50 USD a month). A month has 730 hours.
 is said to be unknown, never taken for nothing.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -76,14 +77,14 @@ def disk(name: str, gib: int, kind: str = "gp3") -> Part:
     return Part(name, f"{gib} GiB {kind}", gib * GP3_USD_PER_GIB_MONTH if kind == "gp3" else None)
 
 
-def snapshots(count: int, gib: int) -> Part:
+def snapshots(count: int, gib: float) -> Part:
     """Snapshots of so many GiB together: at most, since each has only what changed since the one before."""
-    return Part("snapshots", f"{count}, at most {gib} GiB", gib * SNAPSHOT_USD_PER_GIB_MONTH)
+    return Part("snapshots", f"{count}, at most {math.ceil(gib)} GiB", gib * SNAPSHOT_USD_PER_GIB_MONTH)
 
 
-def images(count: int, gib: int) -> Part:
+def images(count: int, gib: float) -> Part:
     """The snapshots that images consist of, for root disks of so many GiB together: at most, as of others."""
-    return Part("images", f"{count}, at most {gib} GiB", gib * SNAPSHOT_USD_PER_GIB_MONTH)
+    return Part("images", f"{count}, at most {math.ceil(gib)} GiB", gib * SNAPSHOT_USD_PER_GIB_MONTH)
 
 
 def address(public_ip: str) -> Part:

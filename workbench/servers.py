@@ -14,3 +14,6 @@ NAMES = {FORMER: FORMER_NAME, BUILDER: "builder"}
 
 # Set by the command around its own runs of Pulumi, to the former server's id: any other run is refused meanwhile.
 REBUILD_VARIABLE = "WORKBENCH_REBUILD"
+# The same around a rebuild's preview: the image that a new server would start from is judged, though there is a server.
+ANEW_VARIABLE = "WORKBENCH_REBUILD_PREVIEW"
+STARTS_FROM = "The server starts from"  # what the program says of that image begins so

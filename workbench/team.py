@@ -105,11 +105,15 @@ def locks(stack_file: Path, settings: Settings) -> list[Lock]:
     return [Lock(one, path_of(stack_file, one).read_text()) for one in settings.environments]
 
 
-def digest(stack_file: Path) -> str:
-    """sha256 of all locks of a stack, by which `pulumi up` sees that a host has to be configured anew."""
+def digest(stack_file: Path, settings: Settings) -> str:
+    """sha256 of the locks of a stack's environments, by which `pulumi up` sees that a host has to be configured anew.
+
+    Whatever else is in their folder, such as what a killed `workbench lock` left, is nothing to the host.
+    """
     total = hashlib.sha256()
-    for path in sorted(folder(stack_file).glob("*")):
-        total.update(f"{path.name}\0".encode() + path.read_bytes())
+    for path in sorted(path_of(stack_file, one) for one in settings.environments):
+        if path.is_file():
+            total.update(f"{path.name}\0".encode() + path.read_bytes())
     return total.hexdigest()
 
 

@@ -17,9 +17,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workbench_host import tools
 from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, write
+
+if TYPE_CHECKING:
+    from urllib.request import Request
 
 CONFIG = Path(tools.CONFIG) / "packages"
 NOTES = Path("/var/lib/workbench/packages")
@@ -59,7 +63,7 @@ class Package:
     setting: str
 
 
-def read(address: str, file: Path) -> str:
+def read(address: "str | Request", file: Path) -> str:
     """Writes what `address` answers into `file` and returns its sha256. Half an answer is an error."""
     import urllib.request
 
@@ -86,13 +90,18 @@ def is_for_later(error: Exception) -> bool:
 
 def reason(error: Exception) -> str:
     """Why a download failed, in words."""
+    import http.client
+
+    if isinstance(error, http.client.IncompleteRead):
+        return "the download broke off"
     if hasattr(error, "code"):
         return f"status {error.code}"
     cause = getattr(error, "reason", error)
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
 
 
-def read_patiently(address: str, file: Path) -> str:
+def read_patiently(address: "str | Request", file: Path) -> str:
+    """As `read`, some times over. Raises OSError (HTTPError is one) or HTTPException, and may leave half a file."""
     import http.client
 
     for attempt in range(1, TRIES):

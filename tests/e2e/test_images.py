@@ -46,8 +46,8 @@ def file_system(image: str) -> Path:
 
 
 def holders(root: Path, text: str) -> list[str]:
-    """The files below /etc, /var, /root, /home, /srv and /opt/workbench that have a text in them, by grep."""
-    folders = [str(root / name) for name in ("etc", "var", "root", "home", "srv", "usr/local")]
+    """The files below /etc, /var, /root, /home, /srv, /usr/local and /opt that have a text in them, by grep."""
+    folders = [str(root / name) for name in ("etc", "var", "root", "home", "srv", "usr/local", "opt")]
     done = subprocess.run(["grep", "-rlF", "--", text, *folders], capture_output=True, text=True, check=False)
     return done.stdout.splitlines()
 

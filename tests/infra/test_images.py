@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from tests.infra.conftest import ID, IMAGE, tags
-from workbench import config, images, packages
+from workbench import config, images, packages, servers
 
 DEBIANS = "ami-amd64"
 Declare, Said = Any, dict[str, list[str]]
@@ -161,6 +161,22 @@ def test_one_that_is_named_and_does_not_fit_is_refused_before_anything_is_made(
     with pytest.raises(pulumi.RunError, match=re.escape(f"'ami-0123456789abcdef0', but {why}")):
         declare(images={"startFrom": "ami-0123456789abcdef0"})
     assert cloud.resources == []
+
+
+def test_a_rebuilds_preview_judges_the_image_and_says_which(
+    declare: Declare, cloud: Any, bake: Any, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare()
+    cloud.killed(())
+    bake("0123456789abcdef0", days=31)
+    bake()
+    monkeypatch.setenv(servers.ANEW_VARIABLE, "yes")
+    declare()
+    assert said["info"] == [f"{servers.STARTS_FROM} the image one (ami-one), baked 24 h ago."]
+    (request,) = [one for one in cloud.requests if one.type.endswith(":Instance")]
+    assert "ami" in request.ignoreChanges
+    with pytest.raises(pulumi.RunError, match=r"startFrom is .*, but .* is 31 days old"):
+        declare(images={"startFrom": "ami-0123456789abcdef0"})
 
 
 def test_a_living_server_keeps_its_own_and_nobody_asks_for_another(

@@ -78,6 +78,11 @@ def test_what_has_most_of_what_is_wanted_is_taken_and_of_these_the_newest() -> N
     assert not images.has_all(nearest, WANTED)
 
 
+def test_an_image_with_a_service_more_than_is_wanted_has_all_of_it() -> None:
+    assert images.has_all(image(parts={**PARTS, "docker": "4"}), WANTED)
+    assert not images.has_all(image(parts={"base": "1", "r": "2", "docker": "4"}), WANTED)
+
+
 def test_tags_are_within_what_aws_takes() -> None:
     every = {name: {"enabled": True} for name in ("docker",)}
     told = images.tags(packages.parts(settings(services=every)))

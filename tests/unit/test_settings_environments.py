@@ -119,6 +119,18 @@ def test_the_default_environments_may_be_the_teams(config: dict[str, Any]) -> No
     )
 
 
+def test_an_environment_of_r_is_refused_on_arm_where_its_lock_is_of_binaries(config: dict[str, Any]) -> None:
+    wanted = {"size": "t4g.large", "services": {"rstudio": {"enabled": False}}, "environments": [GEO, STATS]}
+    said = complaint(config, **wanted)
+    assert "workbench:environments[1].r is set, but t4g.large is an ARM type, and locks of R hold for" in said
+    for changes in (
+        {"environments": [GEO]},
+        {"mirrors": {"cran": "https://cran.example"}},
+        {"size": "t3.large"},
+    ):
+        parse({**config, **{f"workbench:{key}": value for key, value in {**wanted, **changes}.items()}})
+
+
 def test_two_of_one_name_and_one_of_r_without_r_are_refused(config: dict[str, Any]) -> None:
     said = complaint(config, environments=[GEO, {**STATS, "name": "geo"}])
     assert said == "workbench:environments[1].name is geo a second time; once is enough."

@@ -219,7 +219,19 @@ def test_the_digest_is_that_of_the_packages_and_not_of_words_about_them() -> Non
 
 
 def test_what_decides_about_a_deploy_changes_with_any_lock(file: Path) -> None:
-    before = team.digest(file)
-    assert team.digest(file) == before
+    settings = stackfile.settings_of(file)
+    before = team.digest(file, settings)
+    assert team.digest(file, settings) == before
     (team.folder(file) / "geo.txt").write_text("other")
-    assert team.digest(file) != before
+    assert team.digest(file, settings) != before
+
+
+def test_what_else_is_in_the_folder_of_locks_decides_nothing(file: Path) -> None:
+    settings = stackfile.settings_of(file)
+    before = team.digest(file, settings)
+    (team.folder(file) / "drafts").mkdir()
+    (team.folder(file) / ".geo.txt.new").write_text("of a run that was killed")
+    (team.folder(file) / "gone.txt").write_text("of an environment that is no longer listed")
+    assert team.digest(file, settings) == before
+    team.path_of(file, settings.environments[0]).unlink()
+    assert team.digest(file, settings) != before

@@ -203,6 +203,7 @@ def unfit(settings: "Settings", architecture: Architecture, memory_mib: int) -> 
         for index, one in enumerate(services.r.versions):
             if one.sha256 is None and one.version in versions.R_SHA256:  # else _versions has said so
                 yield _no_sha256_of_r(index, one.version, " on ARM")
+        yield from _binaries_of_r(settings)
     needed = settings.memory_needed_mib()
     if memory_mib < needed:
         names = ", ".join(name for name, _ in services.enabled())
@@ -211,6 +212,18 @@ def unfit(settings: "Settings", architecture: Architecture, memory_mib: int) -> 
             f"is {settings.size!r} with {memory_mib} MiB of memory, but the enabled services ({names}) need {needed} "
             f"MiB; choose a bigger type, such as {_smallest(needed, architecture)}",
         )
+
+
+def _binaries_of_r(settings: "Settings") -> Faults:
+    """A lock of R has the sha256 of what an x86 server gets; of such a repository an ARM one gets other binaries."""
+    for index, one in enumerate(settings.environments):
+        if one.r is not None and "/__linux__/" in settings.mirrors.r_packages:
+            yield Fault(
+                ("environments", index, "r"),
+                f"is set, but {settings.size} is an ARM type, and locks of R hold for the binaries for x86; choose an "
+                "x86 type such as t3.large, or a repository of sources in mirrors.cran, such as "
+                "https://cloud.r-project.org",
+            )
 
 
 def _smallest(memory_mib: int, architecture: Architecture) -> str:

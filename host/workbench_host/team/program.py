@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ from workbench_host.team.places import Marker, Wanted
 from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, alone, reason
 
 KEPT = 2  # that were in use before
+# R's default is found inside R, by the link: no process says from which folder it has it, until it maps a file of it.
+UNSEEN_SECONDS = 7 * 24 * 3600.0
 RUNNING = Path("/run/workbench-team-environments.lock")
 WAIT_SECONDS = 3600.0  # for another run, which may be building
 
@@ -70,15 +73,20 @@ def built(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
 def switch(wanted: Wanted, told: Marker) -> None:
     """Points the link at the new folder in one step; from then on kernels that are started are the new one's."""
     link, before = places.ROOT / wanted.name, places.folder_of(wanted.name)
-    if before is not None and before != wanted.folder and (before / places.MARKER).exists():
-        os.utime(before / places.MARKER)  # when it was last in use
     if before != wanted.folder:
+        _retire(before)
         _point(link, wanted.folder.name)
     if wanted.name == places.PYTHON:
         places.DEFAULT_LINK.parent.mkdir(parents=True, exist_ok=True)
         _point(places.DEFAULT_LINK, str(wanted.folder))
     if kernel := places.kernel_of(wanted.name):
         kernels.add(kernel, places.described(wanted.name, wanted.folder, told))
+
+
+def _retire(folder: Path | None) -> None:
+    """Notes when an environment was last in use."""
+    if folder is not None and (folder / places.MARKER).exists():
+        os.utime(folder / places.MARKER)
 
 
 def _point(link: Path, target: str) -> None:
@@ -105,6 +113,7 @@ def superfluous(wanted: Sequence[Wanted]) -> list[Path]:
 
 def idle(folders: Sequence[Path]) -> list[Path]:
     """Those that no process runs from; none where that cannot be told."""
+    folders = [path for path in folders if not _may_be_unseen(path)]
     if not folders:
         return []
     try:
@@ -112,6 +121,14 @@ def idle(folders: Sequence[Path]) -> list[Path]:
     except usage.UnknownError:
         return []
     return [path for path in folders if path not in busy]
+
+
+def _may_be_unseen(folder: Path) -> bool:
+    """Whether an R that is open may have its packages from there without a word of it: for a week after its time."""
+    if folder not in places.folders(places.R) or places.marker(folder) is None:
+        return False
+    ended = (folder / places.MARKER).stat().st_mtime
+    return folder == places.folder_of(places.R) or time.time() - ended < UNSEEN_SECONDS
 
 
 def unlisted(wanted: Sequence[Wanted]) -> list[str]:
@@ -128,6 +145,7 @@ def clean(wanted: Sequence[Wanted]) -> None:
 
     for name in unlisted(wanted):
         kernels.remove(places.KERNEL.format(name))
+        _retire(places.folder_of(name))
         (places.ROOT / name).unlink(missing_ok=True)
     for folder in idle(superfluous(wanted)):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 """An environment of R: a library of packages, built by R from archives that are compared with their sha256 before."""
 
 import base64
-import hashlib
+import http.client
 import json
 import os
 import re
@@ -122,22 +122,24 @@ def _archive(address: str, package: Mapping[str, str], version: str, folder: Pat
     """Puts one archive into the folder once it is what the lock says. Raises FailureError."""
     name, shown = f"{package['Package']} {package['Version']}", re.sub(r"//[^/@\s]*@", "//", address)
     target = folder / f"{package['Package']}_{package['Version']}.tar.gz"
+    part = target.with_name(f"{target.name}.part")
     try:
-        with urllib.request.urlopen(_request(address, package["File"], version), timeout=60) as answer:
-            content = answer.read()
+        found = packages.read_patiently(_request(address, package["File"], version), part)
     except urllib.error.HTTPError as error:
         raise FailureError(f"{shown} does not have {package['File']} (status {error.code})") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        part.unlink(missing_ok=True)
         why = packages.reason(error)
         raise FailureError(
             f"{shown} cannot be reached ({why}); mirrors.cran names another repository"
         ) from None
-    if hashlib.sha256(content).hexdigest() != package["Sha256"]:
+    if found != package["Sha256"]:
+        part.unlink()
         raise FailureError(
             f"{name} from {shown} has another sha256 than its lock says; if it was published anew, `workbench lock` "
             "makes it again"
         )
-    target.write_bytes(content)
+    part.rename(target)
 
 
 def _request(address: str, file: str, version: str) -> urllib.request.Request:

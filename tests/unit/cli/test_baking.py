@@ -475,6 +475,27 @@ def test_images_are_listed_with_what_runs_from_them(bench: Bench, command: Calla
     assert f"The server {server} runs from {made.id}." in shown
 
 
+def test_an_image_has_one_price_by_what_aws_stores_of_it(
+    bench: Bench, command: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.bake()
+
+    def sized(parsed: dict[str, Any], **_: Any) -> None:
+        for one in parsed["Snapshots"]:
+            one["FullSnapshotSizeInBytes"] = 4.4 * 1024**3
+
+    def client(service: str, *rest: Any) -> Any:
+        made = bench.client(service, *rest)
+        made.meta.events.register("after-call.ec2.DescribeSnapshots", sized)
+        return made
+
+    monkeypatch.setattr(clouds, "client", client)
+    (told,) = json.loads(command("images", "--json").stdout)["images"]
+    assert told["usd_per_month_at_most"] == 0.22
+    (part,) = holdings.parts(holdings.of(STACK, bench.exported()))
+    assert str(part) == "images (1, at most 5 GiB): about 0.22 USD a month"
+
+
 def test_images_are_deleted_by_their_ids_and_no_others(bench: Bench, command: Callable[..., Result]) -> None:
     made = bench.bake()
     refused = command("delete-image", made.id, "ami-0", "--yes")

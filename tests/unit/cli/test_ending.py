@@ -12,7 +12,7 @@ from cli.account import Found
 from cli.described import Snapshot
 from cli.disks import Disks
 from tests.unit.cli.stack_on_moto import ID, STACK, WHOLE, KilledError, World
-from workbench import leftovers, volumes
+from workbench import images, leftovers, volumes
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.leftovers import Leftover
@@ -178,6 +178,28 @@ def test_a_destroy_of_a_state_that_has_lost_its_id_says_whose_the_data_is_and_wh
     assert f"role-of-{ID}" in said
     assert "role-of-ba9876543210" not in said
     assert f"data volume {destroyed}" not in said.rpartition("In AWS, and not")[2]
+
+
+def test_images_outlive_the_data_and_people_are_told_what_they_cost_and_how_they_go(
+    aws: World, destroyed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    destroy.destroy(yes=True)
+    server = aws.server()
+    made = aws.ec2.create_image(InstanceId=server, Name="one")["ImageId"]
+    aws.ec2.terminate_instances(InstanceIds=[server])
+    (told,) = aws.ec2.describe_images(ImageIds=[made])["Images"]
+    snapshot = told["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    aws.ec2.create_tags(Resources=[made, snapshot], Tags=aws.tags(images.IMAGE))
+    ending.delete_data(stack_name=STACK)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Its images (1) cost at most" in said
+    assert "at most 0.00" not in said
+    assert (
+        "USD a month still: `workbench delete-image all` deletes them; `workbench destroy`, then `pulumi"
+        in said
+    )
+    ending.delete_data(stack_name=STACK)
+    assert "Its images (1) cost at most" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_data_is_deleted_for_good_only_by_name_and_never_under_a_server(

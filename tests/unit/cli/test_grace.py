@@ -61,6 +61,15 @@ def test_called_off_it_takes_the_notice_back(
         signal.signal(number, before)
 
 
+def test_called_off_it_says_how_it_is_then(
+    told: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(grace, "_wait", lambda seconds: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt):
+        grace.wait(OUTPUTS, 3, "is stopped", called_off="the new server goes again")
+    assert "Called off: the new server goes again." in capsys.readouterr().out
+
+
 def test_what_is_ignored_as_under_nohup_does_not_call_it_off(
     told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from tests.conftest import PUBLIC_KEY
 from tests.standins import index
 from workbench import stackfile, team
 from workbench.errors import WorkbenchError
+from workbench_host import packages
 
 PACKAGES = {
     "tiny": "Depends: R (>= 4.1)\nImports: middle (>= 1.0),\n        utils, Matrix (>= 1.5)\n",
@@ -30,12 +31,25 @@ PACKAGES = {
 
 
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """The address of a server on loopback, and its folder; whom it asked it notes in `agents`."""
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    """The address of a server on loopback, and its folder; what is asked for below /half breaks off."""
+    monkeypatch.setattr(packages, "PAUSE_SECONDS", 0)
     folder = tmp_path / "web"
     folder.mkdir()
 
     class Quiet(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # which knows of chunks
+        close_connection = True
+
+        def do_GET(self) -> None:
+            if not self.path.startswith("/half/"):
+                super().do_GET()
+                return
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b"ff\r\nhalf")
+
         def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
@@ -240,6 +254,8 @@ def test_a_repository_that_is_away_or_is_none_is_told_without_its_password(
     assert "secret" not in said
     write(one, mirrors={"cran": f"{web[0]}/empty"})
     assert f"{web[0]}/empty cannot be had (it has no src/contrib/PACKAGES)" in refused()
+    write(one, mirrors={"cran": f"{web[0]}/half"})
+    assert f"{web[0]}/half cannot be had (the download broke off); mirrors.cran" in refused()
 
 
 def test_the_public_repository_is_pinned_to_a_day_so_that_its_archives_stay() -> None:

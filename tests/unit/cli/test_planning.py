@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli import cloud, planning, words
+from cli import address, baking, cloud, engine, planning, words
 from cli.progress import Progress, Step
 from tests.unit.cli import paid
 from workbench import prices
@@ -167,3 +167,14 @@ def test_a_name_is_said_to_lead_nowhere_and_a_long_memory_is_warned_of(
     )
     assert f"forget within {ttl} s" in said
     assert ("set it to 60 in Route 53" in said) == long
+
+
+def test_a_bake_is_in_the_plan_of_up_and_not_among_the_programs_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rebuild shows these alone, and bakes nothing."""
+    monkeypatch.setattr(address, "change_of_keeping", lambda *_: "")
+    monkeypatch.setattr(engine, "run", lambda *_, **__: Progress(told=["The firewall changes."]))
+    monkeypatch.setattr(baking, "announced", lambda name: ["Then an image is baked."])
+    assert planning.previewed("prod", {}).happens == ["The firewall changes."]
+    assert planning.of_up("prod", {}).happens == ["The firewall changes.", "Then an image is baked."]

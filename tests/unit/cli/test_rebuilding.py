@@ -4,12 +4,15 @@ AWS is moto in this process, the engine a stand-in (tests/unit/cli/rebuild_on_mo
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
+from botocore.exceptions import ClientError
 
 from cli import (
     activity,
@@ -19,6 +22,8 @@ from cli import (
     ending,
     engine,
     grace,
+    notice,
+    plan,
     planning,
     power,
     rebuild,
@@ -376,6 +381,44 @@ def test_a_lost_state_settles_what_is_said_to_be_ours(made: Rebuilt, monkeypatch
     assert made.machines.former() is None
 
 
+def test_a_failed_look_at_the_server_in_the_middle_is_told_and_the_old_one_is_back(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last look, right before the volume is detached: what AWS refuses there is no traceback."""
+    plain, failed = Machines.release, []
+
+    def release(self: Machines, server: str) -> None:
+        client = self._ec2
+
+        def describe(**arguments: Any) -> Any:
+            answer = client.describe_instances(**arguments)
+            if "stop_instances" in made.aws.calls and not failed:
+                failed.append(server)
+                told = {"Error": {"Code": "RequestLimitExceeded", "Message": "Request limit exceeded."}}
+                raise ClientError(told, "DescribeInstances")  # type: ignore[arg-type]
+            return answer
+
+        monkeypatch.setattr(self, "_until", lambda server, state: None)
+        monkeypatch.setattr(self, "_ec2", Failing(client, describe))
+        plain(self, server)
+
+    monkeypatch.setattr(Machines, "release", release)
+    said = refused(rebuild_now)
+    assert f"Asking for the server {made.old} failed, AWS refused it: Request limit exceeded." in said
+    assert f"The server {made.old} is back and runs" in said
+    assert made.whole() == made.old
+
+
+class Failing:
+    """A client that looks at servers in another way."""
+
+    def __init__(self, client: Any, describe: Callable[..., Any]) -> None:
+        self._client, self.describe_instances = client, describe
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
 # Refused before anything is changed.
 
 
@@ -389,6 +432,59 @@ def test_people_who_compute_are_not_cut_off_unless_they_are_given_time_or_it_is_
     untouched(made)
     rebuild_now(force=True)
     assert made.whole() != made.old
+
+
+def test_a_rebuild_that_died_before_the_old_server_stopped_asks_for_people_there_as_at_first(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun(made, DEAD)
+    monkeypatch.setattr(activity, "people", lambda facts: [BUSY])
+    said = refused(rebuild_now)
+    assert "grace computes at this moment" in said
+    assert f"A rebuild of stack {STACK} has begun and not ended" in said
+    assert made.aws.calls == []
+    told: list[str] = []
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: told.append(text))
+    monkeypatch.setattr(notice, "take_back", lambda facts: None)
+    monkeypatch.setattr(grace, "_wait", lambda seconds: told.append(f"{seconds:.0f} s"))
+    capsys.readouterr()
+    rebuild_now(minutes=10)
+    assert "At work now: grace" in " ".join(capsys.readouterr().out.split())
+    assert "is replaced by a fresh one" in told[0]
+    assert told[1] == "600 s"
+    assert made.whole() != made.old
+
+
+def test_a_rebuild_that_died_before_the_old_server_stopped_goes_on_only_once_it_is_agreed_to(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun(made, DEAD)
+
+    def confirm(shown: Plan, yes: bool) -> None:
+        assert "it is put back as it was" in " ".join(shown.happens)
+        assert not yes
+        raise typer.Abort
+
+    monkeypatch.setattr(plan, "confirm", confirm)
+    with pytest.raises(typer.Abort):
+        rebuild_now(yes=False)
+    assert made.aws.calls == []
+
+
+def test_a_rebuild_that_died_once_people_were_cut_off_goes_on_without_asking(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuilding, "require_well", dies)
+    with pytest.raises(KilledError):
+        rebuild_now()
+    monkeypatch.setattr(rebuilding, "require_well", lambda *_: None)
+    monkeypatch.setattr(activity, "people", lambda facts: pytest.fail("nobody can be at work"))
+    rebuild_now()
+    assert made.whole() != made.old
+
+
+def dies(*_: Any) -> None:
+    raise KilledError
 
 
 def test_who_begins_to_compute_during_the_snapshot_counts_too(
@@ -414,32 +510,66 @@ def test_a_server_that_is_stopped_is_rebuilt_and_nobody_is_asked_there(
     assert "The settings have changed" not in capsys.readouterr().out
 
 
-def test_people_are_told_after_the_snapshot_and_until_the_server_stops(
+def test_people_are_told_once_the_new_server_has_booted_and_until_the_old_one_stops(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(activity, "people", lambda facts: [BUSY])
     told: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(grace, "wait", lambda facts, minutes, what: told.append((what, list(made.aws.calls))))
+    monkeypatch.setattr(
+        grace, "wait", lambda facts, minutes, what, **_: told.append((what, list(made.aws.calls)))
+    )
     monkeypatch.setattr(grace, "over", lambda facts, minutes: told.append(("over", list(made.aws.calls))))
     rebuild_now(minutes=10)
     (what, before), (_, after) = told
     assert "is replaced by a fresh one" in what
-    assert before == ["create_snapshot"]
-    assert "program: server" in after
+    assert "program: server" in before
+    assert after == before
     assert "stop_instances" not in after
 
 
-def test_called_off_in_the_grace_nothing_has_changed_but_the_snapshot(
+def test_called_off_in_the_grace_the_new_server_goes_and_people_work_on(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wait(seconds: float) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    taken_back: list[str] = []
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: None)
+    monkeypatch.setattr(notice, "take_back", lambda facts: taken_back.append(facts.instance_id))
+    monkeypatch.setattr(grace, "_wait", wait)
+    said = refused(lambda: rebuild_now(minutes=10))
+    assert said == (f"The rebuild was called off.\nThe server {made.old} runs on as it was; nothing is lost.")
+    shown = capsys.readouterr().out
+    assert "Called off: the new server goes again, and the snapshot stays." in shown
+    assert made.whole() == made.old
+    assert "Stop the former server" not in shown
+    assert taken_back
+
+
+def test_who_begins_to_compute_while_the_new_server_boots_counts_too(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        activity, "people", lambda facts: [BUSY] if "program: server" in made.aws.calls else []
+    )
+    said = refused(rebuild_now)
+    assert "grace computes at this moment" in said
+    assert f"The server {made.old} runs on as it was; nothing is lost." in said
+    assert made.whole() == made.old
+    assert "Stop the former server" not in capsys.readouterr().out
+
+
+def test_who_computes_on_a_server_that_is_not_replaced_is_not_cut_off_for_its_new_size(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wait(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(grace, "wait", wait)
-    with pytest.raises(KeyboardInterrupt):
-        rebuild_now(minutes=10)
-    assert made.aws.calls == ["create_snapshot"]
-    assert made.whole() == made.old
+    made.settings.size, made.no_room = "m6i.large", True
+    monkeypatch.setattr(stack, "make", lambda *_: pytest.fail("it would stop the server"))
+    said = refused(rebuild_now)
+    assert (
+        f"The server {made.old} runs on as it was; nothing is lost. The next `workbench up` gives it the"
+        in said
+    )
+    assert made.living() == {made.old: "running"}
 
 
 def test_what_the_program_refuses_is_refused_before_anything_is_changed(
@@ -516,12 +646,22 @@ def test_several_former_servers_are_for_a_person_to_tell_apart(made: Rebuilt) ->
 def test_the_plan_says_what_happens_and_what_comes_with_it(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(planning, "previewed", lambda *_: Plan(["The firewall changes."]))
+    image = "The server starts from the image prod-1 (ami-1), baked 3 days ago."
+    seen: list[bool] = []
+
+    def previewed(*_: Any) -> Plan:
+        seen.append(servers.ANEW_VARIABLE in os.environ)
+        return Plan([image, "The firewall changes."])
+
+    monkeypatch.setattr(planning, "previewed", previewed)
     rebuild_now()
+    assert seen == [True], "of which image a new server would be is judged in the preview"
+    assert servers.ANEW_VARIABLE not in os.environ
     said = " ".join(capsys.readouterr().out.split())
     for part in (
         f"A snapshot of the data volume {made.volume} (10 GiB) is made",
-        f"A new server of the newest image is made beside {made.old} (t3.large",
+        f"A new server is made beside {made.old} (t3.large",
+        f"and boots. {image} Then",
         "comes with it: The firewall changes.",
         "At work now: nobody.",
         "Down: about five minutes.",
@@ -529,6 +669,14 @@ def test_the_plan_says_what_happens_and_what_comes_with_it(
         "Costs: about",
     ):
         assert part in said, part
+
+
+def test_without_an_image_of_its_own_a_new_server_is_said_to_be_of_debians(
+    made: Rebuilt, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rebuild_now()
+    said = " ".join(capsys.readouterr().out.split())
+    assert "and boots. The server starts from Debian's newest image. Then" in said
 
 
 def test_services_that_are_starting_are_waited_for(made: Rebuilt, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from cli import (
     activity,
+    baking,
     cloud,
     common,
     engine,
@@ -286,6 +287,25 @@ def test_who_ends_it_in_the_preview_leaves_the_file_as_it_was(
     assert done.exit_code != 0
     assert "nothing was changed" in done.output
     assert (seen, asked, file()) == (["m6i.large"], [], FILE)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [(["resize", "m6i.large"], False), (["up", "--size", "m6i.large"], True)]
+)
+def test_a_bake_is_announced_by_the_command_alone_that_bakes(
+    ec2: Any,
+    facts: Outputs,
+    engine_runs: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    told: bool,
+) -> None:
+    engine_runs()
+    monkeypatch.setattr(baking, "announced", lambda name: ["Then an image is baked."])
+    monkeypatch.setattr(planning, "previewed", lambda name, exported: Plan(["The server is stopped."]))
+    done = runner.invoke(app, [*command, "--yes"])
+    assert "The server is stopped." in done.output
+    assert ("Then an image is baked." in done.output) == told
 
 
 def test_before_the_preview_the_file_is_as_it_was(

@@ -274,6 +274,30 @@ def test_the_default_environments_are_changed_in_their_own_places(root: Path) ->
     assert (kernels.KERNELS / "python3").exists(), "the deploy sees to that again"
 
 
+def test_files_of_rs_default_stay_for_a_week_since_no_process_says_that_it_has_them(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = STATS.model_copy(update={"name": "r"})
+    texts = [RENV.replace("{}", json.dumps({"tiny": {"Version": f"{n}.0"}})) for n in range(5)]
+    for text in texts:
+        have((default, text))
+        time.sleep(0.02)  # longer than a tick of the file system's clock
+    assert len(places.folders("r")) == 5, "what an open R began with is there"
+    assert have((default, texts[-1]), check=True) == 0
+    oldest = root / f"r-{team.Lock(default, texts[0]).digest}"
+    past = time.time() - program.UNSEEN_SECONDS - 60
+    os.utime(oldest / places.MARKER, (past, past))
+    os.utime(root / in_use(root, "r") / places.MARKER, (past, past))
+    assert have((default, texts[-1]), check=True) == 3
+    have()
+    assert not oldest.exists()
+    assert not (root / "r").exists()
+    assert len(places.folders("r")) == 4, "the last one was in use until now, however long ago it was made"
+    monkeypatch.setattr(program, "UNSEEN_SECONDS", 0.0)
+    have()
+    assert places.folders("r") == []
+
+
 def test_a_name_that_is_the_beginning_of_another_is_kept_apart(root: Path) -> None:
     longer = GEO.model_copy(update={"name": "geo-two"})
     have((GEO, FORMER), (longer, NOW))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from workbench_host import packages
 from workbench_host.team import pythons, rs
 from workbench_host.tools import FailureError
 
@@ -31,17 +32,30 @@ def lock(url: str = DAY, **changes: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def asked() -> Iterator[list[dict[str, str]]]:
-    """The headers of each request to a repository that has one archive; its address is the first one's `Address`."""
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
+    """The headers of each request to a repository that has one archive; its address is the first one's `Address`.
+
+    Below /once it sends but half an archive at first, and below /half it always does.
+    """
+    monkeypatch.setattr(packages, "PAUSE_SECONDS", 0)
     seen: list[dict[str, str]] = []
 
     class Repository(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        close_connection = True
+
         def do_GET(self) -> None:
             seen.append({**self.headers, "Path": self.path})
             found = self.path.endswith("/tiny_1.0.tar.gz")
             self.send_response(200 if found else 404)
+            self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            self.wfile.write(CONTENT if found else b"")
+            content = CONTENT if found else b""
+            self.wfile.write(b"%x\r\n" % len(content))
+            if self.path.startswith("/half/") or (self.path.startswith("/once/") and len(seen) == 2):
+                self.wfile.write(content[:4])
+                return
+            self.wfile.write(content + (b"\r\n0\r\n\r\n" if content else b"\r\n"))
 
         def log_message(self, *_: object) -> None: ...
 
@@ -83,6 +97,11 @@ def test_an_archive_is_asked_for_as_r_asks_and_a_password_is_in_no_address(
             "http://me:secret@127.0.0.1:9",
             "http://127.0.0.1:9 cannot be reached (Connection refused); mirrors.cran",
         ),
+        (
+            {},
+            "http://me:secret@{}/half",
+            "http://{}/half cannot be reached (the download broke off); mirrors.cran",
+        ),
         ({}, "file:///etc", "cannot be reached (file is no way to get archives)"),
     ],
 )
@@ -95,6 +114,13 @@ def test_an_archive_that_cannot_be_had_is_a_sentence_without_a_password_and_leav
     assert words.format(here) in str(caught.value)
     assert "secret" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_download_that_breaks_off_is_tried_again(tmp_path: Path, asked: list[dict[str, str]]) -> None:
+    rs._download(lock(), f"http://{asked[0]['Address']}/once", tmp_path)
+    assert len(asked) == 3, "the address, and two requests"
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny_1.0.tar.gz"]
+    assert (tmp_path / "tiny_1.0.tar.gz").read_bytes() == CONTENT
 
 
 def test_archives_come_from_the_mirror_of_the_settings_at_the_day_of_the_lock() -> None:
