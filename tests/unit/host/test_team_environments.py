@@ -434,6 +434,39 @@ def test_a_package_that_is_source_alone_is_built_where_compilers_are_asked_for(
     assert (tmp_path / "ran").exists()
 
 
+def test_a_command_that_would_hide_one_of_the_systems_is_refused_but_for_pythons_own(
+    root: Path,
+    web: tuple[str, Path],
+    with_uv: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    usr = (tmp_path / "usr" / "bin", tmp_path / "usr" / "sbin")
+    monkeypatch.setattr(pythons, "SYSTEM", usr)
+    for folder in usr:
+        folder.mkdir(parents=True)
+    (usr[0] / "sudo").write_bytes(b"\x7fELF")
+    (usr[0] / "python3").write_bytes(b"\x7fELF")
+    (usr[0] / "normalizer").write_text("#!/usr/bin/python3\n")
+    (usr[1] / "ufw").write_text("#! /usr/bin/python3\n")
+    for name, is_refused in (("sudo", True), ("ufw", True), ("normalizer", False), ("pip", False)):
+        one = index.wheel("one", "1.0", name, script=name)
+        index.write(web[1], one)
+        assert have_of(web[0], one.pin) == is_refused
+        said = capsys.readouterr().err
+        assert (
+            f"a package brings a command called {name}, which would be run in place of" in said
+        ) == is_refused
+        assert (root / "geo").exists() != is_refused
+
+
+def test_commands_that_are_elsewhere_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bin").symlink_to("/usr/bin")
+    with pytest.raises(FailureError, match="bin is a link"):
+        pythons.refuse_hiding(tmp_path / "bin")
+
+
 def test_a_package_that_the_index_does_not_have_and_an_index_that_is_away_are_a_sentence_each(
     root: Path, web: tuple[str, Path], with_uv: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
