@@ -7,6 +7,7 @@ files once they are root's.
 
 import os
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -66,13 +67,34 @@ def _properties(folder: Path) -> list[str]:
 
 
 def prepare(folder: Path) -> None:
-    """An empty folder and an empty cache, which the account may write to; what an earlier run left of them goes."""
+    """An empty folder and an empty cache, which the account may write to; what an earlier run left of them goes.
+
+    Raises FailureError where that cannot be removed.
+    """
     stop()
     ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
     for place, mode in ((folder, 0o755), (CACHE, 0o700)):
-        shutil.rmtree(place, ignore_errors=True)
+        if not discard(place):
+            raise FailureError(f"{_discarded(place)} cannot be removed: it has what an earlier build left")
         place.mkdir(mode=mode)
         shutil.chown(place, ACCOUNT, ACCOUNT)
+
+
+def discard(place: Path) -> bool:
+    """Removes a tree that a build has made, and what is left of others; whether all is gone.
+
+    Its name is free at once. A build may nest folders deeper than Python goes down, which rm(1) does to any depth.
+    """
+    trash = _discarded(place)
+    if os.path.lexists(place):
+        trash.mkdir(mode=0o700, exist_ok=True)
+        os.rename(place, trash / secrets.token_hex(8))
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(trash)], capture_output=True, check=False)
+    return not trash.exists()
+
+
+def _discarded(place: Path) -> Path:
+    return place.with_name(".discarded")
 
 
 def give(path: Path, content: str) -> None:
@@ -128,4 +150,4 @@ def hand_over(folder: Path) -> None:
 
 def clear() -> None:
     """Nothing is kept for the next build: what one has run could have changed what another takes for downloaded."""
-    shutil.rmtree(CACHE, ignore_errors=True)
+    discard(CACHE)

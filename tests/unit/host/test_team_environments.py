@@ -219,6 +219,44 @@ def test_a_run_killed_at_any_step_leaves_the_old_one_in_use_and_the_next_goes_on
     assert in_use(root) == f"geo-{digest(NOW)}"
 
 
+def test_folders_nested_deeper_than_python_goes_keep_no_later_build_from_its_name(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> None:
+    # Where this fails, pytest could not remove them either.
+    request.addfinalizer(lambda: subprocess.run(["rm", "-rf", str(root)], check=True))
+
+    def nest(wanted: places.Wanted, config: dict[str, Any]) -> places.Marker:
+        builder.prepare(wanted.folder)
+        for top in (wanted.folder, builder.CACHE):
+            here = os.open(top, os.O_PATH)
+            for _ in range(3000):
+                os.mkdir("d", dir_fd=here)
+                deeper = os.open("d", os.O_PATH, dir_fd=here)
+                os.close(here)
+                here = deeper
+            os.close(here)
+        raise FailureError("enough")
+
+    monkeypatch.setattr(pythons, "build", nest)
+    for _ in range(2):
+        assert have((GEO, NOW)) == 1
+        assert capsys.readouterr().err.endswith("could not be built: enough.\n")
+    assert have() == 0
+    assert list(root.iterdir()) == []
+
+
+def test_what_of_an_earlier_build_cannot_be_removed_is_a_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder.prepare(root / "geo-0123456789ab")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
+    with pytest.raises(FailureError, match="discarded cannot be removed: it has what an earlier build left"):
+        builder.prepare(root / "geo-0123456789ab")
+
+
 def test_a_marker_that_the_build_itself_wrote_does_not_count(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
