@@ -25,6 +25,7 @@ CACHE = (
 )  # beside the environments, on the same disk: what was downloaded is linked, not copied
 UNIT = "workbench-environment-build"
 HOURS = 2
+KEPT_BYTES = 64 * 1024  # of what a build says: its reasons are at the end
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
@@ -117,28 +118,26 @@ def run(folder: Path, command: Sequence[str | Path], variables: dict[str, str]) 
     """
     properties = [part for one in _properties(folder) for part in ("-p", one)]
     given = [f"--setenv={name}={value}" for name, value in variables.items()]
-    done = subprocess.run(
-        [
-            *(
-                "systemd-run",
-                "--quiet",
-                "--wait",
-                "--pipe",
-                "--collect",
-                f"--unit={UNIT}",
-                *properties,
-                *given,
-            ),
-            *("--", *map(str, command)),
-        ],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode != 0:
-        raise FailureError(_PASSWORD.sub("//...@", f"{done.stdout}\n{done.stderr}"))
+    start = ("systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={UNIT}", *properties, *given)
+    status, said = listen([*start, "--", *map(str, command)])
+    if status != 0:
+        raise FailureError(_PASSWORD.sub("//...@", said))
+
+
+def listen(command: Sequence[str]) -> tuple[int, str]:
+    """Exit status of a command and the last lines that it said: a build may say more than there is memory for."""
+    last, is_cut = b"", False
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+    ) as running:
+        assert running.stdout is not None
+        while chunk := running.stdout.read(KEPT_BYTES):
+            last += chunk
+            is_cut = is_cut or len(last) > KEPT_BYTES
+            last = last[-KEPT_BYTES:]
+    if is_cut:  # where a line was cut, so may an address have been, and its password would not be told as one
+        last = last.partition(b"\n")[2]
+    return running.returncode, last.decode(errors="replace")
 
 
 def hand_over(folder: Path) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pwd
+import resource
 import subprocess
 import sys
 import threading
@@ -255,6 +256,20 @@ def test_what_of_an_earlier_build_cannot_be_removed_is_a_sentence(
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
     with pytest.raises(FailureError, match="discarded cannot be removed: it has what an earlier build left"):
         builder.prepare(root / "geo-0123456789ab")
+
+
+def test_of_what_a_build_says_the_end_is_kept_and_no_more() -> None:
+    program_ = (
+        "import sys\nfor _ in range(2**20): print('https://me:secret@pypi.example/' + 'x' * 30)\nsys.stdout.flush()\n"
+        "print('the reason', file=sys.stderr)\nsys.exit(3)"
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    status, said = builder.listen([sys.executable, "-c", program_])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024, "KiB"
+    assert status == 3
+    assert said.endswith("x\nthe reason\n")
+    assert said.startswith("https://me:secret@")
+    assert builder.KEPT_BYTES - 100 < len(said) <= builder.KEPT_BYTES
 
 
 def test_a_marker_that_the_build_itself_wrote_does_not_count(
