@@ -51,7 +51,7 @@ def lock(
     mirrors = _mirrors(settings, path)
     for index, one in wanted:
         with common.stage(f"Lock {one.name} ({one.language} {one.version})"):
-            _lock(path, one, index, mirrors, renew=bool(names))
+            _lock(path, one, index, mirrors, renew=bool(names), builds=settings.services.base.build_tools)
     _forget_others(path, settings)
 
 
@@ -69,14 +69,14 @@ def _mirrors(settings: Settings, path: Path) -> Mirrors:
     return stacks.settings().mirrors if hidden else settings.mirrors
 
 
-def _lock(path: Path, one: Environment, index: int, mirrors: Mirrors, *, renew: bool) -> None:
+def _lock(path: Path, one: Environment, index: int, mirrors: Mirrors, *, renew: bool, builds: bool) -> None:
     at = team.path_of(path, one)
     source = team.source_of(path, one)
     before = at.read_text() if at.exists() else ""
     try:
         if one.python:
             text = team.header(one, source) + pypi.resolved(
-                one, source, "" if renew else before, mirrors.pypi
+                one, source, "" if renew else before, mirrors.pypi, builds=builds
             )
         else:
             text = cran.locked(one, source, mirrors)

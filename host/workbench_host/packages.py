@@ -32,6 +32,7 @@ TRIES = 3
 PAUSE_SECONDS = 2
 TIMEOUT_SECONDS = 60
 CHUNK = 1024 * 1024
+MOST_BYTES = 4 * 1024**3  # of one download: a server that does not end is not to fill the disk
 # Noninteractive, changed configuration files of packages stay as they are, nothing that is merely recommended comes
 # along, and another apt or dpkg is waited for: a host's first upgrade takes minutes.
 LOCK_SECONDS = 600
@@ -72,6 +73,10 @@ def read(address: "str | Request", file: Path) -> str:
         while chunk := answer.read(CHUNK):
             digest.update(chunk)
             size += len(chunk)
+            if size > MOST_BYTES:
+                raise FailureError(
+                    f"{file.name} has more than {MOST_BYTES} bytes, and its download was ended"
+                )
             out.write(chunk)
         promised = answer.headers.get("Content-Length")
     if promised is not None and size != int(promised):

@@ -30,14 +30,16 @@ class File:
         return f"{self.name}=={self.version} \\\n    --hash=sha256:{self.sha256}\n"
 
 
-def wheel(name: str, version: str, code: str = "") -> File:
-    """A wheel with one module, which says its version."""
+def wheel(name: str, version: str, code: str = "", script: str = "") -> File:
+    """A wheel with one module, which says its version, and a command `script` where one is named."""
     info = f"{name}-{version}.dist-info"
     files = {
         f"{name}.py": f"VERSION = {version!r}\n{code}",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
+    if script:
+        files[f"{name}-{version}.data/scripts/{script}"] = "#!python\n"
     record = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:

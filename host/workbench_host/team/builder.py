@@ -8,6 +8,7 @@ files once they are root's.
 import os
 import pwd
 import re
+import secrets
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ CACHE = (
 )  # beside the environments, on the same disk: what was downloaded is linked, not copied
 UNIT = "workbench-environment-build"
 HOURS = 2
+KEPT_BYTES = 64 * 1024  # of what a build says: its reasons are at the end
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
@@ -67,13 +69,34 @@ def _properties(folder: Path) -> list[str]:
 
 
 def prepare(folder: Path) -> None:
-    """An empty folder and an empty cache, which the account may write to; what an earlier run left of them goes."""
+    """An empty folder and an empty cache, which the account may write to; what an earlier run left of them goes.
+
+    Raises FailureError where that cannot be removed.
+    """
     stop()
     ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
     for place, mode in ((folder, 0o755), (CACHE, 0o700)):
-        shutil.rmtree(place, ignore_errors=True)
+        if not discard(place):
+            raise FailureError(f"{_discarded(place)} cannot be removed: it has what an earlier build left")
         place.mkdir(mode=mode)
         give(place)
+
+
+def discard(place: Path) -> bool:
+    """Removes a tree that a build has made, and what is left of others; whether all is gone.
+
+    Its name is free at once. A build may nest folders deeper than Python goes down, which rm(1) does to any depth.
+    """
+    trash = _discarded(place)
+    if os.path.lexists(place):
+        trash.mkdir(mode=0o700, exist_ok=True)
+        os.rename(place, trash / secrets.token_hex(8))
+    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(trash)], capture_output=True, check=False)
+    return not trash.exists()
+
+
+def _discarded(place: Path) -> Path:
+    return place.with_name(".discarded")
 
 
 def give(path: Path) -> None:
@@ -102,28 +125,26 @@ def run(folder: Path, command: Sequence[str | Path], variables: dict[str, str]) 
     """
     properties = [part for one in _properties(folder) for part in ("-p", one)]
     given = [f"--setenv={name}={value}" for name, value in variables.items()]
-    done = subprocess.run(
-        [
-            *(
-                "systemd-run",
-                "--quiet",
-                "--wait",
-                "--pipe",
-                "--collect",
-                f"--unit={UNIT}",
-                *properties,
-                *given,
-            ),
-            *("--", *map(str, command)),
-        ],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    if done.returncode != 0:
-        raise FailureError(_PASSWORD.sub("//...@", f"{done.stdout}\n{done.stderr}"))
+    start = ("systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={UNIT}", *properties, *given)
+    status, said = listen([*start, "--", *map(str, command)])
+    if status != 0:
+        raise FailureError(_PASSWORD.sub("//...@", said))
+
+
+def listen(command: Sequence[str]) -> tuple[int, str]:
+    """Exit status of a command and the last lines that it said: a build may say more than there is memory for."""
+    last, is_cut = b"", False
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+    ) as running:
+        assert running.stdout is not None
+        while chunk := running.stdout.read(KEPT_BYTES):
+            last += chunk
+            is_cut = is_cut or len(last) > KEPT_BYTES
+            last = last[-KEPT_BYTES:]
+    if is_cut:  # where a line was cut, so may an address have been, and its password would not be told as one
+        last = last.partition(b"\n")[2]
+    return running.returncode, last.decode(errors="replace")
 
 
 def hand_over(folder: Path) -> None:
@@ -135,4 +156,4 @@ def hand_over(folder: Path) -> None:
 
 def clear() -> None:
     """Nothing is kept for the next build: what one has run could have changed what another takes for downloaded."""
-    shutil.rmtree(CACHE, ignore_errors=True)
+    discard(CACHE)

@@ -13,7 +13,6 @@ changes nothing: exit status 0 where all is so, else 3. --report says in JSON wh
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -63,7 +62,7 @@ def built(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
         builder.hand_over(wanted.folder)
         places.mark(wanted.folder, told)
     except (FailureError, OSError, subprocess.CalledProcessError):
-        shutil.rmtree(wanted.folder, ignore_errors=True)
+        builder.discard(wanted.folder)
         raise
     finally:
         builder.clear()
@@ -141,14 +140,14 @@ def unlisted(wanted: Sequence[Wanted]) -> list[str]:
 
 def clean(wanted: Sequence[Wanted]) -> None:
     """What is not wanted stops being a kernel at once; its files go as soon as nothing runs from them."""
-    from workbench_host.team import pythons
+    from workbench_host.team import builder, pythons
 
     for name in unlisted(wanted):
         kernels.remove(places.KERNEL.format(name))
         _retire(places.folder_of(name))
         (places.ROOT / name).unlink(missing_ok=True)
     for folder in idle(superfluous(wanted)):
-        shutil.rmtree(folder, ignore_errors=True)
+        builder.discard(folder)
     if places.ROOT.exists():
         pythons.sweep()
 

@@ -1,6 +1,7 @@
 """An environment of Python, built by uv from a lock with the hashes of all files."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -15,6 +16,10 @@ from workbench_host.tools import FailureError
 UV = Path("/opt/workbench/uv/bin/uv")
 BUILDS = ROOT / ".builds"  # uv's builds of Python, where the host's own is of another version
 GUARD = python_versions.GUARD
+# Where the system's own commands are, and what an environment may bring under the same name: what is Python's, and the
+# tools that wheels bring along for builds. By none of these is more of a package run than by `python` itself.
+SYSTEM = tuple(map(Path, ("/usr/bin", "/usr/sbin", "/bin", "/sbin")))
+_OWN = re.compile(r"(?:python|pip|pydoc|idle|ipython|jupyter)[\w.-]*|cmake|ctest|cpack|ninja")
 # What uv's words are about, by a sign of them.
 _NO_COMPILER = re.compile(
     r"(?:command '?|unable to execute '|No such file or directory: ')(?:\S*gcc|cc|\S*g\+\+|gfortran)|error: linker"
@@ -50,6 +55,7 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
         builder.run(wanted.folder, command, variables)
     except FailureError as error:
         raise FailureError(reason(str(error))) from None
+    refuse_hiding(wanted.folder / "bin")
     count = len(list(wanted.folder.glob("lib/python3*/site-packages/*.dist-info")))
     return Marker(wanted.name, wanted.language, wanted.version, f"{wanted.folder}/bin/python", count)
 
@@ -65,6 +71,32 @@ for packages in "$folder"/lib/python3*/site-packages; do
 done
 rm -f "$folder/.lock"
 """
+
+
+def refuse_hiding(commands: Path) -> None:
+    """Raises FailureError where a command of the environment is called as one of the system's.
+
+    Its commands stand first on people's PATH, administrators' too, who would run it in the other's place.
+    """
+    if commands.is_symlink():
+        raise FailureError(f"{commands.name} is a link that a package's build has made")
+    hiding = [name for name in sorted(os.listdir(commands)) if not _OWN.fullmatch(name) and _is_system(name)]
+    if hiding:
+        raise FailureError(
+            f"a package brings a command called {', '.join(hiding)[:200]}, which would be run in place of the system's "
+            "own; take that package out, or another version of it"
+        )
+
+
+def _is_system(name: str) -> bool:
+    """Whether the system has a command of the name, other than one of Python: Debian has packages' commands as well."""
+    for path in (folder / name for folder in SYSTEM):
+        if path.is_file():
+            with path.open("rb") as file:
+                first = file.readline(200)
+            if path.parent.name == "sbin" or not re.match(rb"#!.*\bpython", first):
+                return True
+    return False
 
 
 def interpreter(wanted: Wanted, mirror: str | None) -> str:

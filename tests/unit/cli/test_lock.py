@@ -160,6 +160,28 @@ def test_a_package_that_does_not_exist_is_told_with_key_file_and_line_and_the_lo
     assert [path.name for path in (tmp_path / "Pulumi.dev.locks").iterdir()] == ["geo.txt"]
 
 
+def test_a_build_is_run_only_where_builds_are_allowed_and_then_without_credentials(
+    write: Write, web: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    ran = tmp_path / "ran"
+    code = f"import json, os\nopen({str(ran)!r}, 'w').write(json.dumps(dict(os.environ)))"
+    index.write(web[1], index.wheel(pypi.KERNEL, "7.0"), index.sdist("source", "1.0", code))
+    (tmp_path / "geo.txt").write_text("source\n")
+    write(GEO)
+    said = refused()
+    assert not ran.exists()
+    assert "line 1 (source): " in said
+    assert "is built where services.base.buildTools is true" in said
+    assert len(said.splitlines()) == 1
+    write(GEO, services={"base": {"buildTools": True}})
+    assert "Pulumi.dev.locks/geo.txt: 2 packages" in locked()
+    seen = json.loads(ran.read_text())
+    assert "secret" not in seen.values()
+    assert seen["HOME"] != str(Path.home())
+    assert not Path(seen["HOME"]).exists(), "it was for the time of the build"
+
+
 def test_an_index_that_is_away_is_a_sentence_without_its_password(write: Write, tmp_path: Path) -> None:
     write(GEO, mirrors={"pypi": "http://me:secret@127.0.0.1:9/simple"})
     (tmp_path / "geo.txt").write_text("one\n")

@@ -95,6 +95,18 @@ def test_a_package_is_installed_once_and_the_check_says_so(
     assert list((host / "downloads").iterdir()) == []
 
 
+def test_a_download_that_does_not_end_does_not_fill_the_disk(
+    host: Path, address: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(program, "MOST_BYTES", len(CONTENT) - 1)
+    assert call(host, monkeypatch, wanted(f"{address}/whole")) == 1
+    assert (
+        capsys.readouterr().err
+        == f"tool.deb has more than {len(CONTENT) - 1} bytes, and its download was ended\n"
+    )
+    assert list((host / "downloads").iterdir()) == []
+
+
 def test_another_file_of_the_same_name_is_another_package(
     host: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

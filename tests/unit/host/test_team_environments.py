@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pwd
+import resource
 import subprocess
 import sys
 import threading
@@ -218,6 +219,58 @@ def test_a_run_killed_at_any_step_leaves_the_old_one_in_use_and_the_next_goes_on
         left.rmdir()
     assert have((GEO, NOW)) == 0
     assert in_use(root) == f"geo-{digest(NOW)}"
+
+
+def test_folders_nested_deeper_than_python_goes_keep_no_later_build_from_its_name(
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
+) -> None:
+    # Where this fails, pytest could not remove them either.
+    request.addfinalizer(lambda: subprocess.run(["rm", "-rf", str(root)], check=True))
+
+    def nest(wanted: places.Wanted, config: dict[str, Any]) -> places.Marker:
+        builder.prepare(wanted.folder)
+        for top in (wanted.folder, builder.CACHE):
+            here = os.open(top, os.O_PATH)
+            for _ in range(3000):
+                os.mkdir("d", dir_fd=here)
+                deeper = os.open("d", os.O_PATH, dir_fd=here)
+                os.close(here)
+                here = deeper
+            os.close(here)
+        raise FailureError("enough")
+
+    monkeypatch.setattr(pythons, "build", nest)
+    for _ in range(2):
+        assert have((GEO, NOW)) == 1
+        assert capsys.readouterr().err.endswith("could not be built: enough.\n")
+    assert have() == 0
+    assert list(root.iterdir()) == []
+
+
+def test_what_of_an_earlier_build_cannot_be_removed_is_a_sentence(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder.prepare(root / "geo-0123456789ab")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
+    with pytest.raises(FailureError, match="discarded cannot be removed: it has what an earlier build left"):
+        builder.prepare(root / "geo-0123456789ab")
+
+
+def test_of_what_a_build_says_the_end_is_kept_and_no_more() -> None:
+    program_ = (
+        "import sys\nfor _ in range(2**20): print('https://me:secret@pypi.example/' + 'x' * 30)\nsys.stdout.flush()\n"
+        "print('the reason', file=sys.stderr)\nsys.exit(3)"
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    status, said = builder.listen([sys.executable, "-c", program_])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16 * 1024, "KiB"
+    assert status == 3
+    assert said.endswith("x\nthe reason\n")
+    assert said.startswith("https://me:secret@")
+    assert builder.KEPT_BYTES - 100 < len(said) <= builder.KEPT_BYTES
 
 
 def test_a_marker_that_the_build_itself_wrote_does_not_count(
@@ -488,6 +541,39 @@ def test_a_package_that_is_source_alone_is_built_where_compilers_are_asked_for(
     assert not (tmp_path / "ran").exists()
     assert have_of(web[0], source.pin, build=True) == 0
     assert (tmp_path / "ran").exists()
+
+
+def test_a_command_that_would_hide_one_of_the_systems_is_refused_but_for_pythons_own(
+    root: Path,
+    web: tuple[str, Path],
+    with_uv: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    usr = (tmp_path / "usr" / "bin", tmp_path / "usr" / "sbin")
+    monkeypatch.setattr(pythons, "SYSTEM", usr)
+    for folder in usr:
+        folder.mkdir(parents=True)
+    (usr[0] / "sudo").write_bytes(b"\x7fELF")
+    (usr[0] / "python3").write_bytes(b"\x7fELF")
+    (usr[0] / "normalizer").write_text("#!/usr/bin/python3\n")
+    (usr[1] / "ufw").write_text("#! /usr/bin/python3\n")
+    for name, is_refused in (("sudo", True), ("ufw", True), ("normalizer", False), ("pip", False)):
+        one = index.wheel("one", "1.0", name, script=name)
+        index.write(web[1], one)
+        assert have_of(web[0], one.pin) == is_refused
+        said = capsys.readouterr().err
+        assert (
+            f"a package brings a command called {name}, which would be run in place of" in said
+        ) == is_refused
+        assert (root / "geo").exists() != is_refused
+
+
+def test_commands_that_are_elsewhere_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "bin").symlink_to("/usr/bin")
+    with pytest.raises(FailureError, match="bin is a link"):
+        pythons.refuse_hiding(tmp_path / "bin")
 
 
 def test_a_package_that_the_index_does_not_have_and_an_index_that_is_away_are_a_sentence_each(
