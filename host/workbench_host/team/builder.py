@@ -9,7 +9,6 @@ import os
 import pwd
 import re
 import secrets
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
