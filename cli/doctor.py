@@ -16,6 +16,7 @@ from rich.console import Console
 
 from cli import (
     account,
+    begun,
     cloud,
     common,
     findings,
@@ -23,7 +24,6 @@ from cli import (
     holdings,
     locks,
     outside,
-    rebuilding,
     remote,
     repair,
 )
@@ -74,7 +74,7 @@ def doctor(
         held = locks.of(name)
         living = [holder for holder in held or () if not holder.is_dead()]
         # else it is at it now
-        unfinished = [] if living else [*_unfinished(exported), *rebuilding.told(name, exported)]
+        unfinished = [] if living else [*_unfinished(exported), *begun.told(name, exported)]
         with ThreadPoolExecutor(1) as pool:
             left = pool.submit(repair.left_over, name, exported)
             found = [] if remove else [*examine(stacks.outputs_in(exported)), *_kept(name, exported)]

@@ -10,6 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from cli import (
+    baking,
+    begun,
     common,
     engine,
     grace,
@@ -67,6 +69,7 @@ def rebuild(
             raise WorkbenchError(f"Stack {name} has no server at present; `workbench up` makes one.")
         disks = Disks.of(name, exported)
         swapping.refuse_unfinished(disks)
+        baking.settle(name, exported)
         facts = _rebuilt(name, exported, disks, minutes, force, yes)
     show_status(name, facts)
 
@@ -112,7 +115,7 @@ def _taken_over(
     reached = former.replaced_by or not rebuilding.is_untouched(disks, former)
     known = None if reached else stacks.outputs_in(exported)
     if known is not None:
-        _require_idle(known, consent, f" {rebuilding.unfinished(disks.stack, former)}")
+        _require_idle(known, consent, f" {begun.unfinished(disks.stack, former)}")
         happens = ["Where the new server is not there yet, it is made.", *_replaces(former)]
         plan.confirm(Plan(happens, known, plan.REPLACE_DOWN, f"{plan.KEPT}; the address as well"), yes)
     rebuilding.take_over(disks, former)
@@ -198,9 +201,9 @@ def _carried_out(
         else:
             facts, down = _brought_up(name, disks, former, settings, known, consent)
     except engine.RunInterruptedError as error:
-        raise WorkbenchError(f"{error} {rebuilding.unfinished(name, former)}") from None
+        raise WorkbenchError(f"{error} {begun.unfinished(name, former)}") from None
     except KeyboardInterrupt:
-        console.print(rebuilding.unfinished(name, former), markup=False)
+        console.print(begun.unfinished(name, former), markup=False)
         raise
     except WorkbenchError as error:
         _put_back(name, disks, former, str(error))

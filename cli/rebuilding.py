@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from cli import common, engine, loudness, makers, repair, swapping, words
+from cli import begun, common, engine, loudness, makers, repair, swapping, words
 from cli.common import console
 from cli.disks import Disks
 from cli.machines import Machine, Machines
@@ -30,7 +30,6 @@ from connector import configure
 from workbench import servers
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
-from workbench.leftovers import ADOPT_NONE, ADOPT_VARIABLE
 from workbench.outputs import Outputs
 
 SERVICES_SECONDS = 120
@@ -44,28 +43,7 @@ Exported = Mapping[str, Any]
 def refuse_unfinished(disks: Disks) -> None:
     """Raises WorkbenchError where a rebuild has begun and not ended."""
     if one := Machines(disks).former():
-        raise WorkbenchError(f"{unfinished(disks.stack, one)} Nothing was changed.")
-
-
-def unfinished(stack: str, former: Machine) -> str:
-    """A sentence that says so, and how it goes on."""
-    return (
-        f"A rebuild of stack {stack} has begun and not ended ({former.id} is the server from before, {former.state}): "
-        "`workbench rebuild` goes on with it, `workbench up` goes on or back."
-    )
-
-
-def told(stack: str, exported: Exported) -> list[str]:
-    """A sentence about a rebuild that has not ended, for who only looks; none where there is none."""
-    found = _begun(stack, exported)
-    if found is None:
-        return []
-    _, former = found
-    if makers.lives(former.by):
-        return [
-            f"A rebuild of stack {stack} is at work ({makers.said(former.by)}); {former.id} is the server from before."
-        ]
-    return [unfinished(stack, former)]
+        raise WorkbenchError(f"{begun.unfinished(disks.stack, one)} Nothing was changed.")
 
 
 def refuse_living(stack: str, former: Machine) -> None:
@@ -82,7 +60,7 @@ def settle(stack: str, exported: Exported) -> bool:
 
     To be called with `swapping.alone`. Raises WorkbenchError where it lives, or may live.
     """
-    found = _begun(stack, exported)
+    found = begun.of(stack, exported)
     if found is None:
         return False
     disks, former = found
@@ -107,7 +85,7 @@ def settled(stack: str, state: repair.Repaired) -> repair.Repaired:
 
 def end_all(stack: str, state: repair.Repaired) -> repair.Repaired:
     """Before a destroy, which ends the new server too: ends the former one, that nothing paid for stays unseen."""
-    found = _begun(stack, state.exported)
+    found = begun.of(stack, state.exported)
     if found is None:
         return state
     disks, former = found
@@ -116,17 +94,6 @@ def end_all(stack: str, state: repair.Repaired) -> repair.Repaired:
         _forget(stack, former.id)
         Machines(disks).end(former.id)
     return repair.Repaired(repair.export(stack), state.creating)
-
-
-def _begun(stack: str, exported: Exported) -> tuple[Disks, Machine] | None:
-    """Of a stack that the state does not know only where somebody says by its id which it is."""
-    adopted = os.environ.get(ADOPT_VARIABLE)
-    stack_id = repair.stack_id(exported) or (adopted if adopted != ADOPT_NONE else None)
-    if not stack_id:
-        return None
-    disks = Disks(stack, stack_id, stacks.aws_config(stack))
-    former = Machines(disks).former()
-    return (disks, former) if former else None
 
 
 # The steps.

@@ -4,13 +4,14 @@ import json
 import subprocess
 import sys
 import webbrowser
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import activity, alarms, baking, cloud, common, loudness, remote
+from cli import activity, alarms, baking, begun, cloud, common, loudness, remote, repair
 from cli.common import JsonOption, StackOption, console
 from connector import configure
 from workbench import stack as stacks
@@ -28,13 +29,23 @@ _STATES = {"up": "green", "starting": "yellow", "down": "red"}
 def status(stack: StackOption = None, as_json: JsonOption = False) -> None:
     """Show the server, its services, disk, memory and who is at work; exit status 3 when something is down."""
     name = common.enter(stack)
-    report = status_of(name)
+    with ThreadPoolExecutor(1) as pool:
+        rebuild = pool.submit(_rebuild, name)
+        report = {**status_of(name), "rebuild": rebuild.result()}
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     else:
         _show(report)
     if not _all_up(report):
         raise typer.Exit(3)
+
+
+def _rebuild(name: str) -> str | None:
+    """A sentence about a rebuild that has not ended."""
+    try:
+        return " ".join(begun.told(name, repair.export(name))) or None
+    except WorkbenchError as error:  # the server is worth showing all the same
+        return str(error)
 
 
 def show_status(name: str, facts: Outputs) -> None:
@@ -187,7 +198,7 @@ def _show(report: dict[str, Any]) -> None:
     if report["memory"]:
         used, total = (report["memory"][key] / 1024 for key in ("used_mib", "total_mib"))
         table.add_row("memory", _used(used, total))
-    _show_alarms(table, report)
+    _show_faults(table, report)
     if "problem" in report:
         table.add_row("host", f"[red]{escape(report['problem'])}[/red]")
     if (people := report.get("people")) is not None:
@@ -202,7 +213,9 @@ def _show(report: dict[str, Any]) -> None:
         console.print("To let an address in again: workbench ssh -- sudo fail2ban-client unban ADDRESS")
 
 
-def _show_alarms(table: Table, report: dict[str, Any]) -> None:
+def _show_faults(table: Table, report: dict[str, Any]) -> None:
+    if rebuild := report.get("rebuild"):
+        table.add_row("rebuild", f"[red]{escape(rebuild)}[/red]")
     for line in alarms.lines(report["alarms"]) if report.get("alarms") else ():
         table.add_row("alarm", f"[red]{escape(line)}[/red]")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from cli import account, cloud, common, doctor, holdings, locks, outside, rebuilding, remote, repair
+from cli import account, begun, cloud, common, doctor, holdings, locks, outside, remote, repair
 from cli.findings import Finding
 from workbench import leftovers, prices, servers, volumes
 from workbench import stack as stacks
@@ -122,7 +122,7 @@ def test_the_server_from_before_a_rebuild_is_told_with_its_price_and_not_removed
     find: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(account, "remove", lambda *_: pytest.fail("removed"))
-    monkeypatch.setattr(rebuilding, "told", lambda name, exported: ["A rebuild has begun and not ended."])
+    monkeypatch.setattr(begun, "told", lambda name, exported: ["A rebuild has begun and not ended."])
     former = leftovers.server("i-1", "0123456789ab", "t3.large", "stopped", 20, servers.FORMER)
     find(held=[], left=(account.Found("aws:ec2/instance:Instance", servers.FORMER, former),))
     with pytest.raises(typer.Exit):

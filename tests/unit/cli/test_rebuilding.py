@@ -3,6 +3,7 @@
 AWS is moto in this process, the engine a stand-in (tests/unit/cli/rebuild_on_moto.py).
 """
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 from cli import (
     activity,
     address,
+    baking,
     cloud,
     destroy,
     ending,
@@ -30,9 +32,11 @@ from cli import (
     rebuilding,
     repair,
     restore,
+    server,
     stack,
     swapping,
 )
+from cli.begun import told as told_of
 from cli.machines import Machines
 from cli.plan import Plan
 from connector import configure
@@ -288,7 +292,44 @@ def test_a_rebuild_that_lives_is_neither_settled_nor_taken_over(made: Rebuilt) -
     assert f"has begun on {who} and not ended; wait" in refused(lambda: stack.make(STACK, True, {}))
     assert f"is at work ({who}); wait" in refused(rebuild_now)
     assert made.aws.calls == []
-    assert f"is at work ({who})" in rebuilding.told(STACK, made.aws.exported())[0]
+    assert f"is at work ({who})" in told_of(STACK, made.aws.exported())[0]
+
+
+def test_status_says_that_a_rebuild_has_begun_and_not_ended(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    up = {"state": "up", "detail": ""}
+    instance = {"id": made.old, "type": "t3.large", "state": "running"}
+    told = {
+        "stack": STACK, "url": None, "instance": instance, "services": {"proxy": up}, "disk": {}, "memory": {}
+    }  # fmt: skip
+    monkeypatch.setattr(server, "status_of", lambda name: dict(told))
+    server.status(as_json=True)
+    assert json.loads(capsys.readouterr().out)["rebuild"] is None
+    begun(made, DEAD)
+    server.status()
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"A rebuild of stack {STACK} has begun and not ended" in said
+    server.status(as_json=True)
+    assert "`workbench rebuild` goes on with it" in json.loads(capsys.readouterr().out)["rebuild"]
+
+
+def test_a_look_at_rebuilds_that_fails_leaves_the_rest_of_the_status(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun(made, DEAD)
+    made.machines.rename(made.aws.server(), servers.FORMER, By=DEAD)
+    up = {"state": "up", "detail": ""}
+    monkeypatch.setattr(server, "status_of", lambda name: {"services": {"proxy": up}})
+    server.status(as_json=True)
+    assert "2 servers of stack prod have the role former" in json.loads(capsys.readouterr().out)["rebuild"]
+
+
+def test_what_a_dead_bake_left_goes_before_a_rebuild(made: Rebuilt, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled: list[list[str]] = []
+    monkeypatch.setattr(baking, "settle", lambda *_: settled.append(list(made.aws.calls)))
+    rebuild_now()
+    assert settled == [[]]
 
 
 def test_another_machines_is_not_settled_but_goes_on_when_told_so(made: Rebuilt) -> None:
