@@ -65,6 +65,7 @@ def settle(stack: str, exported: Exported) -> bool:
         return False
     disks, former = found
     refuse_living(stack, former)
+    take_over(disks, former)
     if former.replaced_by or _is_well(stack, disks, exported):
         console.print(f"A rebuild that died is ended: the new server is healthy, and {former.id} goes.")
         finish(disks, former)
@@ -137,8 +138,17 @@ def is_untouched(disks: Disks, former: Machine) -> bool:
     return now is not None and now.state == "running" and data is not None and data.server == former.id
 
 
+def _require_own(disks: Disks, former: Machine) -> None:
+    """Raises WorkbenchError where the rebuild is another process's by now, or has ended: nothing may be ended then."""
+    now = Machines(disks).former()
+    if now is None or now.id != former.id or now.by != makers.this():
+        whose = f"{makers.said(now.by)} has it now" if now else "it has ended"
+        raise WorkbenchError(f"The rebuild of stack {disks.stack} is not this run's any more: {whose}.")
+
+
 def move(disks: Disks, former: Machine) -> None:
     """Step 3."""
+    _require_own(disks, former)
     with common.stage(f"Stop the former server {former.id}"):
         Machines(disks).release(former.id)
 
@@ -155,9 +165,10 @@ def running(former: Machine) -> Iterator[None]:
 
 def finish(disks: Disks, former: Machine) -> None:
     """Steps 5 and 6. Raises WorkbenchError where no other server has the data volume."""
+    _require_own(disks, former)
     machines = Machines(disks)
     new, data = machines.server(), disks.data()
-    if new is None or (data is not None and data.server != new.id):
+    if new is None or data is None or data.server != new.id:
         raise WorkbenchError(
             f"The server {former.id} is not ended: no other one of stack {disks.stack} has the data volume."
         )
@@ -169,6 +180,7 @@ def finish(disks: Disks, former: Machine) -> None:
 
 def go_back(stack: str, disks: Disks, former: Machine) -> None:
     """As before the rebuild, the former server running; the next run of the program takes it into the state."""
+    _require_own(disks, former)
     machines = Machines(disks)
     if new := machines.server():
         _forget(stack, new.id)

@@ -751,3 +751,34 @@ def test_one_that_does_not_answer_is_not_healthy(made: Rebuilt, monkeypatch: pyt
     monkeypatch.setattr(configure, "wait_for_ssh", wait)
     assert "did not answer by SSH within 300 s" in refused(rebuild_now)
     assert made.whole() == made.old
+
+
+@pytest.mark.parametrize("other", ["another@example 7 2026-11-28T06:00:00.000000+0000", ""])
+def test_a_rebuild_that_another_machine_has_taken_or_ended_destroys_nothing_more(
+    made: Rebuilt, other: str
+) -> None:
+    """Two at once, on two machines: the slower one would else end the server of the faster."""
+    disks = made.aws.disks()
+    former = rebuilding.begin(disks, made.old)
+    if other:
+        made.machines.note(made.old, By=other)
+    else:
+        made.machines.rename(made.old, servers.SERVER)
+    made.aws.calls.clear()
+    for step in (
+        lambda: rebuilding.move(disks, former),
+        lambda: rebuilding.finish(disks, former),
+        lambda: rebuilding.go_back(STACK, disks, former),
+    ):
+        assert "is not this run's any more" in refused(step)
+    assert made.aws.calls == []
+    assert made.living() == {made.old: "running"}
+
+
+def test_a_former_server_is_not_ended_where_no_data_volume_is_found(made: Rebuilt) -> None:
+    disks = made.aws.disks()
+    former = rebuilding.begin(disks, made.old)
+    made.aws.ec2.delete_tags(Resources=[made.volume], Tags=[{"Key": "Role"}])
+    assert "no other one of stack prod has the data volume" in refused(
+        lambda: rebuilding.finish(disks, former)
+    )
