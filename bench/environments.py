@@ -46,22 +46,8 @@ def measure(bench: Measured) -> None:
         _declare(bench, path, folder, {"sixty": WANTED})
         lock = team.folder(path) / "sixty.txt"
         whole = lock.read_text()
-        packages = 0
-        fresh, bare = [], []
-        for _ in range(2):
-            fresh.append(timed(bench.deploy) - none)
-            bare.append(_bare(bench))
-            packages = int(bench.ssh(COUNT).stdout)
-            _declare(bench, path, folder, {})
-            bench.deploy()
-            _declare(bench, path, folder, {"sixty": WANTED})
-        bench.deploy()
-        (folder / "sixty.txt").write_text("\n".join(SMALL))
-        _lock(bench)
-        bench.deploy()
-        (folder / "sixty.txt").write_text("\n".join(WANTED))
-        lock.write_text(whole)
-        again = timed(bench.deploy)
+        packages, fresh, bare = _fresh_and_bare(bench, path, folder, none)
+        again = _again(bench, folder, lock, whole)
         _declare(bench, path, folder, {"sixty": WANTED, **{f"more{n}": SMALL for n in range(OTHERS)}})
         bench.deploy()
         five = median(bench.idle_deploy)
@@ -79,6 +65,32 @@ def measure(bench: Measured) -> None:
     }
     show(f"An environment of {packages} packages", measured, min(bare), "bare uv")
     keep("environments", {"packages": packages, **rounded(measured), "noop_more_s": round(five - none, 2)})
+
+
+def _fresh_and_bare(
+    bench: Measured, path: Path, folder: Path, none: float
+) -> tuple[int, list[float], list[float]]:
+    """How many packages there are, and in what times they come, ours and with bare uv; they are there in the end."""
+    packages, fresh, bare = 0, [], []
+    for _ in range(2):
+        fresh.append(timed(bench.deploy) - none)
+        bare.append(_bare(bench))
+        packages = int(bench.ssh(COUNT).stdout)
+        _declare(bench, path, folder, {})
+        bench.deploy()
+        _declare(bench, path, folder, {"sixty": WANTED})
+    bench.deploy()
+    return packages, fresh, bare
+
+
+def _again(bench: Measured, folder: Path, lock: Path, whole: str) -> float:
+    """The time of a switch back to a former one."""
+    (folder / "sixty.txt").write_text("\n".join(SMALL))
+    _lock(bench)
+    bench.deploy()
+    (folder / "sixty.txt").write_text("\n".join(WANTED))
+    lock.write_text(whole)
+    return timed(bench.deploy)
 
 
 def _declare(

@@ -24,7 +24,6 @@ from workbench.settings import Settings
 
 HOURS = 3  # after which a builder that still runs ends by itself, whatever became of the run that made it
 _WAIT = {"Delay": cloud.POLL_SECONDS, "MaxAttempts": 200}
-_FINAL = ("stopped", "terminated")
 
 
 @dataclass(frozen=True)

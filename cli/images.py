@@ -85,7 +85,10 @@ def delete_image(
                 f"{', '.join(strange)} is no image of stack {name}, which has {', '.join(found) or 'none'}; nothing "
                 "was deleted."
             )
-        if not yes and wanted:
+        if not wanted:
+            console.print(f"Stack {name} has no images; nothing was deleted.")
+            return
+        if not yes:
             common.asking()
             for one in wanted:
                 console.print(f"  {found[one]}, of {found[one].made:%Y-%m-%d}", markup=False)

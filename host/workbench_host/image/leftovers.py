@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -231,6 +231,3 @@ def _content(path: Path) -> bytes:
             return file.read(_LARGEST)
     except FileNotFoundError:
         return b""
-
-
-Find = Callable[[Path], Iterator[Leftover]]

@@ -29,7 +29,7 @@ KEPT = 2  # that were in use before
 # R's default is found inside R, by the link: no process says from which folder it has it, until it maps a file of it.
 UNSEEN_SECONDS = 7 * 24 * 3600.0
 RUNNING = Path("/run/workbench-team-environments.lock")
-WAIT_SECONDS = 3600.0  # for another run, which may be building
+WAIT_SECONDS = 3 * 3600.0  # for another run, which may be building: longer than one build may take
 
 
 def is_current(wanted: Wanted) -> bool:

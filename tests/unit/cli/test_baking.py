@@ -496,6 +496,11 @@ def test_an_image_has_one_price_by_what_aws_stores_of_it(
     assert str(part) == "images (1, at most 5 GiB): about 0.22 USD a month"
 
 
+def test_a_stack_without_images_has_none_deleted_and_is_told(command: Callable[..., Result]) -> None:
+    done = command("delete-image", "all")
+    assert (done.exit_code, done.output) == (0, f"Stack {STACK} has no images; nothing was deleted.\n")
+
+
 def test_images_are_deleted_by_their_ids_and_no_others(bench: Bench, command: Callable[..., Result]) -> None:
     made = bench.bake()
     refused = command("delete-image", made.id, "ami-0", "--yes")

@@ -327,6 +327,10 @@ def test_the_default_environments_are_changed_in_their_own_places(root: Path) ->
     assert (kernels.KERNELS / "python3").exists(), "the deploy sees to that again"
 
 
+def test_a_run_waits_for_another_longer_than_a_build_may_take() -> None:
+    assert program.WAIT_SECONDS > builder.HOURS * 3600
+
+
 def test_files_of_rs_default_stay_for_a_week_since_no_process_says_that_it_has_them(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
