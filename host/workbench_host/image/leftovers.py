@@ -49,7 +49,7 @@ _GONE: dict[str, tuple[str, ...]] = {
         "var/lib/private/workbench-certificate/*", "etc/ssl/private/*",
     ),
     "secrets of services": (
-        "etc/workbench/alarms/*", "var/lib/rstudio-server/secure-cookie-key", "etc/rstudio/secure-cookie-key",
+        "etc/workbench/alarms/*", "var/lib/rstudio-server/*-key", "etc/rstudio/*-key",
         "var/lib/rstudio-server/*.sqlite*", "var/lib/rstudio-server/*.db*",
     ),
     "notes of services": (
@@ -95,9 +95,9 @@ _LOOKS: dict[str, re.Pattern[bytes]] = {
         rb"\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30}|\bxox[abprs]-[A-Za-z0-9-]{10}|hooks\.slack\.com/services/\w"
         rb"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10}"
     ),
-    "password in an address": re.compile(rb"[a-z]+://[^\s/:@\"']+:[^\s/@\"']+@[A-Za-z0-9\[]"),
+    # Or a token without a name; up to the last @, which a password may have.
+    "password in an address": re.compile(rb"([a-z]+://)[^\s/\"'<>]+@(?=[A-Za-z0-9\[])"),
 }
-_CREDENTIALS = re.compile(rb"([a-z]+://)[^\s/:@\"']+:[^\s/@\"']+@")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,9 @@ def remove(root: Path = "/") -> None:
     for one in _texts(root):
         if one.kind == "password in an address":
             path = _below(root, one.path)
-            _put(path, _CREDENTIALS.sub(rb"\1", _content(path)))
+            with open(path, "rb") as file:  # all of it: what is left out would be cut off
+                content = file.read()
+            _put(path, _LOOKS[one.kind].sub(rb"\1", content))
 
 
 def _below(root: Path, path: Path) -> Path:

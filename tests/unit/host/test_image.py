@@ -41,6 +41,7 @@ PLANTED = [
     ("temporary files", "var/lib/workbench/tmp/.hidden", "x"),
     ("times of timers", "var/lib/systemd/timers/stamp-apt-daily.timer", ""),
     ("swap", "swapfile", "hush"),
+    ("secrets of services", "var/lib/rstudio-server/session-rpc-key", "9f"),
     ("what belongs on the data volume", "home/ada/notes.txt", "x"),
     ("what belongs on the data volume", "srv/workbench/uids.json", "x"),
 ]
@@ -107,15 +108,17 @@ def test_no_content_is_shown(root: Path) -> None:
     assert HASH not in "".join(map(str, leftovers.found(str(root))))
 
 
+@pytest.mark.parametrize("secret", ["ada:hush", "token", "ada:hu@sh", ":hush"])
 @pytest.mark.parametrize(
     "name", ["etc/pip.conf", "opt/workbench/jupyterhub-0/share/npm/node_modules/.package-lock.json"]
 )
-def test_a_mirrors_password_goes_and_its_address_stays(root: Path, name: str) -> None:
-    path = plant(root, name, "index-url = https://ada:hush@pypi.example/simple\nretries = 3\n")
+def test_a_mirrors_password_goes_and_its_address_stays(root: Path, name: str, secret: str) -> None:
+    rest = "retries = 3\n" * 100_000  # more than is looked at
+    path = plant(root, name, f"index-url = https://{secret}@pypi.example/simple\n{rest}")
     path.chmod(0o640)
     assert [one.kind for one in leftovers.found(str(root))] == ["password in an address"]
     leftovers.remove(str(root))
-    assert path.read_text() == "index-url = https://pypi.example/simple\nretries = 3\n"
+    assert path.read_text() == f"index-url = https://pypi.example/simple\n{rest}"
     assert path.stat().st_mode & 0o777 == 0o640
     assert leftovers.found(str(root)) == []
 
