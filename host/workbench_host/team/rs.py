@@ -2,10 +2,12 @@
 
 import base64
 import hashlib
+import ipaddress
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -61,14 +63,25 @@ def program(version: str) -> Path | None:
 
 def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     """Has all of it in its folder, which belongs to the account that builds. Raises FailureError with a sentence."""
+    try:
+        return _build(wanted, config)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"[:200]
+        raise FailureError(f"its lock is none that `workbench lock` makes ({why})") from None
+
+
+def _build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     r = program(wanted.version)
     if r is None:
         raise FailureError(f"the host has no R {wanted.version} ({wanted.setting}.r)")
     lock = json.loads(wanted.lock)
+    address = repository(lock, config["cran"])
+    if not config["cran"]:
+        refuse_own(address)
     builder.prepare(wanted.folder)
     archives = builder.CACHE / "src" / "contrib"
     archives.mkdir(parents=True)
-    _download(lock, repository(lock, config["cran"]), archives)
+    _download(lock, address, archives)
     _give(builder.CACHE / "src", archives)
     rows = "".join(f"{name} {one['Version']}\n" for name, one in lock["Packages"].items())
     builder.give(builder.CACHE / "wanted.txt", f"name version\n{rows}")
@@ -105,6 +118,22 @@ def repository(lock: Mapping[str, Any], mirror: str | None) -> str:
     if mirror and day:
         return re.sub(r"(/__linux__/[a-z]+/)latest$", rf"\g<1>{day[1]}", mirror)
     return mirror or locked
+
+
+def refuse_own(address: str) -> None:
+    """What only a lock names, root asks for nothing of this host's or of the cloud's own. Raises FailureError."""
+    host = urlsplit(address).hostname or ""
+    try:
+        found = {ipaddress.ip_address(one[4][0]) for one in socket.getaddrinfo(host, None)}
+    except OSError:
+        return  # what cannot be found is told of where it is asked
+    for ip in found:
+        plain = getattr(ip, "ipv4_mapped", None) or ip
+        if plain.is_loopback or plain.is_link_local or plain.is_unspecified:
+            raise FailureError(
+                f"its lock names {host} as repository, an address of the host itself or of the cloud's services "
+                f"({ip}): where one there is meant, mirrors.cran names it"
+            )
 
 
 def _download(lock: Mapping[str, Any], address: str, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """An environment of R: how its archives are had and compared, and what is said where it cannot be built."""
 
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from workbench_host.team import pythons, rs
+from workbench_host.team import places, pythons, rs
 from workbench_host.tools import FailureError
 
 CONTENT = b"an archive"
@@ -95,6 +96,35 @@ def test_an_archive_that_cannot_be_had_is_a_sentence_without_a_password_and_leav
     assert words.format(here) in str(caught.value)
     assert "secret" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:8/x",
+        "http://localhost",
+        "http://[::1]",
+        "http://169.254.169.254/latest",
+        "http://0.0.0.0",
+    ],
+)
+def test_a_lock_alone_has_root_ask_nothing_of_the_host_or_the_cloud(address: str) -> None:
+    with pytest.raises(
+        FailureError, match=r"its lock names .* where one there is meant, mirrors\.cran names it"
+    ):
+        rs.refuse_own(address)
+
+
+def test_a_lock_may_name_a_repository_that_is_elsewhere_and_only_a_mirror_one_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rs.refuse_own("https://203.0.113.7/cran")
+    monkeypatch.setattr(rs, "program", lambda version: Path("/usr/bin/R"))
+    wanted = places.Wanted(
+        "stats", "R", "4.5", "0" * 12, json.dumps(lock("http://127.0.0.1:9")), "workbench:environments[0]"
+    )
+    with pytest.raises(FailureError, match=r"its lock names 127\.0\.0\.1 as repository"):
+        rs.build(wanted, {"cran": None})
 
 
 def test_archives_come_from_the_mirror_of_the_settings_at_the_day_of_the_lock() -> None:
