@@ -167,7 +167,10 @@ def _archive(address: str, package: Mapping[str, str], version: str, folder: Pat
 
 
 def _request(address: str, file: str, version: str) -> urllib.request.Request:
-    """Asked as R itself asks, by which Posit's package manager sends binaries; a password goes into a header."""
+    """Asked as R itself asks, by which Posit's package manager sends binaries; a password goes into a header.
+
+    It is for this address alone, not for where that leads on to.
+    """
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"}:
         raise ValueError(f"{parts.scheme} is no way to get archives")
@@ -177,7 +180,7 @@ def _request(address: str, file: str, version: str) -> urllib.request.Request:
     request = urllib.request.Request(f"{plain}/{file}", headers={"User-Agent": agent})
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
     return request
 
 

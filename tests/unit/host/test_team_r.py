@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cli import cran
 from workbench_host.team import places, pythons, rs
 from workbench_host.tools import FailureError
 
@@ -39,6 +40,11 @@ def asked() -> Iterator[list[dict[str, str]]]:
     class Repository(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             seen.append({**self.headers, "Path": self.path})
+            if self.path.startswith("/moved"):
+                self.send_response(302)
+                self.send_header("Location", self.path.removeprefix("/moved"))
+                self.end_headers()
+                return
             found = self.path.endswith("/tiny_1.0.tar.gz")
             self.send_response(200 if found else 404)
             self.end_headers()
@@ -64,6 +70,16 @@ def test_an_archive_is_asked_for_as_r_asks_and_a_password_is_in_no_address(
     assert asked[1]["Path"] == "/cran/src/contrib/tiny_1.0.tar.gz"
     assert asked[1]["Authorization"].startswith("Basic ")
     assert "secret" not in asked[1]["Path"]
+
+
+def test_a_password_is_not_sent_on_to_where_a_repository_leads(
+    tmp_path: Path, asked: list[dict[str, str]]
+) -> None:
+    rs._download(lock(), f"http://me:secret@{asked[0]['Address']}/moved/cran", tmp_path)
+    assert (tmp_path / "tiny_1.0.tar.gz").exists()
+    assert ["Authorization" in one for one in asked[1:]] == [True, False]
+    cran.Repository(f"http://me:secret@{asked[0]['Address']}/moved/cran", "4.5").read("tiny_1.0.tar.gz")
+    assert ["Authorization" in one for one in asked[3:]] == [True, False]
 
 
 @pytest.mark.parametrize(
