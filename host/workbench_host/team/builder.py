@@ -6,7 +6,6 @@ files once they are root's.
 """
 
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -26,7 +25,6 @@ CACHE = (
 UNIT = "workbench-environment-build"
 HOURS = 2
 KEPT_BYTES = 64 * 1024  # of what a build says: its reasons are at the end
-_PASSWORD = re.compile(r"//[^/@\s]*@")
 
 
 def _properties(folder: Path) -> list[str]:
@@ -121,7 +119,7 @@ def run(folder: Path, command: Sequence[str | Path], variables: dict[str, str]) 
     start = ("systemd-run", "--quiet", "--wait", "--pipe", "--collect", f"--unit={UNIT}", *properties, *given)
     status, said = listen([*start, "--", *map(str, command)])
     if status != 0:
-        raise FailureError(_PASSWORD.sub("//...@", said))
+        raise FailureError(said)
 
 
 def listen(command: Sequence[str]) -> tuple[int, str]:

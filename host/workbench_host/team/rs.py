@@ -146,7 +146,7 @@ def _download(lock: Mapping[str, Any], address: str, folder: Path) -> None:
 
 def _archive(address: str, package: Mapping[str, str], version: str, folder: Path) -> None:
     """Puts one archive into the folder once it is what the lock says. Raises FailureError."""
-    name, shown = f"{package['Package']} {package['Version']}", re.sub(r"//[^/@\s]*@", "//", address)
+    name, shown = f"{package['Package']} {package['Version']}", re.sub(r"//[^/\s]*@", "//", address)
     target = folder / f"{package['Package']}_{package['Version']}.tar.gz"
     try:
         with urllib.request.urlopen(_request(address, package["File"], version), timeout=60) as answer:
