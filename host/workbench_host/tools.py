@@ -27,6 +27,12 @@ def without_password(text: str) -> str:
     return re.sub(r"//[^/\s]*@", "//...@", text)
 
 
+def printable(text: str) -> str:
+    """The lines of a text that strangers wrote, without what a terminal would obey; colours go without a trace."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\t", " ")
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in plain.splitlines())
+
+
 class FailureError(Exception):
     """Something that a person has to look at; the text says what was found and what would be right.
 

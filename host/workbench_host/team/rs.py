@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from workbench_host import packages
 from workbench_host.team import builder, libraries
 from workbench_host.team.places import Marker, Wanted
-from workbench_host.tools import FailureError
+from workbench_host.tools import FailureError, printable
 
 VERSIONS = Path("/opt/R")
 OF_THE_HOST = Path("/usr/bin/R")
@@ -202,6 +202,7 @@ _OF = re.compile(
 
 def reason(said: str) -> str:
     """Why it could not be built, in a sentence's end that names the setting which would help."""
+    said = printable(said)
     if "No space left on device" in said:
         return "the disk is full: rootVolumeGib makes it larger"
     match = _OF.search(said)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -206,3 +206,10 @@ def test_why_r_could_not_build_names_the_setting_that_would_help(said: str, word
 def test_why_uv_could_not_build_names_the_setting_that_would_help(said: str, words: str) -> None:
     assert words in pythons.reason(said)
     assert len(pythons.reason(said).splitlines()) == 1
+
+
+@pytest.mark.parametrize("reason", [rs.reason, pythons.reason])
+def test_what_a_build_says_moves_no_terminal(reason: Callable[[str], str]) -> None:
+    said = "one\r\n\x1b[31mERROR\x1b[0m: a\tb \x1b]0;title\x07\x1b[2J \x9b1A \u202e\u00e9\n"
+    assert "ERROR: a b ?]0;title??[2J ?1A ?\u00e9" in reason(said)
+    assert reason(said).isprintable()
