@@ -100,7 +100,8 @@ class Repository:
     def read(self, file: str) -> bytes:
         """A file's content. Raises WorkbenchError, FileNotFoundError where there is none.
 
-        The address is the settings' (http or https); a password in it travels in a header.
+        The address is the settings' (http or https); a password in it travels in a header, and no further
+        than to this address: not to where it leads on.
         """
         parts = urlsplit(self.url)
         address = f"{without_password(self.url)}/{file}"
@@ -110,7 +111,9 @@ class Repository:
             from urllib.parse import unquote
 
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+            request.add_unredirected_header(
+                "Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"
+            )
         try:
             with TemporaryDirectory() as folder:
                 whole = Path(folder) / "whole"

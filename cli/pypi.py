@@ -12,7 +12,7 @@ from workbench.settings import Environment
 
 KERNEL = "ipykernel"  # without which an environment is no kernel
 _NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?(?:==(\S+)| @ (\S+))", re.MULTILINE)
-_PASSWORD = re.compile(r"//[^/@\s]*@")
+_PASSWORD = re.compile(r"//[^/\s]*@")
 
 
 # What a build on this machine is told of it: how to reach an index, and no credentials.

@@ -113,7 +113,7 @@ def _shown(path: KeyPath, value: object) -> str:
     if secret or isinstance(value, dict | list) or "PRIVATE KEY" in str(value):
         return ""
     text = json.dumps(value, default=str, ensure_ascii=False)
-    text = re.sub(r"//[^/@\s]*@", "//...@", text)
+    text = re.sub(r"//[^/\s]*@", "//...@", text)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -71,7 +71,7 @@ class Display:
         texts = []
         for end in self.ends:
             if end["failed"]:
-                lines = "".join(f"\n    {line}" for line in end["lines"])
+                lines = "".join(f"\n    {_printable(line)}" for line in end["lines"])
                 texts.append(f"`{end['failed']}` failed on {end['host']}{':' if lines else '.'}{lines}")
         return "\n".join(texts)
 
@@ -101,6 +101,11 @@ class Display:
             self._width = 0
 
 
+def _printable(line: str) -> str:
+    """A host's words, without what a terminal would obey: a build there may have said them."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else "?" for c in line)
+
+
 def _said(units: list[list[str]]) -> str:
     by_verb: dict[str, list[str]] = {}
     for verb, unit in units:
@@ -114,7 +119,7 @@ def ended(display: Display, status: int, log: str, last: str) -> None:
     if status == 0 and not said and (display.ends or display._dry):
         display.close()
         return
-    reason = said or last or "It was stopped before it was through."
+    reason = said or "\n".join(map(_printable, last.splitlines())) or "It was stopped before it was through."
     raise WorkbenchError(
         f"Configuring the host failed. {reason}\nThe whole log is {log}. The next run goes on from there."
     )

@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from workbench.checks import web_address
 from workbench.errors import WorkbenchError
 from workbench.faults import Fault, KeyPath
 from workbench.settings import Environment, Settings
@@ -213,13 +215,17 @@ def _unfit_r(text: str, environment: Environment, source: str) -> str | None:
         whole = json.loads(text)
         made = whole[WORKBENCH]
         told = (made["From"], made["R"])
-        packages = whole["Packages"]
+        packages, of_r = whole["Packages"], whole["R"]
     except (ValueError, KeyError, TypeError):
         return f"which was not made by {COMMAND}"
     if told[1] != environment.r:
         return f"which was made for R {told[1]}, not R {environment.r}"
     if told[0] != source:
         return f"which does not fit {environment.renv_lock or 'the packages of the stack file'}"
+    if not isinstance(of_r, dict) or of_r.get("Version") != environment.r or not _is_repository(of_r):
+        return "whose part R has not its version and the address of one repository"
+    if not isinstance(packages, dict):
+        return "whose part Packages is no list of packages by name"
     for name, one in packages.items():
         if complaint := _unfit_package(name, one):
             return complaint
@@ -228,6 +234,16 @@ def _unfit_r(text: str, environment: Environment, source: str) -> str | None:
 
 _R_NAME = re.compile(r"[A-Za-z][A-Za-z0-9.]*")
 _R_VERSION = re.compile(r"[0-9][0-9.-]*")
+
+
+def _is_repository(of_r: Mapping[str, Any]) -> bool:
+    """Whether one repository is named, by an address that the host may ask: its own mirror may have a password."""
+    try:
+        [one] = of_r["Repositories"]
+        url = one["URL"]
+        return web_address(url) == url and "@" not in urlsplit(url).netloc
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return False
 
 
 def _unfit_package(name: str, one: Any) -> str | None:

@@ -214,7 +214,7 @@ def main(arguments: Sequence[str]) -> int:
     missing = [one for one in listed(told) if not is_current(one)]
     if "--check" in flags:
         for package in missing:
-            print(f"install {package.title} from {package.address}")
+            print(f"install {package.title} from {tools.without_password(package.address)}")
         return WOULD_CHANGE if missing else CLEAN
     try:
         for package in missing:

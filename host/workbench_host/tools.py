@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import subprocess
 import sys
 import time
@@ -21,8 +22,25 @@ GIVEN = "--given"
 LOCK_SECONDS = 120.0
 
 
+def without_password(text: str) -> str:
+    """The text, and of each address in it neither user nor password, which may hold an @ as well."""
+    return re.sub(r"//[^/\s]*@", "//...@", text)
+
+
+def printable(text: str) -> str:
+    """The lines of a text that strangers wrote, without what a terminal would obey; colours go without a trace."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text).replace("\t", " ")
+    return "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in plain.splitlines())
+
+
 class FailureError(Exception):
-    """Something that a person has to look at; the text says what was found and what would be right."""
+    """Something that a person has to look at; the text says what was found and what would be right.
+
+    What another program said, or the address of a mirror, may have a password in it, which is left out here for all.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(without_password(text))
 
 
 def reason(error: Exception) -> str:

@@ -209,6 +209,33 @@ def test_a_lock_of_r_holds_nothing_that_a_path_or_a_command_could_be_made_of(
     assert "whose package tiny has no version, file and sha256 as there have to be" in said_of(file)
 
 
+@pytest.mark.parametrize(
+    "of_r",
+    [
+        None,
+        [],
+        {"Version": "4.5"},
+        {**RENV["R"], "Version": "4.4"},
+        {**RENV["R"], "Repositories": []},
+        {**RENV["R"], "Repositories": [{"URL": "https://a.example"}, {"URL": "https://b.example"}]},
+        *(
+            {**RENV["R"], "Repositories": [{"Name": "CRAN", "URL": url}]}
+            for url in ("file:///etc", "https://me:secret@a.example", "https://", "https://a.example/ b", 4)
+        ),
+    ],
+)
+def test_a_lock_of_r_names_its_version_and_one_repository_that_can_be_asked(file: Path, of_r: object) -> None:
+    path = team.folder(file) / "stats.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "R": of_r}))
+    assert "whose part R has not its version and the address of one repository" in said_of(file)
+
+
+def test_a_lock_of_r_without_packages_by_name_is_told(file: Path) -> None:
+    path = team.folder(file) / "stats.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "Packages": ["tiny"]}))
+    assert "whose part Packages is no list of packages by name" in said_of(file)
+
+
 def test_the_digest_is_that_of_the_packages_and_not_of_words_about_them() -> None:
     one = Environment.model_validate({"name": "geo", "python": "3.13", "requirements": "geo.txt"})
     other = Environment.model_validate({"name": "geo", "python": "3.12", "requirements": "geo.txt"})

@@ -11,7 +11,7 @@ from typing import Any
 from workbench_host import python_versions
 from workbench_host.team import builder, places
 from workbench_host.team.places import ROOT, Marker, Wanted
-from workbench_host.tools import FailureError
+from workbench_host.tools import FailureError, printable
 
 UV = Path("/opt/workbench/uv/bin/uv")
 BUILDS = ROOT / ".builds"  # uv's builds of Python, where the host's own is of another version
@@ -118,6 +118,7 @@ def interpreter(wanted: Wanted, mirror: str | None) -> str:
 
 def reason(said: str) -> str:
     """Why it could not be built, in a sentence's end that names the setting which would help."""
+    said = printable(said)
     if match := _HASH.search(said):
         return f"{match[1]} has another sha256 than its lock says; if it is new, `workbench lock` makes that again"
     if match := _NO_BUILD.search(said):

@@ -2,9 +2,11 @@
 
 import base64
 import http.client
+import ipaddress
 import json
 import os
 import re
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -17,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 from workbench_host import packages
 from workbench_host.team import builder, libraries
 from workbench_host.team.places import Marker, Wanted
-from workbench_host.tools import FailureError
+from workbench_host.tools import FailureError, printable
 
 VERSIONS = Path("/opt/R")
 OF_THE_HOST = Path("/usr/bin/R")
@@ -60,14 +62,25 @@ def program(version: str) -> Path | None:
 
 def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     """Has all of it in its folder, which belongs to the account that builds. Raises FailureError with a sentence."""
+    try:
+        return _build(wanted, config)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"[:200]
+        raise FailureError(f"its lock is none that `workbench lock` makes ({why})") from None
+
+
+def _build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     r = program(wanted.version)
     if r is None:
         raise FailureError(f"the host has no R {wanted.version} ({wanted.setting}.r)")
     lock = json.loads(wanted.lock)
+    address = repository(lock, config["cran"])
+    if not config["cran"]:
+        refuse_own(address)
     builder.prepare(wanted.folder)
     archives = builder.CACHE / "src" / "contrib"
     archives.mkdir(parents=True)
-    _download(lock, repository(lock, config["cran"]), archives)
+    _download(lock, address, archives)
     for place in (
         builder.CACHE / "src",
         archives,
@@ -110,6 +123,22 @@ def repository(lock: Mapping[str, Any], mirror: str | None) -> str:
     return mirror or locked
 
 
+def refuse_own(address: str) -> None:
+    """What only a lock names, root asks for nothing of this host's or of the cloud's own. Raises FailureError."""
+    host = urlsplit(address).hostname or ""
+    try:
+        found = {ipaddress.ip_address(one[4][0]) for one in socket.getaddrinfo(host, None)}
+    except OSError:
+        return  # what cannot be found is told of where it is asked
+    for ip in found:
+        plain = getattr(ip, "ipv4_mapped", None) or ip
+        if plain.is_loopback or plain.is_link_local or plain.is_unspecified:
+            raise FailureError(
+                f"its lock names {host} as repository, an address of the host itself or of the cloud's services "
+                f"({ip}): where one there is meant, mirrors.cran names it"
+            )
+
+
 def _download(lock: Mapping[str, Any], address: str, folder: Path) -> None:
     def one(name: str) -> None:
         _archive(address, lock["Packages"][name], lock["R"]["Version"], folder)
@@ -120,7 +149,7 @@ def _download(lock: Mapping[str, Any], address: str, folder: Path) -> None:
 
 def _archive(address: str, package: Mapping[str, str], version: str, folder: Path) -> None:
     """Puts one archive into the folder once it is what the lock says. Raises FailureError."""
-    name, shown = f"{package['Package']} {package['Version']}", re.sub(r"//[^/@\s]*@", "//", address)
+    name, shown = f"{package['Package']} {package['Version']}", re.sub(r"//[^/\s]*@", "//", address)
     target = folder / f"{package['Package']}_{package['Version']}.tar.gz"
     part = target.with_name(f"{target.name}.part")
     try:
@@ -143,7 +172,10 @@ def _archive(address: str, package: Mapping[str, str], version: str, folder: Pat
 
 
 def _request(address: str, file: str, version: str) -> urllib.request.Request:
-    """Asked as R itself asks, by which Posit's package manager sends binaries; a password goes into a header."""
+    """Asked as R itself asks, by which Posit's package manager sends binaries; a password goes into a header.
+
+    It is for this address alone, not for where that leads on to.
+    """
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"}:
         raise ValueError(f"{parts.scheme} is no way to get archives")
@@ -153,7 +185,7 @@ def _request(address: str, file: str, version: str) -> urllib.request.Request:
     request = urllib.request.Request(f"{plain}/{file}", headers={"User-Agent": agent})
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
     return request
 
 
@@ -169,6 +201,7 @@ _OF = re.compile(
 
 def reason(said: str) -> str:
     """Why it could not be built, in a sentence's end that names the setting which would help."""
+    said = printable(said)
     if "No space left on device" in said:
         return "the disk is full: rootVolumeGib makes it larger"
     match = _OF.search(said)

@@ -185,6 +185,22 @@ def test_a_python_that_cannot_be_had_is_one_sentence_and_leaves_nothing(
     assert python_versions.installed() == set()
 
 
+def test_a_mirror_of_python_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror = "https://me:p@ss@mirror.example/python"
+
+    def refuse(*_: object) -> None:
+        raise python_versions.FailureError(f"error sending request for url ({mirror}/x.tar.gz)")
+
+    monkeypatch.setattr(python_versions, "uv", refuse)
+    monkeypatch.setattr(python_versions.tools, "close_lock", lambda path: None)
+    with pytest.raises(python_versions.FailureError) as caught:
+        python_versions.fetch("3.12", mirror)
+    assert str(caught.value).startswith(
+        "Python 3.12 cannot be downloaded from https://...@mirror.example/python (error sending request for url "
+        "(https://...@mirror.example/python/x.tar.gz)); mirrors.python "
+    )
+
+
 def test_an_r_without_irkernel_is_no_kernel_and_names_the_repository(
     host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

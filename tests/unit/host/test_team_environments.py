@@ -32,7 +32,7 @@ OLDEST, OLDER, FORMER, NOW = (
 GEO = Environment.model_validate({"name": "geo", "python": "3.13", "requirements": "geo.txt"})
 STATS = Environment.model_validate({"name": "stats", "r": "4.5", "packages": ["tiny"]})
 RENV = json.dumps({"R": {"Version": "4.5", "Repositories": [{"URL": "http://cran.example"}]}, "Packages": {}})
-BUILD = pythons.build
+BUILD, BUILD_OF_R = pythons.build, rs.build
 
 
 class Killed(BaseException):
@@ -257,6 +257,19 @@ def test_what_of_an_earlier_build_cannot_be_removed_is_a_sentence(
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: None)
     with pytest.raises(FailureError, match="discarded cannot be removed: it has what an earlier build left"):
         builder.prepare(root / "geo-0123456789ab")
+
+
+@pytest.mark.parametrize("of_r", ["{}", '{"Repositories": []}', "[]", '{"Repositories": [{"URL": 4}]}'])
+def test_a_lock_that_cannot_be_understood_stops_no_other_environment(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], of_r: str
+) -> None:
+    monkeypatch.setattr(rs, "build", BUILD_OF_R)
+    monkeypatch.setattr(rs, "program", lambda version: Path("/usr/bin/R"))
+    assert have((STATS, f'{{"R": {of_r}, "Packages": {{}}}}'), (GEO, NOW)) == 1
+    said = capsys.readouterr().err
+    assert "the environment stats could not be built: its lock is none that `workbench lock` makes (" in said
+    assert len(said.splitlines()) == 1
+    assert (root / "geo" / "whole").exists()
 
 
 def test_of_what_a_build_says_the_end_is_kept_and_no_more() -> None:

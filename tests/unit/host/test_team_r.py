@@ -1,16 +1,18 @@
 """An environment of R: how its archives are had and compared, and what is said where it cannot be built."""
 
 import hashlib
+import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli import cran
 from workbench_host import packages
-from workbench_host.team import pythons, rs
+from workbench_host.team import places, pythons, rs
 from workbench_host.tools import FailureError
 
 CONTENT = b"an archive"
@@ -46,6 +48,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
 
         def do_GET(self) -> None:
             seen.append({**self.headers, "Path": self.path})
+            if self.path.startswith("/moved"):
+                self.send_response(302)
+                self.send_header("Location", self.path.removeprefix("/moved"))
+                self.end_headers()
+                return
             found = self.path.endswith("/tiny_1.0.tar.gz")
             self.send_response(200 if found else 404)
             self.send_header("Transfer-Encoding", "chunked")
@@ -77,6 +84,16 @@ def test_an_archive_is_asked_for_as_r_asks_and_a_password_is_in_no_address(
     assert asked[1]["Path"] == "/cran/src/contrib/tiny_1.0.tar.gz"
     assert asked[1]["Authorization"].startswith("Basic ")
     assert "secret" not in asked[1]["Path"]
+
+
+def test_a_password_is_not_sent_on_to_where_a_repository_leads(
+    tmp_path: Path, asked: list[dict[str, str]]
+) -> None:
+    rs._download(lock(), f"http://me:secret@{asked[0]['Address']}/moved/cran", tmp_path)
+    assert (tmp_path / "tiny_1.0.tar.gz").exists()
+    assert ["Authorization" in one for one in asked[1:]] == [True, False]
+    cran.Repository(f"http://me:secret@{asked[0]['Address']}/moved/cran", "4.5").read("tiny_1.0.tar.gz")
+    assert ["Authorization" in one for one in asked[3:]] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +138,35 @@ def test_a_download_that_breaks_off_is_tried_again(tmp_path: Path, asked: list[d
     assert len(asked) == 3, "the address, and two requests"
     assert [path.name for path in tmp_path.iterdir()] == ["tiny_1.0.tar.gz"]
     assert (tmp_path / "tiny_1.0.tar.gz").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:8/x",
+        "http://localhost",
+        "http://[::1]",
+        "http://169.254.169.254/latest",
+        "http://0.0.0.0",
+    ],
+)
+def test_a_lock_alone_has_root_ask_nothing_of_the_host_or_the_cloud(address: str) -> None:
+    with pytest.raises(
+        FailureError, match=r"its lock names .* where one there is meant, mirrors\.cran names it"
+    ):
+        rs.refuse_own(address)
+
+
+def test_a_lock_may_name_a_repository_that_is_elsewhere_and_only_a_mirror_one_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rs.refuse_own("https://203.0.113.7/cran")
+    monkeypatch.setattr(rs, "program", lambda version: Path("/usr/bin/R"))
+    wanted = places.Wanted(
+        "stats", "R", "4.5", "0" * 12, json.dumps(lock("http://127.0.0.1:9")), "workbench:environments[0]"
+    )
+    with pytest.raises(FailureError, match=r"its lock names 127\.0\.0\.1 as repository"):
+        rs.build(wanted, {"cran": None})
 
 
 def test_archives_come_from_the_mirror_of_the_settings_at_the_day_of_the_lock() -> None:
@@ -186,3 +232,10 @@ def test_why_r_could_not_build_names_the_setting_that_would_help(said: str, word
 def test_why_uv_could_not_build_names_the_setting_that_would_help(said: str, words: str) -> None:
     assert words in pythons.reason(said)
     assert len(pythons.reason(said).splitlines()) == 1
+
+
+@pytest.mark.parametrize("reason", [rs.reason, pythons.reason])
+def test_what_a_build_says_moves_no_terminal(reason: Callable[[str], str]) -> None:
+    said = "one\r\n\x1b[31mERROR\x1b[0m: a\tb \x1b]0;title\x07\x1b[2J \x9b1A \u202e\u00e9\n"
+    assert "ERROR: a b ?]0;title??[2J ?1A ?\u00e9" in reason(said)
+    assert reason(said).isprintable()

@@ -24,6 +24,13 @@ def test_what_is_written_is_whole_and_of_its_mode_whatever_was_there(tmp_path: P
     assert path.stat().st_mode & 0o777 == 0o644
 
 
+def test_no_failure_tells_a_password_of_an_address_whatever_is_in_it() -> None:
+    said = "from https://me:p@ss@mirror.example/x (http://proxy.example:8/a@b); http://token@other.example"
+    expected = "from https://...@mirror.example/x (http://proxy.example:8/a@b); http://...@other.example"
+    assert tools.without_password(said) == expected
+    assert str(tools.FailureError(said)) == expected
+
+
 def test_a_write_that_is_killed_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
