@@ -41,7 +41,12 @@ class Rebuilt:
     ailing: str = ""  # the service of a new server that does not come up
     settings: Any = field(
         default_factory=lambda: SimpleNamespace(
-            configure=True, admin_ssh_keys=[], zone="eu-west-1a", data_volume_gib=10, size="t3.large"
+            configure=True,
+            admin_ssh_keys=[],
+            zone="eu-west-1a",
+            data_volume_gib=10,
+            size="t3.large",
+            environments=[],
         )
     )
 

@@ -36,6 +36,7 @@ from cli import (
     stack,
     swapping,
 )
+from cli.amis import Amis
 from cli.begun import told as told_of
 from cli.machines import Machines
 from cli.plan import Plan
@@ -710,6 +711,29 @@ def test_the_plan_says_what_happens_and_what_comes_with_it(
         "Costs: about",
     ):
         assert part in said, part
+
+
+@pytest.mark.parametrize(
+    ("parts", "known"), [([], False), ([{"base": "1"}], False), ([{"environments": "2"}], True)]
+)
+def test_environments_that_no_image_has_are_said_to_be_built_while_nobody_can_work(
+    made: Rebuilt,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    parts: list[dict[str, str]],
+    known: bool,
+) -> None:
+    made.settings.environments = ["geo"]
+    monkeypatch.setattr(Amis, "all", lambda self: [SimpleNamespace(parts=one) for one in parts])
+    told: list[str] = []
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: told.append(text))
+    monkeypatch.setattr(notice, "take_back", lambda facts: None)
+    monkeypatch.setattr(grace, "_wait", lambda seconds: None)
+    rebuild_now(minutes=10)
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("as long as the environments take to be built" in told[0]) != known
+    assert ("since no image has them: `workbench bake` first" in said) != known
+    assert "Down: about five minutes" in said
 
 
 def test_without_an_image_of_its_own_a_new_server_is_said_to_be_of_debians(
