@@ -144,12 +144,9 @@ def _require_idle(facts: Outputs | None, consent: Consent, so_far: str) -> None:
     """Raises WorkbenchError where somebody computes on the server, whose computing may not be ended."""
     if facts is None or consent.force or consent.minutes:
         return
-    computing = [person.user for person in plan.at_work(facts).busy]
-    if computing:
-        raise WorkbenchError(
-            f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a rebuild "
-            f"ends that; give time with --grace MINUTES, or say --force.{so_far}"
-        )
+    plan.refuse_computing(
+        facts, f"a rebuild ends that; give time with --grace MINUTES, or say --force.{so_far}"
+    )
 
 
 def _down(settings: Settings, disks: Disks) -> str:

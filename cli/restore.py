@@ -171,18 +171,12 @@ def _refuse_computing(running: Outputs | None, consent: Consent) -> None:
     """Raises WorkbenchError where somebody computes on the server, if there is one that runs, or it does not say."""
     if running is None or consent.force:
         return
-    working = plan.at_work(running)
-    if working.unknown:
-        raise WorkbenchError(
-            f"It was not restored, since {working}; if what people may have running there can end, say --force."
-        )
-    computing = [person.user for person in working.busy]
-    if computing:
-        raise WorkbenchError(
-            f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a restore "
-            "ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench "
-            "notice`), or say --force. Nothing was changed."
-        )
+    otherwise = (
+        "a restore ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench "
+        "notice`), or say --force. Nothing was changed."
+    )
+    unknown = "if what people may have running there can end, say --force."
+    plan.refuse_computing(running, otherwise, unknown)
 
 
 def _taken(snapshot: Snapshot) -> str:
