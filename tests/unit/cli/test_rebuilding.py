@@ -35,6 +35,7 @@ from cli import (
     server,
     stack,
     swapping,
+    waiting,
 )
 from cli.amis import Amis
 from cli.begun import told as told_of
@@ -181,6 +182,26 @@ def test_a_new_server_that_does_not_boot_is_given_up_before_the_old_one_stops(
     monkeypatch.setattr(Machines, "prove", prove)
     assert "runs on as it was" in refused(rebuild_now)
     assert made.whole() == made.old
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("impaired", "is booting, and not booted as it should be"), ("terminated", "is gone, and not booted")],
+)
+def test_a_new_server_that_does_not_boot_in_time_is_told_in_a_sentence(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, state: str, said: str
+) -> None:
+    def describe(**_: Any) -> Any:
+        checks = {"SystemStatus": {"Status": "ok"}, "InstanceStatus": {"Status": state}}
+        return {"InstanceStatuses": [checks]}
+
+    machines = made.machines
+    monkeypatch.setattr(machines, "_ec2", SimpleNamespace(describe_instance_status=describe))
+    monkeypatch.setattr(machines, "_state", lambda server: "running" if state == "impaired" else state)
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.0)
+    found = refused(lambda: machines.prove(made.old))
+    assert f"The new server {made.old} {said}" in found
+    assert "Max attempts" not in found
 
 
 @pytest.mark.parametrize(
