@@ -177,7 +177,7 @@ def test_a_new_server_that_does_not_boot_is_given_up_before_the_old_one_stops(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def prove(self: Machines, server: str) -> None:
-        raise WorkbenchError(f"Waiting for the new server {server} to boot failed: Max attempts exceeded")
+        raise WorkbenchError(f"The new server {server} is booting, and not booted as it should be")
 
     monkeypatch.setattr(Machines, "prove", prove)
     assert "runs on as it was" in refused(rebuild_now)
@@ -774,8 +774,8 @@ def test_services_that_are_starting_are_waited_for(made: Rebuilt, monkeypatch: p
             report["services"]["jupyterhub"] = {"state": state, "detail": ""}
         return report
 
-    monkeypatch.setattr(rebuilding, "status_of", status)
-    monkeypatch.setattr(rebuilding, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: None))
+    monkeypatch.setattr(server, "status_of", status)
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: None))
     rebuild_now()
     assert made.whole() != made.old
 
@@ -784,7 +784,7 @@ def test_a_server_that_is_not_configured_is_healthy_once_it_answers(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made.settings.configure = False
-    monkeypatch.setattr(rebuilding, "status_of", lambda name: pytest.fail("it has no services"))
+    monkeypatch.setattr(server, "status_of", lambda name: pytest.fail("it has no services"))
     rebuild_now()
     assert made.whole() != made.old
 
