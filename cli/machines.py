@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cli import cloud, removals
+from cli import removals
 from cli.described import tags_of
 from cli.disks import Disks
 from cli.waiting import asking, until
@@ -23,6 +23,9 @@ class Machine:
     image: str
     by: str = ""
     replaced_by: str = ""
+
+
+_BOOTED = "booted"
 
 
 class Machines:
@@ -88,10 +91,16 @@ class Machines:
 
     def prove(self, server: str) -> None:
         """Waits until AWS says that it has booted. Raises WorkbenchError where it does not in 10 minutes."""
-        with asking(f"Waiting for the new server {server} to boot"):
-            every = {"Delay": cloud.POLL_SECONDS, "MaxAttempts": 200}
-            self._ec2.get_waiter("instance_running").wait(InstanceIds=[server], WaiterConfig=every)
-            self._ec2.get_waiter("instance_status_ok").wait(InstanceIds=[server], WaiterConfig=every)
+        until(lambda: self._checked(server), str, _BOOTED, f"the new server {server}")
+
+    def _checked(self, server: str) -> str | None:
+        """Whether AWS's two checks of it are through; its state where it does not run, None where it is gone."""
+        state = self._state(server)
+        if state != "running":
+            return state if state in LIVING else None
+        told = self._ec2.describe_instance_status(InstanceIds=[server])["InstanceStatuses"]
+        checks = [one[check]["Status"] for one in told for check in ("SystemStatus", "InstanceStatus")]
+        return _BOOTED if checks and set(checks) == {"ok"} else "booting"
 
     def release(self, server: str) -> None:
         """Stops it in order, and takes data volume and address from it, as far as it has them.

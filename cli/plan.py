@@ -61,6 +61,21 @@ def at_work(facts: Outputs) -> AtWork:
         return AtWork(unknown=str(error).rstrip("."))
 
 
+def refuse_computing(facts: Outputs, otherwise: str, unknown: str = "") -> None:
+    """Raises WorkbenchError where somebody computes on the server: the sentence goes on with `otherwise`.
+
+    `unknown`: how it goes on where the server does not say who is at work, which is no reason without it. Which command
+    refuses when is told in docs/notice.md.
+    """
+    working = at_work(facts)
+    if working.unknown and unknown:
+        raise WorkbenchError(f"It was not done, since {working}; {unknown}")
+    if computing := [person.user for person in working.busy]:
+        raise WorkbenchError(
+            f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and {otherwise}"
+        )
+
+
 def show(plan: Plan, *, short: bool = False) -> AtWork | None:
     """Prints it, short in a paragraph or whole; who is at work, where people are cut off."""
     if not plan.happens:

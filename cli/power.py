@@ -1,6 +1,5 @@
 """`workbench stop` and `workbench start`: a stopped server is not paid for, and everything stays where it is."""
 
-import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -11,14 +10,13 @@ from cli.common import StackOption, YesOption, console
 from cli.disks import Disks
 from cli.grace import GraceOption
 from cli.plan import Plan
-from cli.server import show_status, status_of
+from cli.server import settled_status, show_status
 from connector import configure
 from workbench import prices
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
-SERVICES_SECONDS = 120
 BUSY = 4  # exit status of a stop that somebody's computing kept from being done
 
 
@@ -80,18 +78,8 @@ def start(stack: StackOption = None) -> None:
             cloud.start(facts)
     with common.stage("Wait until people can log in"), loudness.quiet_prints():
         configure.wait_for_ssh(facts.address)
-        _wait_for_services(name)
+        settled_status(name)  # what is down by then, it shows
     show_status(name, facts)
-
-
-def _wait_for_services(name: str) -> None:
-    """Returns once none of them is starting; what is down by then, the status shows."""
-    end = time.monotonic() + SERVICES_SECONDS
-    while time.monotonic() < end:
-        services = status_of(name)["services"]  # none of a host that is not configured
-        if all(service["state"] != "starting" for service in services.values()):
-            return
-        time.sleep(1)
 
 
 def _server(name: str, exported: Mapping[str, Any]) -> tuple[Outputs, cloud.Instance]:

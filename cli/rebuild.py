@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, NoReturn
 
@@ -24,6 +24,7 @@ from cli import (
     stack,
     swapping,
 )
+from cli.amis import Amis
 from cli.common import StackOption, YesOption, console
 from cli.described import Disk
 from cli.disks import Disks
@@ -31,21 +32,23 @@ from cli.grace import GraceOption
 from cli.machines import Machine, Machines
 from cli.plan import Plan
 from cli.server import show_status
-from workbench import keys, prices, servers
+from workbench import keys, packages, prices, servers
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 from workbench.settings import Settings
 
+BUILT_DOWN = f"{plan.REPLACE_DOWN}, and for as long as the environments take to be built"
 GOES_AGAIN = "the new server goes again, and the snapshot stays"
 
 
 @dataclass(frozen=True)
 class Consent:
-    """What people on the server are given first: minutes, or nothing by `force`."""
+    """What people on the server are given first, minutes or nothing by `force`; for how long they are cut off."""
 
     minutes: int
     force: bool
+    down: str
 
 
 def rebuild(
@@ -77,7 +80,8 @@ def rebuild(
 def _rebuilt(
     name: str, exported: repair.Exported, disks: Disks, minutes: int, force: bool, yes: bool
 ) -> Outputs:
-    former, settings, consent = Machines(disks).former(), stacks.settings(name), Consent(minutes, force)
+    former, settings = Machines(disks).former(), stacks.settings(name)
+    consent = Consent(minutes, force, _down(settings, disks))
     if former is not None:
         known = _taken_over(exported, disks, former, consent, yes)
         return _carried_out(name, disks, former, settings, known, consent)
@@ -94,7 +98,8 @@ def _rebuilt(
     _require_idle(known, consent, " Nothing was changed.")
     with common.stage("Preview"):
         changes = _previewed(name, exported)
-    plan.confirm(_plan(server, known, data, changes, holdings.of(name, exported)), yes)
+    wanted = _plan(server, known, data, changes, holdings.of(name, exported))
+    plan.confirm(replace(wanted, down=_advised(consent.down) if known else ""), yes)
     snapshots.take(disks, exported, data, f"rebuild-{datetime.now(UTC):%Y-%m-%d-%H%M%S}")
     _require_idle(
         known, consent, " Nothing was changed but for the snapshot, which stays."
@@ -117,7 +122,7 @@ def _taken_over(
     if known is not None:
         _require_idle(known, consent, f" {begun.unfinished(disks.stack, former)}")
         happens = ["Where the new server is not there yet, it is made.", *_replaces(former)]
-        plan.confirm(Plan(happens, known, plan.REPLACE_DOWN, f"{plan.KEPT}; the address as well"), yes)
+        plan.confirm(Plan(happens, known, _advised(consent.down), f"{plan.KEPT}; the address as well"), yes)
     rebuilding.take_over(disks, former)
     return known
 
@@ -139,12 +144,21 @@ def _require_idle(facts: Outputs | None, consent: Consent, so_far: str) -> None:
     """Raises WorkbenchError where somebody computes on the server, whose computing may not be ended."""
     if facts is None or consent.force or consent.minutes:
         return
-    computing = [person.user for person in plan.at_work(facts).busy]
-    if computing:
-        raise WorkbenchError(
-            f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a rebuild "
-            f"ends that; give time with --grace MINUTES, or say --force.{so_far}"
-        )
+    plan.refuse_computing(
+        facts, f"a rebuild ends that; give time with --grace MINUTES, or say --force.{so_far}"
+    )
+
+
+def _down(settings: Settings, disks: Disks) -> str:
+    """For how long nobody can work: where no image has the team's environments, they are built meanwhile."""
+    if not settings.environments or any(packages.ENVIRONMENTS in one.parts for one in Amis(disks).all()):
+        return plan.REPLACE_DOWN
+    return BUILT_DOWN
+
+
+def _advised(down: str) -> str:
+    advice = "which may be hours, since no image has them: `workbench bake` first, and they are there at once"
+    return f"{down}, {advice}" if down == BUILT_DOWN else down
 
 
 def _previewed(name: str, exported: repair.Exported) -> Plan:
@@ -174,7 +188,6 @@ def _plan(
     return Plan(
         happens,
         server=facts,
-        down=plan.REPLACE_DOWN if facts else "",
         kept=f"{plan.KEPT}; the address as well",
         before=before,
         after=[*(changes.after or before), prices.snapshots(1, data.gib)],
@@ -231,7 +244,7 @@ def _await_people(known: Outputs | None, consent: Consent) -> None:
 
     Raises WorkbenchError where somebody computes by now, or it is called off.
     """
-    what = f"is replaced by a fresh one, and stopped for {plan.REPLACE_DOWN},"
+    what = f"is replaced by a fresh one, and stopped for {consent.down},"
     try:
         grace.wait(known, consent.minutes, what, called_off=GOES_AGAIN)
     except KeyboardInterrupt:

@@ -15,7 +15,6 @@ Until 6 is done, the program refuses all other runs (infra/existing.py).
 """
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -24,15 +23,13 @@ from cli import begun, common, engine, loudness, makers, repair, swapping, words
 from cli.common import console
 from cli.disks import Disks
 from cli.machines import Machine, Machines
-from cli.server import status_of
+from cli.server import settled_status
 from cli.waiting import until
 from connector import configure
 from workbench import servers
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
-
-SERVICES_SECONDS = 120
 
 Exported = Mapping[str, Any]
 
@@ -223,14 +220,8 @@ def _is_well(stack: str, disks: Disks, exported: Exported) -> bool:
 
 def _ailing(stack: str, patient: bool) -> str:
     """What is not up once nothing starts any more; "" where all is. `patient`: also with one that does not answer."""
-    end = time.monotonic() + SERVICES_SECONDS
-    while True:
-        report = status_of(stack)
-        problem, services = report.get("problem", ""), report["services"]
-        waits = (patient and problem) or any(one["state"] == "starting" for one in services.values())
-        if not waits or time.monotonic() > end:
-            break
-        time.sleep(1)
+    report = settled_status(stack, patient)
+    problem, services = report.get("problem", ""), report["services"]
     if problem or not services:
         return str(problem or "it does not say how its services are").rstrip(".")
     down = {name: one for name, one in services.items() if one["state"] != "up"}

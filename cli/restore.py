@@ -56,17 +56,25 @@ def restore(
     stack = common.enter(stack)
     common.adopt(adopt)
     with swapping.alone(stack, "restore"):
-        swapping.refuse_runs(stack)
-        exported = repair.repaired(stack).exported
-        disks = Disks.of(stack, exported)
-        rebuilding.refuse_unfinished(disks)
-        chosen = _chosen(disks, name)
+        exported, disks, chosen = _present(stack, name)
         if drill:
             _drill(stacks.outputs_in(exported), disks, chosen)
         elif home is not None:
             _bring(stacks.outputs_in(exported), disks, chosen, home, path or "")
         else:
             _restore(stack, exported, disks, chosen, Consent(force, minutes, yes))
+
+
+def _present(stack: str, name: str | None) -> tuple[repair.Exported, Disks, Snapshot]:
+    """The state with nothing in it of a run that died, its disks, and the snapshot of that name.
+
+    Raises WorkbenchError where another run is at it.
+    """
+    swapping.refuse_runs(stack)
+    exported = repair.repaired(stack).exported
+    disks = Disks.of(stack, exported)
+    rebuilding.refuse_unfinished(disks)
+    return exported, disks, _chosen(disks, name)
 
 
 def _judge_what(name: str | None, path: str | None, home: str | None, drill: bool, minutes: int) -> None:
@@ -171,18 +179,12 @@ def _refuse_computing(running: Outputs | None, consent: Consent) -> None:
     """Raises WorkbenchError where somebody computes on the server, if there is one that runs, or it does not say."""
     if running is None or consent.force:
         return
-    working = plan.at_work(running)
-    if working.unknown:
-        raise WorkbenchError(
-            f"It was not restored, since {working}; if what people may have running there can end, say --force."
-        )
-    computing = [person.user for person in working.busy]
-    if computing:
-        raise WorkbenchError(
-            f"{', '.join(computing)} {'computes' if len(computing) == 1 else 'compute'} at this moment, and a restore "
-            "ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench "
-            "notice`), or say --force. Nothing was changed."
-        )
+    otherwise = (
+        "a restore ends that and takes what was made since the snapshot out of sight; ask them to end it (`workbench "
+        "notice`), or say --force. Nothing was changed."
+    )
+    unknown = "if what people may have running there can end, say --force."
+    plan.refuse_computing(running, otherwise, unknown)
 
 
 def _taken(snapshot: Snapshot) -> str:

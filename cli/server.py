@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 import webbrowser
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from workbench.outputs import Outputs
 from workbench_host.activity import Person
 
 HEALTH = program_path("health")
+SERVICES_SECONDS = 120  # which they may take to start
 _HEALTH_TIMEOUT = 60  # seconds; it asks every service and each may be slow
 _STATES = {"up": "green", "starting": "yellow", "down": "red"}
 
@@ -59,6 +61,21 @@ def status_of(name: str) -> dict[str, Any]:
     """What `workbench status --json` prints: the server, its services, disk, memory, users, failed logins."""
     facts = stacks.outputs(name)
     return _report(name, facts, cloud.instance(facts))
+
+
+def settled_status(name: str, patient: bool = False) -> dict[str, Any]:
+    """The same once no service is starting any more, or SERVICES_SECONDS are over.
+
+    `patient`: a server that does not answer is waited for as well.
+    """
+    end = time.monotonic() + SERVICES_SECONDS
+    while True:
+        report = status_of(name)
+        services = report["services"].values()  # none of a host that is not configured
+        waits = (patient and report.get("problem")) or any(one["state"] == "starting" for one in services)
+        if not waits or time.monotonic() > end:
+            return report
+        time.sleep(1)
 
 
 def _report(name: str, facts: Outputs, server: cloud.Instance | None) -> dict[str, Any]:

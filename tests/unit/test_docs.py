@@ -81,6 +81,20 @@ FAULTS = (ROOT / "docs" / "faults.md").read_text()
 ROWS = re.findall(r"^\|(.+)\| `(tests/[\w/]+\.py)::(\w+)` \|$", FAULTS, re.MULTILINE)
 
 
+def test_the_page_on_notices_has_all_commands_that_give_people_time() -> None:
+    gives = set()
+    for command in main.app.registered_commands:
+        assert command.callback
+        if "minutes" in inspect.signature(command.callback).parameters:
+            gives.add(command.callback.__name__)
+    page = (ROOT / "docs/notice.md").read_text()
+    (coming,) = re.findall(r"^\| what is coming \| (.*?) with `--grace", page, re.MULTILINE)
+    assert {name.removeprefix("workbench ") for name in re.findall(r"`([^`]+)`", coming)} == gives
+    asked = page.partition("## Who computes")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]+) \|", asked, re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == gives
+
+
 def test_the_page_on_faults_has_as_many_rows_as_it_says_each_with_its_test() -> None:
     [said] = re.findall(r"There are (\d+) rows", " ".join(FAULTS.split()))
     tables = re.findall(r"^\|(?![-| ]*$)(.+)\|$", FAULTS, re.MULTILINE)

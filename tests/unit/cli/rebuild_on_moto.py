@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cli import cloud, engine, planning, rebuild, rebuilding, repair, stack, swapping
+from cli import cloud, engine, planning, rebuild, rebuilding, repair, server, stack, swapping
 from cli.machines import Machine, Machines
 from cli.plan import Plan
 from connector import configure
@@ -41,7 +41,12 @@ class Rebuilt:
     ailing: str = ""  # the service of a new server that does not come up
     settings: Any = field(
         default_factory=lambda: SimpleNamespace(
-            configure=True, admin_ssh_keys=[], zone="eu-west-1a", data_volume_gib=10, size="t3.large"
+            configure=True,
+            admin_ssh_keys=[],
+            zone="eu-west-1a",
+            data_volume_gib=10,
+            size="t3.large",
+            environments=[],
         )
     )
 
@@ -171,7 +176,7 @@ def rebuilt(ec2: Any, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Rebui
         patch.setattr(configure, "seconds_of_last_run", lambda name, since: None)
         patch.setattr(configure, "wait_for_ssh", lambda address: None)
         patch.setattr(configure, "answers", lambda address: True)
-        patch.setattr(rebuilding, "status_of", made.status)
+        patch.setattr(server, "status_of", made.status)
         patch.setattr(rebuild, "show_status", lambda name, facts: None)
         patch.setattr(
             Machines, "image_name", lambda self, image: {OLD_IMAGE: "debian-1"}.get(image, "debian-2")

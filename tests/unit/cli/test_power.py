@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli import activity, cloud, common, notice, power, statefile, swapping
+from cli import activity, cloud, common, notice, power, server, statefile, swapping
 from cli.main import app
 from connector import configure
 from tests.unit.cli import paid
@@ -30,7 +30,7 @@ def ec2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(activity, "people", lambda facts: [IDLE])
     monkeypatch.setattr(configure, "wait_for_ssh", lambda address: None)
     monkeypatch.setattr(power, "show_status", lambda name, facts: None)
-    monkeypatch.setattr(power, "status_of", lambda name: {"services": {}})
+    monkeypatch.setattr(server, "status_of", lambda name: {"services": {}})
     with paid.account(monkeypatch) as client:
         yield client
 
@@ -69,8 +69,8 @@ def test_start_comes_back_once_people_can_log_in(
     ec2: Any, facts: Outputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     states = ["starting", "starting", "up"]
-    monkeypatch.setattr(power.time, "sleep", lambda seconds: None)
-    monkeypatch.setattr(power, "status_of", lambda name: {"services": {"hub": {"state": states.pop(0)}}})
+    monkeypatch.setattr(server.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(server, "status_of", lambda name: {"services": {"hub": {"state": states.pop(0)}}})
     ec2.stop_instances(InstanceIds=[facts.instance_id])
     assert runner.invoke(app, ["start"]).exit_code == 0
     assert states == []

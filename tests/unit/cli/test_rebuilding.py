@@ -35,7 +35,9 @@ from cli import (
     server,
     stack,
     swapping,
+    waiting,
 )
+from cli.amis import Amis
 from cli.begun import told as told_of
 from cli.machines import Machines
 from cli.plan import Plan
@@ -175,11 +177,31 @@ def test_a_new_server_that_does_not_boot_is_given_up_before_the_old_one_stops(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def prove(self: Machines, server: str) -> None:
-        raise WorkbenchError(f"Waiting for the new server {server} to boot failed: Max attempts exceeded")
+        raise WorkbenchError(f"The new server {server} is booting, and not booted as it should be")
 
     monkeypatch.setattr(Machines, "prove", prove)
     assert "runs on as it was" in refused(rebuild_now)
     assert made.whole() == made.old
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("impaired", "is booting, and not booted as it should be"), ("terminated", "is gone, and not booted")],
+)
+def test_a_new_server_that_does_not_boot_in_time_is_told_in_a_sentence(
+    made: Rebuilt, monkeypatch: pytest.MonkeyPatch, state: str, said: str
+) -> None:
+    def describe(**_: Any) -> Any:
+        checks = {"SystemStatus": {"Status": "ok"}, "InstanceStatus": {"Status": state}}
+        return {"InstanceStatuses": [checks]}
+
+    machines = made.machines
+    monkeypatch.setattr(machines, "_ec2", SimpleNamespace(describe_instance_status=describe))
+    monkeypatch.setattr(machines, "_state", lambda server: "running" if state == "impaired" else state)
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.0)
+    found = refused(lambda: machines.prove(made.old))
+    assert f"The new server {made.old} {said}" in found
+    assert "Max attempts" not in found
 
 
 @pytest.mark.parametrize(
@@ -712,6 +734,29 @@ def test_the_plan_says_what_happens_and_what_comes_with_it(
         assert part in said, part
 
 
+@pytest.mark.parametrize(
+    ("parts", "known"), [([], False), ([{"base": "1"}], False), ([{"environments": "2"}], True)]
+)
+def test_environments_that_no_image_has_are_said_to_be_built_while_nobody_can_work(
+    made: Rebuilt,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    parts: list[dict[str, str]],
+    known: bool,
+) -> None:
+    made.settings.environments = ["geo"]
+    monkeypatch.setattr(Amis, "all", lambda self: [SimpleNamespace(parts=one) for one in parts])
+    told: list[str] = []
+    monkeypatch.setattr(notice, "tell", lambda facts, text, seconds: told.append(text))
+    monkeypatch.setattr(notice, "take_back", lambda facts: None)
+    monkeypatch.setattr(grace, "_wait", lambda seconds: None)
+    rebuild_now(minutes=10)
+    said = " ".join(capsys.readouterr().out.split())
+    assert ("as long as the environments take to be built" in told[0]) != known
+    assert ("since no image has them: `workbench bake` first" in said) != known
+    assert "Down: about five minutes" in said
+
+
 def test_without_an_image_of_its_own_a_new_server_is_said_to_be_of_debians(
     made: Rebuilt, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -729,8 +774,8 @@ def test_services_that_are_starting_are_waited_for(made: Rebuilt, monkeypatch: p
             report["services"]["jupyterhub"] = {"state": state, "detail": ""}
         return report
 
-    monkeypatch.setattr(rebuilding, "status_of", status)
-    monkeypatch.setattr(rebuilding, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: None))
+    monkeypatch.setattr(server, "status_of", status)
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=lambda _: None))
     rebuild_now()
     assert made.whole() != made.old
 
@@ -739,7 +784,7 @@ def test_a_server_that_is_not_configured_is_healthy_once_it_answers(
     made: Rebuilt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made.settings.configure = False
-    monkeypatch.setattr(rebuilding, "status_of", lambda name: pytest.fail("it has no services"))
+    monkeypatch.setattr(server, "status_of", lambda name: pytest.fail("it has no services"))
     rebuild_now()
     assert made.whole() != made.old
 

@@ -113,9 +113,7 @@ def test_where_the_server_does_not_say_who_computes_it_is_refused(
     aws.snapshot(old, "one")
     monkeypatch.setattr(stacks, "outputs_in", lambda exported: SimpleNamespace())
     monkeypatch.setattr(activity, "people", silent)
-    unchanged(
-        aws, r"^It was not restored, since the server does not say who .* answer\); .* --force", name="one"
-    )
+    unchanged(aws, r"^It was not done, since the server does not say who .* answer\); .* --force", name="one")
     restore.restore("one", force=True, yes=True)
     assert aws.roles()[old] == volumes.KEPT
 
