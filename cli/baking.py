@@ -37,7 +37,7 @@ _LISTED = 5  # of what was found in an image
 
 
 def bake(stack: StackOption = None) -> None:
-    """Make an image of the packages that the settings ask for: the next new server starts from it, in half a minute.
+    """Make an image of the packages that the settings ask for: the next new server starts from it, and is there sooner.
 
     It takes a builder for some minutes; the server goes on meanwhile. Nothing of people is in it, and no secret.
     """

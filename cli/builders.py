@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import WaiterError
-
-from cli import cloud, makers
+from cli import makers
 from cli.common import console
 from cli.described import specified, tags_of
 from cli.disks import Disks
-from cli.waiting import asking
+from cli.waiting import asking, gone_is_fine, until
 from infra.first_boot import user_data
 from workbench import images, volumes
 from workbench.errors import WorkbenchError
@@ -23,7 +21,7 @@ from workbench.leftovers import LIVING
 from workbench.settings import Settings
 
 HOURS = 3  # after which a builder that still runs ends by itself, whatever became of the run that made it
-_WAIT = {"Delay": cloud.POLL_SECONDS, "MaxAttempts": 200}
+_WAIT_SECONDS = 600.0  # for each of its states; minutes are usual
 
 
 @dataclass(frozen=True)
@@ -98,35 +96,41 @@ class Builders:
             )
         builder = _builder(made["Instances"][0])
         try:
-            self._await("instance_running", builder)
-            return self._again(builder)
+            return self._await("running", builder)
         except BaseException:
             self.end(builder)
             raise
 
-    def _again(self, builder: Builder) -> Builder:
-        with asking(f"Asking for {builder}"):
+    def _again(self, builder: Builder) -> Builder | None:
+        """None where AWS does not know it: not yet, or not any more."""
+        with gone_is_fine("InvalidInstanceID.NotFound"):
             found = self._ec2.describe_instances(InstanceIds=[builder.id])
-        return _builder(found["Reservations"][0]["Instances"][0])
+            return _builder(found["Reservations"][0]["Instances"][0])
+        return None
 
-    def _await(self, what: str, builder: Builder) -> None:
-        with asking(f"Waiting for {builder}"):
-            try:
-                self._ec2.get_waiter(what).wait(InstanceIds=[builder.id], WaiterConfig=_WAIT)
-            except WaiterError as error:
-                raise WorkbenchError(f"{str(builder).capitalize()} did not get on: {error}") from None
+    def _await(self, state: str, builder: Builder) -> Builder:
+        found: Builder = until(
+            lambda: self._again(builder),
+            lambda one: one.state,
+            state,
+            f"the builder {builder.id}",
+            _WAIT_SECONDS,
+            "the next `workbench bake` tries again",
+            () if state == "terminated" else ("shutting-down", "terminated"),
+        )
+        return found
 
     def stop(self, builder: Builder) -> None:
         """Shuts it down in order, so that all that it wrote is on its disk."""
         with asking(f"Stopping {builder}"):
             self._ec2.stop_instances(InstanceIds=[builder.id])
-        self._await("instance_stopped", builder)
+        self._await("stopped", builder)
 
     def end(self, builder: Builder) -> None:
         """Gives it back, its disks and its address with it, and waits until it is gone."""
         with asking(f"Ending {builder}"):
             self._ec2.terminate_instances(InstanceIds=[builder.id])
-        self._await("instance_terminated", builder)
+        self._await("terminated", builder)
 
     def settle(self, refuse: bool) -> list[Builder]:
         """Ends those of bakes that died, and gives them back.

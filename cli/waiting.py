@@ -1,7 +1,7 @@
 """Asking AWS, and waiting for what it does: every wait has an end, and says what it is for."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,10 +45,12 @@ def until(
     what: str,
     within: float | None = None,
     advice: str = "the same command tries again",
+    final: Collection[str] = ("error",),
 ) -> Any:
     """What `look` finds, once `tell` says of it what is wanted; tells now and then how it is until then.
 
-    Raises WorkbenchError, with the `advice`, where that is not so `within` seconds (else WAIT_SECONDS).
+    Raises WorkbenchError, with the `advice`, where that is not so `within` seconds (else WAIT_SECONDS), or it is in a
+    `final` state, of which nothing more becomes.
     """
     began = told = time.monotonic()
     within = WAIT_SECONDS if within is None else within
@@ -59,7 +61,7 @@ def until(
         if state == wanted:
             return found
         now = time.monotonic()
-        if state == "error" or now - began > (min(KNOWN_SECONDS, within) if state == "gone" else within):
+        if state in final or now - began > (min(KNOWN_SECONDS, within) if state == "gone" else within):
             raise WorkbenchError(
                 f"{what[0].upper()}{what[1:]} is {state or 'unknown'}, and not {wanted} as it should be, after "
                 f"{now - began:.0f} s: {advice}."

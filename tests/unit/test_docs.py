@@ -4,6 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,15 @@ def test_the_page_on_the_command_has_all_commands_and_which_speak_json() -> None
         assert f"`{name}`" in table, f"{name} is not in the table"
         if "as_json" in inspect.signature(command.callback).parameters and name != "deploy":
             assert f"`{name}`" in listed, f"{name} is not among those with --json"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")],
+    ids=lambda page: page.name,
+)
+def test_no_page_has_a_figure_that_nobody_filled_in(page: Path) -> None:
+    assert re.findall(r"@[A-Z]+@", page.read_text()) == []
 
 
 FAULTS = (ROOT / "docs" / "faults.md").read_text()

@@ -5,7 +5,9 @@ builder really has on it, tests/life/test_images.py sees.
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +141,6 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
         monkeypatch.setattr(stacks, "aws_config", lambda *_: stacks.AwsConfig("eu-west-1", None))
         monkeypatch.setattr(clouds, "client", made.client)
         monkeypatch.setattr(clouds, "POLL_SECONDS", 0.01)
-        monkeypatch.setattr(builders, "_WAIT", {"Delay": 0, "MaxAttempts": 100})
         monkeypatch.setattr(repair, "export", made.exported)
         monkeypatch.setattr(baking, "_configured", made.configured)
         monkeypatch.setattr(baking, "_ask", made.ask)
@@ -191,6 +192,7 @@ def test_two_are_kept_and_the_older_go_with_their_snapshots(
     made = []
     for _ in range(3):
         made.append(bench.bake())
+        time.sleep(1.0)  # images are told apart by their time of making, in whole seconds
     kept = {image.id for image in bench.images()}
     assert len(kept) == images.KEPT == 2
     assert made[-1].id in kept
@@ -301,6 +303,22 @@ def test_what_fails_leaves_nothing_and_the_older_image_stays(
         bench.bake()
     assert "\n" not in str(refused.value)
     assert bench.images() == [older]
+    assert bench.is_clean()
+
+
+def test_a_builder_that_aws_takes_away_while_it_starts_is_told_in_words(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, states = Builders._again, ["terminated"]
+
+    def again(self: Builders, builder: builders.Builder) -> builders.Builder | None:
+        found = plain(self, builder)
+        return replace(found, state=states.pop()) if found and states else found
+
+    monkeypatch.setattr(Builders, "_again", again)
+    said = r"^The builder i-\w+ is terminated, and not running as it should be, after \d+ s: the next `workbench bake` "
+    with pytest.raises(WorkbenchError, match=said):
+        bench.bake()
     assert bench.is_clean()
 
 
