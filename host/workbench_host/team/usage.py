@@ -28,7 +28,7 @@ def used(roots: Iterable[Path]) -> dict[Path, Counter[int]]:
     """
     pattern = "|".join(re.escape(str(root)) for root in roots)
     files = [str(path / source) for path in processes.PROCESSES.glob("[0-9]*") for source in SOURCES]
-    command = ["grep", "--text", "--no-messages", "--only-matching", "--with-filename", "--max-count=1"]
+    command = ["grep", "--text", "--no-messages", "--only-matching", "--with-filename"]
     command += ["--extended-regexp", f"({pattern})/[a-z][a-z0-9_-]*-[0-9a-f]{{12}}/", *files]
     looking = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +24,7 @@ from tests.standins import index
 from workbench import team
 from workbench.settings import Environment, Mirrors, Services
 from workbench_host import kernels, processes, python_versions
-from workbench_host.team import builder, command, places, program, pythons, rs
+from workbench_host.team import builder, command, places, program, pythons, rs, usage
 from workbench_host.tools import FailureError
 
 OLDEST, OLDER, FORMER, NOW = (
@@ -158,6 +159,13 @@ def test_what_something_runs_from_stays_until_nothing_does(root: Path, source: s
     assert have((GEO, NOW), check=True) == 3
     assert have((GEO, NOW)) == 0
     assert not (root / f"geo-{digest(OLDEST)}").exists()
+
+
+def test_a_process_that_has_files_of_several_mapped_holds_each(root: Path) -> None:
+    folders = [root / f"geo-{digest(lock)}" for lock in (OLDEST, OLDER)]
+    process = running(4711, folders[0])
+    (process / "maps").write_text("".join(f"7f r-xp 08:01 1 {path}/lib/x.so\n" for path in folders))
+    assert usage.used([root]) == {path: Counter({os.getuid(): 1}) for path in folders}
 
 
 def test_one_that_cannot_be_built_stays_as_it_was_and_the_others_are_seen_to(
