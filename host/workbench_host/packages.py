@@ -74,9 +74,7 @@ def read(address: "str | Request", file: Path) -> str:
             digest.update(chunk)
             size += len(chunk)
             if size > MOST_BYTES:
-                raise FailureError(
-                    f"{file.name} has more than {MOST_BYTES} bytes, and its download was ended"
-                )
+                raise ValueError(f"it was ended after {MOST_BYTES} bytes")  # and is not tried again
             out.write(chunk)
         promised = answer.headers.get("Content-Length")
     if promised is not None and size != int(promised):
@@ -143,7 +141,7 @@ def download(package: Package, file: Path) -> None:
             f"There is no {title} at {address} ({reason(error)}): {setting} has to be a version that exists, "
             f"{mirror} a place that has it."
         ) from None
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         file.unlink(missing_ok=True)
         raise FailureError(
             f"{title} cannot be downloaded from {address} ({reason(error)}); {mirror} names another place to get "
