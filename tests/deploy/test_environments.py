@@ -380,7 +380,8 @@ def test_a_library_that_is_missing_and_a_compiler_are_told_with_the_setting_that
     put(workbench, "broken_1.0.tar.gz", cran.package("broken", "1.0", "NeedsCompilation: yes\n", source))
     # A library of R's own, linked with one that there is not: the name has as many letters.
     workbench.ssh(
-        "mkdir -p /run/library/sf/libs && cd /usr/lib/R/site-library/xml2 && cp DESCRIPTION /run/library/sf && "
+        "mkdir -p /run/library/sf/libs && cd /usr/lib/R/site-library/xml2 && "
+        "printf 'Package: sf\\nVersion: 1.0\\n' > /run/library/sf/DESCRIPTION && "
         "sed 's/libxml2[.]so[.]/libgdal.so./' libs/xml2.so > /run/library/sf/libs/sf.so"
     )
     try:
