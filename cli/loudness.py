@@ -115,4 +115,5 @@ def _tell_of_programs(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "subprocess.Popen":
         line = " ".join(shlex.join(map(str, arguments[1])).split())
         shown = line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
-        print(f"+ {shown}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"+ {shown}\n")  # at once: two questions may be asked side by side
+        sys.stderr.flush()
