@@ -63,6 +63,9 @@ def of_destroy(name: str, exported: Exported, keeps_address: bool, to_snapshot: 
     happens = []
     if server:
         happens.append(f"The server {server.id} ({server.type}) is ended, and its root disk goes with it.")
+    for one in found:
+        if one.role == holdings.FORMER:
+            happens.append(f"The {one.part.name}, {one.id}, is ended too.")
     for one in [one for one in found if one.role == holdings.FORMER and not (server and server.id == one.id)]:
         happens.append(f"The {one.part.name}, {one.id}, is ended as well.")
     addresses = [one.part.detail for one in found if one.role == holdings.ADDRESS]

@@ -9,7 +9,7 @@ import pytest
 from cli import address, baking, cloud, engine, planning, words
 from cli.progress import Progress, Step
 from tests.unit.cli import paid
-from workbench import prices
+from workbench import prices, servers
 from workbench.outputs import Outputs
 
 
@@ -132,6 +132,18 @@ def test_a_destroy_names_what_goes_and_what_stays_and_never_the_data(
     assert ("the address" in plan.kept) == keeps
     assert prices.total(plan.after).usd == pytest.approx(7.65 if keeps else 4.0)
     assert plan.server == facts
+
+
+def test_a_destroy_ends_the_server_from_before_a_rebuild_too_and_says_so(
+    ec2: Any, made: tuple[Outputs, dict[str, Any]]
+) -> None:
+    ran = ec2.run_instances(
+        ImageId=paid.IMAGE, InstanceType="t3.medium", MinCount=1, MaxCount=1,
+        TagSpecifications=paid.tagged("instance", servers.FORMER),
+    )  # fmt: skip
+    former = ran["Instances"][0]["InstanceId"]
+    said = planning.of_destroy("prod", made[1], False).happens
+    assert f"The {servers.FORMER_NAME}, {former}, is ended too." in said
 
 
 def test_a_destroy_says_what_aws_does_no_more(made: tuple[Outputs, dict[str, Any]]) -> None:
