@@ -103,9 +103,10 @@ def applied(workbench: Workbench, project: Path) -> Iterator[Applied]:
 
 
 @contextmanager
-def visit(workbench: Workbench) -> Iterator[Visitor]:
+def visit(workbench: Workbench, user: str = "ada") -> Iterator[Visitor]:
+    """A visit ends with a logout, which ends all others of the user too."""
     with Visitor(workbench.url, workbench.ca) as visitor:
-        visitor.login("ada", workbench.password("ada"))
+        visitor.login(user, workbench.password(user))
         visitor.spawn()
         yield visitor
 
@@ -254,7 +255,7 @@ def test_the_default_environments_may_be_the_teams_and_are_the_workbenchs_again(
             changed = workbench.apply()
             assert changed.status == 0, changed.output
             assert workbench.apply().changed == []
-            with visit(workbench) as visitor:
+            with visit(workbench, "grace") as visitor:
                 version, prefix = visitor.run_code(CODE).split()
                 assert (version, prefix.startswith(f"{ROOT}/python-")) == (NEW, True)
                 assert visitor.run_code("cat(tiny::answer())", kernel="ir").strip() == "tiny 1.0"
