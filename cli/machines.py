@@ -46,13 +46,7 @@ class Machines:
         return self._only(servers.SERVER)
 
     def _only(self, role: str) -> Machine | None:
-        wanted = {
-            "tag:Project": ["workbench"],
-            "tag:StackId": [self._disks.stack_id],
-            "tag:Role": [role],
-            "instance-state-name": list(LIVING),
-        }
-        filters = [{"Name": name, "Values": values} for name, values in wanted.items()]
+        filters = [*self._disks.mine(role), {"Name": "instance-state-name", "Values": list(LIVING)}]
         with asking("Looking for the stack's servers"):
             pages = self._ec2.get_paginator("describe_instances").paginate(Filters=filters)
             found = [_machine(one) for page in pages for one in _instances(page)]
@@ -153,12 +147,9 @@ class Machines:
 
     def _addresses(self) -> list[Mapping[str, Any]]:
         """The stack's own, which is one."""
-        filters = [
-            {"Name": "tag:StackId", "Values": [self._disks.stack_id]},
-            {"Name": "tag:Role", "Values": ["address"]},
-        ]
         with asking("Looking for the stack's address"):
-            found: list[Mapping[str, Any]] = self._ec2.describe_addresses(Filters=filters)["Addresses"]
+            told = self._ec2.describe_addresses(Filters=self._disks.mine("address"))
+        found: list[Mapping[str, Any]] = told["Addresses"]
         return found
 
 

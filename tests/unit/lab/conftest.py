@@ -1,12 +1,25 @@
-"""A forwarder of each test's own, and a machine behind it."""
+"""A forwarder of each test's own, and a machine behind it; an API of each module's own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lab import forwarder as module
 from lab.forwarder import Forwarder
+from tests.unit.lab.cloud import Cloud, Network, serve
 from tests.unit.lab.forwarding import FakeRedirects, Machine, echo
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with serve(Path(tmp_path_factory.mktemp("cloud"))) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def net(cloud: Cloud) -> Network:
+    return Network(cloud)
 
 
 @pytest.fixture

@@ -6,25 +6,13 @@ The machines are fakes (tests/unit/lab/cloud.py).
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.lab.cloud import Cloud, Network, serve
+from tests.unit.lab.cloud import Cloud, Network
 from workbench.errors import WorkbenchError
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with serve(Path(tmp_path_factory.mktemp("cloud"))) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def net(cloud: Cloud) -> Network:
-    return Network(cloud)
 
 
 @pytest.fixture(autouse=True)

@@ -1,24 +1,12 @@
 """What AWS refuses, the lab refuses, with AWS's error code; and nothing has changed then."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.lab.cloud import ZONE, Cloud, Network, serve
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with serve(Path(tmp_path_factory.mktemp("cloud"))) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def net(cloud: Cloud) -> Network:
-    return Network(cloud)
+from tests.unit.lab.cloud import ZONE, Cloud, Network
 
 
 @pytest.fixture(scope="module")

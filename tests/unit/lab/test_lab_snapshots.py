@@ -5,24 +5,12 @@ The machines are fakes (tests/unit/lab/cloud.py), the disks' files are real.
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.unit.lab.cloud import ZONE, Cloud, Network, serve
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with serve(Path(tmp_path_factory.mktemp("cloud"))) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def net(cloud: Cloud) -> Network:
-    return Network(cloud)
+from tests.unit.lab.cloud import ZONE, Cloud, Network
 
 
 @pytest.fixture(autouse=True)
