@@ -167,7 +167,7 @@ def test_a_changed_lock_is_for_new_kernels_and_its_revert_too(
     workbench: Workbench, applied: Applied, project: Path
 ) -> None:
     before = lock_file(workbench, "geo.txt").read_text()
-    with visit(workbench) as old, visit(workbench) as new:
+    with visit(workbench) as old, visit(workbench, "grace") as new:
         assert old.run_code(CODE, kernel="env-geo").startswith(OLD)
         (project / "geo.txt").write_text(f"six=={NEW}\n")
         refused = workbench.apply()
@@ -193,7 +193,7 @@ def test_a_changed_lock_is_for_new_kernels_and_its_revert_too(
         report = json.loads(workbench.command("environments", "--json").stdout)
         [geo] = [one for one in report["environments"] if one["name"] == "geo"]
         using = {(user["user"], user["digest"]) for user in geo["users"]}
-        assert using == {("ada", geo["digest"]), ("ada", geo["former"][0])}
+        assert using == {("grace", geo["digest"]), ("ada", geo["former"][0])}
         assert "ada (still" in " ".join(workbench.command("environments").stdout.split())
     (project / "geo.txt").write_text(f"six=={OLD}\n")
     lock_file(workbench, "geo.txt").write_text(before)
