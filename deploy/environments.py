@@ -33,6 +33,12 @@ def wanted_packages(services: Services) -> list[str]:
     return [*tools, *base.packages]
 
 
+@deploy("builder")
+def builder() -> None:
+    """The account that builds, which further versions of R are given their kernel by, too."""
+    accounts.service_account(account=ACCOUNT, uid=UID, name=f"User {ACCOUNT}")
+
+
 @deploy("packages")
 def packages(context: Context) -> None:
     """Debian's packages of the settings; nothing where there are none."""
@@ -43,10 +49,9 @@ def packages(context: Context) -> None:
 
 @deploy("environments")
 def environments(context: Context) -> None:
-    """The account that builds, the command, and what is wanted with the program that sees to it."""
+    """The command, and what is wanted with the program that sees to it."""
     settings = context.settings
     locks = team.locks(stackfile.path_of(images.stack_of(context.outputs.stack)), settings)
-    accounts.service_account(account=ACCOUNT, uid=UID, name=f"User {ACCOUNT}")
     host_files.link(path=COMMAND, target=program_path("workbench-env"), name=f"The command {COMMAND}")
     content = files.Content(wanted(locks, settings.mirrors, settings.services).encode())
     files.put(content=content, dest=str(WANTED), mode="600", name=str(WANTED))  # a mirror may have a password

@@ -11,7 +11,6 @@ status 0 where all is so, else 3.
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 from workbench_host import kernels, packages, tools
 from workbench_host.packages import Package
 from workbench_host.processes import run_from
+from workbench_host.team import builder, rs
 from workbench_host.tools import CLEAN, CONFIG, WOULD_CHANGE, FailureError
 
 VERSIONS = Path(CONFIG) / "r" / "versions.json"
@@ -27,7 +27,12 @@ ROOT = Path("/opt/R")
 PROFILE = Path("/etc/R/Rprofile.site")
 ENVIRONMENT = Path(CONFIG) / "r" / "Renviron.site"  # where a .Renviron counts
 PREFIX = "r-"  # of the packages and of the kernels
-INSTALL_SECONDS = 1800
+
+_INSTALL = """\
+library <- Sys.getenv("R_LIBS")
+install.packages("IRkernel", lib = library, repos = {repository})
+loadNamespace("IRkernel", lib.loc = library)
+"""
 
 
 def version_of(name: str) -> str:
@@ -53,34 +58,35 @@ def is_current(package: Package) -> bool:
     return is_there and has_profile(version)
 
 
-def rscript(version: str, code: str) -> tuple[int, str]:
-    """Exit status and last words of R code; what R itself reads at its start is as for everybody."""
-    try:
-        done = subprocess.run(
-            [ROOT / version / "bin" / "Rscript", "-e", code],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-            timeout=INSTALL_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return 1, f"no end after {INSTALL_SECONDS} s"
-    words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return done.returncode, " ".join(words[-2:])
-
-
 def add_irkernel(version: str, cran: str) -> None:
-    """IRkernel into the version's own library, from the repository of the settings."""
-    there = 'quit(status = !requireNamespace("IRkernel", quietly = TRUE))'
-    if rscript(version, there)[0] == 0:
+    """IRkernel into the version's own library, from the repository of the settings; it comes last, after what it needs.
+
+    A package's build, and R when it loads one, run programs of whoever published it: not as root.
+    """
+    library = ROOT / version / "lib" / "R" / "library"
+    if (library / "IRkernel").exists():
         return
-    said = rscript(version, f"install.packages('IRkernel', lib = .Library, repos = '{cran}')")[1]
-    if rscript(version, there)[0] != 0:
+    made = ROOT / version / ".irkernel"
+    builder.prepare(made)
+    # In a file, which only the account reads: the address may have a password.
+    builder.write(builder.CACHE / "irkernel.R", _INSTALL.format(repository=json.dumps(cran)))
+    variables = {"HOME": str(builder.CACHE), "R_LIBS": str(made), "R_LIBS_USER": "/nonexistent"}
+    try:
+        builder.run(made, [ROOT / version / "bin" / "Rscript", "irkernel.R"], variables)
+    except FailureError as error:
         raise FailureError(
-            f"IRkernel for R {version} cannot be installed from {cran} ({said}): mirrors.cran names another "
-            "repository to get it from."
-        )
+            tools.without_password(
+                f"IRkernel for R {version} cannot be installed from {cran} ({rs.reason(str(error))}): mirrors.cran "
+                "names another repository to get it from."
+            )
+        ) from None
+    builder.hand_over(made)
+    library.mkdir(parents=True, exist_ok=True)
+    for package in sorted(made.iterdir(), key=lambda one: one.name == "IRkernel"):
+        if not (library / package.name).exists():
+            package.rename(library / package.name)
+    builder.discard(made)
+    builder.clear()
 
 
 def site_files(version: str) -> dict[Path, Path]:

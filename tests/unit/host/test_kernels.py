@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from deploy import python, r
 from workbench.settings import Mirrors
 from workbench.settings.services import Python, R
 from workbench_host import kernels, packages, processes, python_versions, r_versions
+from workbench_host.team import builder
+from workbench_host.tools import FailureError
 
 SHA256 = "a" * 64
-RSCRIPT = r_versions.rscript
 
 
 @pytest.fixture
@@ -46,9 +47,21 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(packages, "install", install)
     monkeypatch.setattr(packages, "is_installed", lambda name: (packages.NOTES / name).exists())
     monkeypatch.setattr(packages, "apt_get", lambda *arguments: None)
-    monkeypatch.setattr(r_versions, "rscript", lambda version, code: (0, ""))
+    monkeypatch.setattr(builder, "ROOT", tmp_path / "environments")
+    monkeypatch.setattr(builder, "CACHE", tmp_path / "environments" / ".cache")
+    for name in ("give", "stop", "hand_over"):
+        monkeypatch.setattr(builder, name, lambda *_: None)
+    monkeypatch.setattr(builder, "run", build)
     monkeypatch.setattr(python_versions, "uv", uv)
     return tmp_path
+
+
+def build(folder: Path, command: Sequence[str | Path], variables: dict[str, str]) -> None:
+    """As R does it: what IRkernel needs, and IRkernel; of what it needs, the version may have something already."""
+    assert (command[-1], variables["R_LIBS"]) == ("irkernel.R", str(folder))
+    for name in ("IRkernel", "repr", "base"):
+        (folder / name).mkdir()
+        (folder / name / "DESCRIPTION").write_text("built")
 
 
 def uv(*arguments: object) -> None:
@@ -204,32 +217,46 @@ def test_a_mirror_of_python_is_told_without_its_password(monkeypatch: pytest.Mon
 def test_an_r_without_irkernel_is_no_kernel_and_names_the_repository(
     host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(r_versions, "rscript", lambda version, code: (1, "unable to access index"))
+    def fail(*_: object) -> None:
+        raise FailureError(
+            "Error: unable to access index for repository https://me:secret@cran.example/src\x1b]0;"
+        )
+
+    monkeypatch.setattr(builder, "run", fail)
     assert have_r(monkeypatch, "4.4.3") == 1
     said = capsys.readouterr().err
     assert "IRkernel for R 4.4.3 cannot be installed from https://packagemanager.posit.co/" in said
-    assert "(unable to access index): mirrors.cran names another repository" in said
+    assert (
+        "(Error: unable to access index for repository https://...@cran.example/src?]0;): mirrors.cran"
+        in said
+    )
     assert not kernels.KERNELS.exists()
     assert have_r(monkeypatch, "4.4.3", check=True) == 3
 
 
-def test_an_r_that_does_not_end_or_does_not_start_is_told_in_a_sentence(
-    host: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_irkernel_is_built_by_the_account_that_builds_and_goes_into_the_versions_library_last(
+    host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(r_versions, "rscript", RSCRIPT)
-    assert have_r(monkeypatch, "4.4.3") == 1
-    program = r_versions.ROOT / "4.4.3" / "bin" / "Rscript"
-    assert capsys.readouterr().err == (
-        f"The versions of R could not be put right: No such file or directory: {program}.\n"
-    )
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(r_versions, "INSTALL_SECONDS", 0.2)
-    assert have_r(monkeypatch, "4.4.3") == 1
-    [said] = capsys.readouterr().err.splitlines()
-    assert "IRkernel for R 4.4.3 cannot be installed from" in said
-    assert "(no end after 0.2 s): mirrors.cran names another" in said
-    assert not kernels.KERNELS.exists()
+    library = r_versions.ROOT / "4.4.3" / "lib" / "R" / "library"
+    (library / "base").mkdir(parents=True)
+    (library / "base" / "DESCRIPTION").write_text("its own")
+    (r_versions.ROOT / "4.4.3" / "bin").mkdir()
+    monkeypatch.setattr(packages, "install", lambda package: None)
+    moved: list[str] = []
+    rename = Path.rename
+
+    def note(path: Path, target: Path) -> Path:
+        moved.append(path.name)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", note)
+    assert have_r(monkeypatch, "4.4.3") == 0
+    assert [name for name in moved if name in {"IRkernel", "repr", "base"}] == ["repr", "IRkernel"]
+    assert (library / "base" / "DESCRIPTION").read_text() == "its own"
+    assert not (library.parents[2] / ".irkernel").exists()
+    assert not builder.CACHE.exists()
+    monkeypatch.setattr(builder, "run", lambda *_: pytest.fail("it is there"))
+    r_versions.add_irkernel("4.4.3", "https://cran.example")
 
 
 def test_addresses_are_those_of_the_publisher_or_of_the_mirror() -> None:
