@@ -29,9 +29,14 @@ ENVIRONMENT = Path(CONFIG) / "r" / "Renviron.site"  # where a .Renviron counts
 PREFIX = "r-"  # of the packages and of the kernels
 
 _INSTALL = """\
-library <- Sys.getenv("R_LIBS")
-install.packages("IRkernel", lib = library, repos = {repository})
-loadNamespace("IRkernel", lib.loc = library)
+there <- function() requireNamespace("IRkernel", quietly = TRUE)
+warned <- character()
+if (!there())
+  withCallingHandlers(
+    install.packages("IRkernel", lib = Sys.getenv("R_LIBS"), repos = {repository}),
+    warning = function(w) warned <<- c(warned, gsub("\\n", " ", conditionMessage(w), fixed = TRUE))
+  )
+if (!there()) stop(paste(warned, collapse = "; "), call. = FALSE)
 """
 
 
