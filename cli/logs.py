@@ -42,6 +42,8 @@ _OF_PEOPLE = {
     "workbench-apps*@*": "apps",
     "session-*.scope": "login",
     "user@*.service": "own-units",
+    "user-*.slice": "own-units",
+    "": "process",  # one that had ended before the journal could look at it
 }
 _DEPLOY = "deploy"
 _AGO = re.compile(r"\d+ ?(?:[a-z]+)(?: ?\d+ ?[a-z]+)*")

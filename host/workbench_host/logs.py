@@ -185,7 +185,7 @@ class Wanted:
     """Which entries are asked for, by their matches and by what is not the journal's to judge."""
 
     def __init__(self, options: argparse.Namespace, known: People) -> None:
-        self._known, self._people, self._name = known, options.people, options.user
+        self._known, self._people, self._name = known, options.people or options.deploy, options.user
         if options.user is not None:
             if options.user not in known.uids:
                 raise FailureError(

@@ -9,6 +9,7 @@ leads to the same end. What shuts somebody out comes before all that could fail 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from workbench_host.accounts import renames
 from workbench_host.accounts.conflicts import refuse_conflicts, unused
 from workbench_host.accounts.records import (
     FIRST_GID,
@@ -33,13 +34,22 @@ def plan(wanted: Iterable[Wanted], registry: Registry, system: System) -> Plan:
     """Decides. Raises ConflictError before anything is done where one of the declared users is impossible."""
     declared = {user.name: user for user in wanted}
     users = {name: user for name, user in declared.items() if not user.removed}
+    registry = renames.registered(declared, registry, system)
+    moving = {
+        entry.formerly: entry.uid for entry in registry.users.values() if entry.moving and entry.formerly
+    }
+    system, renaming = renames.renamed(registry, system)
     uids = assign(users, registry, system)
     gids = assign_gids(users, uids, registry, system)
     refuse_conflicts(users, uids, gids, registry, system)
     entries = {name: seen(entry, system.accounts.get(name)) for name, entry in registry.users.items()}
-    first = {**entries, **{name: Entry(uids[name]) for name in users if name not in entries}}
+    first = {
+        **entries,
+        **{name: Entry(uids[name], formerly=users[name].formerly) for name in users if name not in entries},
+    }
     last = dict(first)
-    steps = [Step("add_system_group", group) for group in sorted(SYSTEM_GROUPS - set(system.gids))]
+    steps = [Step("close_apps", name, uid) for name, uid in moving.items() if name in system.apps]
+    steps += [Step("add_system_group", group) for group in sorted(SYSTEM_GROUPS - set(system.gids))]
     steps += [Step("add_group", group, gid) for group, gid in gids.items() if group not in system.gids]
     steps += [Step("drop_archived", name) for name in sorted(system.gone)]
     removed = {name for name, user in declared.items() if user.removed}
@@ -55,7 +65,11 @@ def plan(wanted: Iterable[Wanted], registry: Registry, system: System) -> Plan:
                 steps.append(Step("archive_home", name))
         last[name] = replace(first[name], locked=True)
     steps += [Step("drop_keys", name) for name in sorted(set(system.keys) - set(users))]
-    return Plan(Registry(first, gids), *staged(steps, system), Registry(last, gids))
+    shutting, rest = staged(steps, system)
+    names = {step.name for step in renaming}
+    closing = tuple(step for step in shutting if step.name not in names)
+    renaming += [step for step in shutting if step.name in names]  # which is there under this name only then
+    return Plan(Registry(first, gids), closing, tuple(renaming), rest, renames.settled(Registry(last, gids)))
 
 
 def staged(steps: Iterable[Step], system: System) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
