@@ -83,7 +83,7 @@ def test_python_r_and_uv_are_the_same_wherever_a_person_types(workbench: Workben
     assert others == {}, right
 
 
-@pytest.mark.parametrize("sent", ["de_DE.UTF-8", "C", "POSIX", "de_DE.ISO-8859-1", "UTF-8", "xx_YY"])
+@pytest.mark.parametrize("sent", ["de_DE.UTF-8", "C", "UTF-8"])
 def test_whatever_locale_a_client_sends_r_python_and_perl_have_utf_8_and_complain_of_nothing(
     workbench: Workbench, sent: str
 ) -> None:
