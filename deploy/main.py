@@ -25,6 +25,7 @@ from deploy import (
     ssh,
     storage,
     temporary,
+    tools,
     trust,
     updates,
     users,
@@ -38,7 +39,7 @@ HOST = (
     *(health.SERVICE, notice.SERVICE, proxy.SERVICE, apps.SERVICE, alarms.SERVICE, schedule.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
-LARGE = (fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
+LARGE = (tools.SERVICE, fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
 
 context = current()
 settings = context.settings

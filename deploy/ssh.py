@@ -37,6 +37,12 @@ HOST_KEYS = [f"/etc/ssh/ssh_host_{kind}_key" for kind in ("ed25519", "rsa")]
 GENERATOR = "/etc/systemd/system-generators/systemd-ssh-generator"
 GENERATED = ("sshd-unix-local.socket", "sshd-unix-export.socket", "sshd-vsock.socket")
 
+# LC_*, as locale(7) has them. With an empty value each counts as not set (setlocale(3)).
+CATEGORIES = (
+    *("ALL", "ADDRESS", "COLLATE", "CTYPE", "IDENTIFICATION", "MEASUREMENT", "MESSAGES", "MONETARY", "NAME"),
+    *("NUMERIC", "PAPER", "TELEPHONE", "TIME"),
+)
+
 GROUPS = (ADMIN, *sorted(SYSTEM_GROUPS - ADMIN_GROUPS))  # whom sshd lets in
 
 
@@ -48,7 +54,8 @@ def ssh(context: Context) -> None:
     guard(keys, content)
     administrator(content)
     path = python.PATH if context.settings.services.python.enabled else None
-    variables = {"path": path, "host_keys": HOST_KEYS, "groups": GROUPS}
+    language = {"locale": context.settings.services.base.locale, "categories": CATEGORIES}
+    variables = {"path": path, "host_keys": HOST_KEYS, "groups": GROUPS, **language}
     files.template("ssh/sshd.conf.j2", SSHD, variables=variables, validate="sshd -t -f {}")
     known, address = stack.known_hosts(context.outputs), context.outputs.address
     know(path=known, address=address, exchange=True, name="Expect the host keys to come")

@@ -62,6 +62,7 @@ def wanted(settings: Settings) -> str:
                 change_password=user.change_password,
                 removed=user.removed,
                 uid=user.uid,
+                formerly=user.formerly,
             )
         )
         for user in settings.users

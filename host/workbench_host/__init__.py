@@ -22,6 +22,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "image": "image.program",
     "leftovers": "leftovers",
     "logins": "logins",
+    "logs": "logs",
     "notice": "notice",
     "packages": "packages",
     "people": "accounts.people",

@@ -117,6 +117,25 @@ def temporary(name: str) -> dict[str, str]:
         return {}
 
 
+def state(home: str) -> dict[str, str]:
+    """Where RStudio keeps its sessions, unless nothing can be written there: it does not start without.
+
+    Source: Posit, RStudio's settings (RSTUDIO_DATA_HOME before XDG_DATA_HOME before ~/.local/share), and
+    github.com/rstudio/rstudio, issue 8729. What is in the home stays, and is shown again once there is room.
+    """
+    folder = Path(home) / ".local/share/rstudio"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder):
+            return {}
+    except OSError as error:
+        print(
+            f"{folder} cannot be used ({error.strerror}); this session keeps its state in /tmp.",
+            file=sys.stderr,
+        )
+        return {"RSTUDIO_DATA_HOME": tempfile.mkdtemp(prefix="rstudio-", dir="/tmp")}
+
+
 def start(arguments: Sequence[str]) -> NoReturn:
     """Has RStudio's rsession take this process over."""
     account = pwd.getpwuid(os.getuid())
@@ -131,7 +150,7 @@ def start(arguments: Sequence[str]) -> NoReturn:
     if PROFILE.exists():
         variables["PATH"] = f"{PYTHON}:{variables.get('PATH', os.defpath)}"
     variables |= of_team[1] if of_team else {}
-    variables |= temporary(account.pw_name)
+    variables |= temporary(account.pw_name) | state(account.pw_dir)
     os.execve(RSESSION, [RSESSION, *arguments], variables)
 
 

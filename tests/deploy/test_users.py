@@ -155,3 +155,33 @@ def test_a_login_is_remembered_and_counted(workbench: Workbench) -> None:
     report = json.loads(workbench.command("users", "--json").stdout)
     seen = next(user["last_seen"] for user in report["users"] if user["name"] == "grace")
     assert datetime.now(UTC) - datetime.fromisoformat(seen) < timedelta(minutes=2)
+
+
+def test_a_renamed_user_keeps_uid_home_password_and_what_has_the_old_path_in_it(workbench: Workbench) -> None:
+    ada, grace = workbench.declared_users
+    before = shadow(workbench, "grace")
+    venv = "mkdir -p ~/v/bin && ln -s /usr/bin/python3 ~/v/bin/python && echo \\#!/home/grace/v/bin/python > ~/v/run"
+    workbench.ssh(f"runuser -l grace -c '{venv} && echo print\\(6*7\\) >> ~/v/run && chmod +x ~/v/run'")
+    workbench.ssh("runuser -l grace -c 'echo kept > ~/note'")
+    workbench.ssh("runuser -u grace -- sh -c 'nohup sleep 900 > /dev/null 2>&1 &'")
+    with workbench.settings(users=[ada, grace | {"name": "gracie", "formerly": "grace"}]) as renamed:
+        assert renamed.status == 0, renamed.output
+        assert workbench.ssh("getent passwd grace", check=False).stdout == ""
+        account = workbench.ssh("getent passwd gracie").stdout.strip().split(":")
+        assert account[2:4] + account[5:] == ["2001", "2001", "/home/gracie", "/bin/bash"]
+        assert workbench.ssh("id -Gn gracie").stdout.split() == ["gracie", "workbench-users"]
+        assert shadow(workbench, "gracie") == before
+        assert workbench.ssh("runuser -l gracie -c 'cat ~/note; ~/v/run'").stdout.split() == [
+            "kept",
+            "42",
+        ]
+        assert workbench.ssh("pgrep -u 2001 sleep", check=False).stdout == ""
+        assert workbench.ssh("readlink /home/grace; readlink /run/workbench-apps/gracie").stdout.split() == [
+            "gracie",
+            "2001",
+        ]
+        back = workbench.apply({"users": [ada, grace | {"formerly": "gracie"}]})
+        assert back.status == 0, back.output
+    assert workbench.ssh("runuser -l grace -c 'cat ~/note'").stdout.strip() == "kept"
+    assert registry(workbench)["grace"]["uid"] == 2001
+    workbench.ssh("rm -r /home/grace/v /home/grace/note")

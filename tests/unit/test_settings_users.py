@@ -40,6 +40,23 @@ ADA = {"name": "ada", "admin": True}
             {"users": [{**ADA, "removed": True}, {"name": "ben"}]},
             "workbench:users[0].removed takes away ada, the last admin",
         ),
+        (
+            {"users": [ADA, {"name": "ben", "formerly": "ben"}]},
+            "workbench:users[1].formerly is ben, which is the name still",
+        ),
+        (
+            {"users": [ADA, {"name": "ben", "formerly": "B!"}]},
+            'workbench:users[1].formerly is "B!", which is',
+        ),
+        (
+            {"users": [{**ADA, "formerly": "eve"}, {"name": "ben", "formerly": "eve"}]},
+            "workbench:users[1].formerly is eve a second time",
+        ),
+        (
+            {"users": [{**ADA, "formerly": "ben"}, {"name": "ben", "formerly": "ada"}]},
+            "workbench:users[0].formerly is ben, and so names go round in a circle (ada, ben); give one of them a "
+            "third name first",
+        ),
         ({"limits": {"diskGib": 51}}, "workbench:limits.diskGib is 51, but the whole data volume has 50 GiB"),
         ({"limits": {"memoryPercent": 120}}, "workbench:limits.memoryPercent is 120; takes at most 100"),
         ({"limits": {"tasks": 10}}, "workbench:limits.tasks is 10; takes at least 512"),

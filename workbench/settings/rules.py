@@ -75,6 +75,8 @@ def _users(settings: "Settings") -> Faults:
     names = [user.name for user in users]
     yield from twice(("users",), names, "name")
     yield from twice(("users",), [user.uid for user in users], "uid")
+    yield from twice(("users",), [user.formerly for user in users], "formerly")
+    yield from _names_in_a_circle({user.name: user.formerly for user in users})
     admins = [index for index, user in enumerate(users) if user.admin]
     if admins and all(users[index].removed for index in admins):
         yield Fault(
@@ -89,6 +91,22 @@ def _users(settings: "Settings") -> Faults:
                     ("users", index, "groups", place),
                     f"is {group}, which is a user as well, whose own group has that name; rename one of them",
                 )
+
+
+def _names_in_a_circle(former: dict[str, str | None]) -> Faults:
+    """Names that people exchange: no order of renames leads there, since a name is free only once nobody has it."""
+    for index, name in enumerate(former):
+        passed, at = [name], former[name]
+        while at is not None and at not in passed:
+            passed.append(at)
+            at = former.get(at)
+        if at == name and len(passed) > 1:
+            yield Fault(
+                ("users", index, "formerly"),
+                f"is {former[name]}, and so names go round in a circle ({', '.join(passed)}); give one of them a third "
+                "name first, and deploy in between",
+            )
+            return
 
 
 def _disk(settings: "Settings") -> Faults:

@@ -49,8 +49,16 @@ class User(Section):
         None, description="numeric id; unset, the next free one from 2000 on, remembered on the data volume"
     )
 
+    formerly: Annotated[str, AfterValidator(checks.user_name)] | None = Field(
+        None,
+        description="name that this user had until now: uid, home, password and all else stay. It may stay here; once "
+        "done, it does nothing",
+    )
+
     def faults(self) -> Iterator[Fault]:
         """The rules of one user."""
+        if self.formerly == self.name:
+            yield Fault(("formerly",), f"is {self.name}, which is the name still; takes the one before")
         if self.change_password and self.password_hash is None:
             yield Fault(
                 ("changePassword",),

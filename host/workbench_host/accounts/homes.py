@@ -31,6 +31,8 @@ def make_home(name: str, uid: int) -> None:
         if folder == beside:
             os.chmod(beside, 0o700)
         os.lchown(folder, uid, uid)
+    if os.path.islink(f"{HOMES}/{name}"):  # from when somebody else had this name (renaming.py)
+        os.unlink(f"{HOMES}/{name}")
     os.rename(beside, f"{HOMES}/{name}")
 
 

@@ -6,10 +6,11 @@ that may be cut short anywhere, and of which some of one name may be left out: p
 leads to the same end. What shuts somebody out comes before all that could fail or take long.
 """
 
-import itertools
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from workbench_host.accounts import renames
+from workbench_host.accounts.conflicts import refuse_conflicts, unused
 from workbench_host.accounts.records import (
     FIRST_GID,
     FIRST_UID,
@@ -18,7 +19,6 @@ from workbench_host.accounts.records import (
     NO_SHELL,
     SYSTEM_GROUPS,
     Account,
-    ConflictError,
     Entry,
     Plan,
     Registry,
@@ -34,13 +34,22 @@ def plan(wanted: Iterable[Wanted], registry: Registry, system: System) -> Plan:
     """Decides. Raises ConflictError before anything is done where one of the declared users is impossible."""
     declared = {user.name: user for user in wanted}
     users = {name: user for name, user in declared.items() if not user.removed}
+    registry = renames.registered(declared, registry, system)
+    moving = {
+        entry.formerly: entry.uid for entry in registry.users.values() if entry.moving and entry.formerly
+    }
+    system, renaming = renames.renamed(registry, system)
     uids = assign(users, registry, system)
     gids = assign_gids(users, uids, registry, system)
     refuse_conflicts(users, uids, gids, registry, system)
     entries = {name: seen(entry, system.accounts.get(name)) for name, entry in registry.users.items()}
-    first = {**entries, **{name: Entry(uids[name]) for name in users if name not in entries}}
+    first = {
+        **entries,
+        **{name: Entry(uids[name], formerly=users[name].formerly) for name in users if name not in entries},
+    }
     last = dict(first)
-    steps = [Step("add_system_group", group) for group in sorted(SYSTEM_GROUPS - set(system.gids))]
+    steps = [Step("close_apps", name, uid) for name, uid in moving.items() if name in system.apps]
+    steps += [Step("add_system_group", group) for group in sorted(SYSTEM_GROUPS - set(system.gids))]
     steps += [Step("add_group", group, gid) for group, gid in gids.items() if group not in system.gids]
     steps += [Step("drop_archived", name) for name in sorted(system.gone)]
     removed = {name for name, user in declared.items() if user.removed}
@@ -56,7 +65,11 @@ def plan(wanted: Iterable[Wanted], registry: Registry, system: System) -> Plan:
                 steps.append(Step("archive_home", name))
         last[name] = replace(first[name], locked=True)
     steps += [Step("drop_keys", name) for name in sorted(set(system.keys) - set(users))]
-    return Plan(Registry(first, gids), *staged(steps, system), Registry(last, gids))
+    shutting, rest = staged(steps, system)
+    names = {step.name for step in renaming}
+    closing = tuple(step for step in shutting if step.name not in names)
+    renaming += [step for step in shutting if step.name in names]  # which is there under this name only then
+    return Plan(Registry(first, gids), closing, tuple(renaming), rest, renames.settled(Registry(last, gids)))
 
 
 def staged(steps: Iterable[Step], system: System) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
@@ -114,79 +127,6 @@ def assign_gids(
         gids[group] = unused(FIRST_GID, taken)
         taken.add(gids[group])
     return gids
-
-
-def unused(start: int, taken: Collection[int]) -> int:
-    """The first number from `start` on that nobody has."""
-    return next(number for number in itertools.count(start) if number not in taken)
-
-
-def refuse_conflicts(
-    users: Mapping[str, Wanted],
-    uids: Mapping[str, int],
-    gids: Mapping[str, int],
-    registry: Registry,
-    system: System,
-) -> None:
-    """Raises ConflictError with all that stands against the declared users and groups."""
-    objections = [
-        objection(user, uids[name], registry, system) or home_objection(name, uids[name], system)
-        for name, user in users.items()
-    ]
-    objections += [group_objection(group, gid, registry, system) for group, gid in gids.items()]
-    said = [objection for objection in objections if objection]
-    if said:
-        raise ConflictError("; ".join(said))
-
-
-def group_objection(group: str, gid: int, registry: Registry, system: System) -> str:
-    """What stands against this group with this gid, "" where nothing does."""
-    if group in registry.users:
-        return f"group {group} has the name of a user who is or was here: choose another name"
-    if group in system.gids and group not in registry.gids:
-        return f"group {group} has the name of a group of the system: choose another name"
-    if system.gids.get(group, gid) != gid:
-        return (
-            f"group {group} has gid {gid} on the data volume, but another one on this host: remove it there"
-        )
-    holders = [other for other, there in system.gids.items() if there == gid and other != group]
-    if holders:
-        return f"group {group} has gid {gid} on the data volume, which {holders[0]} has on this host: remove that one"
-    return ""
-
-
-def objection(user: Wanted, uid: int, registry: Registry, system: System) -> str:
-    """What stands against this user with this uid, "" where nothing does."""
-    name = user.name
-    if user.uid and user.uid != uid:
-        return (
-            f"user {name} is to have uid {user.uid}, but has {uid} on this data volume, and uids never change: "
-            f"take uid {uid} or leave it out"
-        )
-    owners = {entry.uid: other for other, entry in registry.users.items()}
-    owners.update({gid: group for group, gid in registry.gids.items()})
-    if owners.get(uid, name) != name:
-        return f"user {name} is to have uid {uid}, which {owners[uid]} has or had: take another uid"
-    if name in registry.gids:
-        return f"user {name} has the name of a group that is or was here: choose another name"
-    account = system.accounts.get(name)
-    if account and name not in registry.users:
-        return f"user {name} has the name of an account of the system: choose another name"
-    holders = [other for other, there in system.accounts.items() if there.uid == uid and other != name]
-    holders += [other for other, gid in system.gids.items() if gid == uid and other != name]
-    if holders:
-        return f"user {name} is to have uid {uid}, which {holders[0]} has on this host: take another uid"
-    if system.gids.get(name, uid) != uid or (account and account.uid != uid):
-        return f"user {name} has uid {uid} on the data volume, but another id on this host: remove it there"
-    return ""
-
-
-def home_objection(name: str, uid: int, system: System) -> str:
-    """What stands against the user's home, "" where nothing does."""
-    owner = system.homes.get(name, uid)
-    if owner == uid:
-        return ""
-    return f"the home of user {name} belongs to uid {owner} instead of {uid}: give it to {uid} with chown"
 
 
 def makeable(name: str, uid: int, system: System) -> bool:

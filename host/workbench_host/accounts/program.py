@@ -105,11 +105,31 @@ def kill(pids: Sequence[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
+def rename_account(name: str, former: tuple[str, int]) -> None:
+    """Ends all that runs under the old name; the account then has the new one."""
+    from workbench_host.accounts import renaming
+
+    renaming.rename_account(name, former, end_sessions)
+
+
+def rename_home(name: str, former: tuple[str, int]) -> None:
+    from workbench_host.accounts import renaming
+
+    renaming.rename_home(name, former)
+
+
+def rename_in_hub(name: str, former: tuple[str, int]) -> None:
+    from workbench_host.accounts import renaming
+
+    renaming.rename_in_hub(name, former)
+
+
 VERBS: dict[str, Callable[[str, Any], None]] = {
     function.__name__: function
     for function in (
         *(add_system_group, add_group, add_user, make_home, archive_home, return_home, drop_archived),
         *(set_keys, drop_keys, set_password, set_due, set_groups, unlock, lock, close_apps, end_sessions),
+        *(rename_account, rename_home, rename_in_hub),
     )
 }
 
@@ -187,6 +207,9 @@ def apply(due: Due) -> None:
         attempts.take(step, VERBS)
     if not ready:
         attempts.finish()
+    for step in due.plan.renaming:
+        if step.name not in attempts.failed:
+            attempts.take(step, VERBS)
     attempts.make(f"make the link {shared.LINK}", shared.link)
     if attempts.make("set the disk quotas", quota.apply, due.quotas):
         for step in due.plan.rest:

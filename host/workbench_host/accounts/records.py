@@ -32,6 +32,7 @@ class Wanted:
     groups: tuple[str, ...] = ()
     change_password: bool = False
     removed: bool = False
+    formerly: str | None = None
 
     @property
     def memberships(self) -> frozenset[str]:
@@ -49,12 +50,17 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the registry remembers of a name: the digest of the hash that was declared last, the hash last seen."""
+    """What the registry remembers of a name: the digest of the hash that was declared last, the hash last seen.
+
+    `formerly` is the name that it had before, `moving` whether that is not over yet.
+    """
 
     uid: int
     declared: str | None = None
     shadow: str | None = None
     locked: bool = False
+    formerly: str | None = None
+    moving: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,18 +123,20 @@ class Step:
 class Plan:
     """`first` is the registry to be written before the steps, `last` the one after them.
 
-    The steps of `closing` shut somebody out, and each can be done whatever became of the others. Those of `rest` build
-    on the ones before, and are for names of which none has failed.
+    The steps of `closing` shut somebody out, and each can be done whatever became of the others. Those of `renaming`
+    give accounts another name, which the registry has to say before, and shut those out who are to be. Those of
+    `rest`, like these, build on the ones before, and are for names of which none has failed.
     """
 
     first: Registry
     closing: tuple[Step, ...]
+    renaming: tuple[Step, ...]
     rest: tuple[Step, ...]
     last: Registry
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return self.closing + self.rest
+        return self.closing + self.renaming + self.rest
 
     def after(self, failed: Collection[str]) -> Registry:
         """The registry after the steps where one of each of these names has failed: they are as before it."""

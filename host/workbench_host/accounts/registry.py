@@ -42,6 +42,12 @@ def read_registry() -> Registry:
         ) from None
 
 
+def _told(entry: Entry) -> dict[str, object]:
+    """An entry; of a name that was never another without what tells of that, as programs of before read it."""
+    told = asdict(entry)
+    return told if entry.formerly else {key: told[key] for key in told if key not in {"formerly", "moving"}}
+
+
 def is_kept() -> bool:
     """Whether there is a registry at all."""
     return os.path.exists(REGISTRY)
@@ -50,6 +56,6 @@ def is_kept() -> bool:
 def write_registry(registry: Registry) -> None:
     if registry != read_registry() or not is_kept():
         os.makedirs(os.path.dirname(REGISTRY), mode=0o700, exist_ok=True)
-        users = {name: asdict(registry.users[name]) for name in sorted(registry.users)}
+        users = {name: _told(registry.users[name]) for name in sorted(registry.users)}
         told = {"users": users, "groups": dict(sorted(registry.gids.items()))}
         write(REGISTRY, json.dumps(told, indent=1) + "\n", 0o600)

@@ -52,7 +52,8 @@ def read_system(groups: Collection[str]) -> System:
     homes = {
         entry.name: entry.stat(follow_symlinks=False).st_uid
         for entry in os.scandir(HOMES)
-        if not entry.name.startswith(".") and entry.name != "lost+found"
+        # A link is what is left of a name that a user had before (renaming.py); only root can make one here.
+        if not entry.name.startswith(".") and entry.name != "lost+found" and not entry.is_symlink()
     }
     keys = {}
     if os.path.isdir(KEYS):

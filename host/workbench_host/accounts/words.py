@@ -19,6 +19,8 @@ _PLAIN = {
     "set_password": "set the password",
     "unlock": "open the account again",
     "lock": "close the account",
+    "rename_home": "move the home, with a link from the old path",
+    "rename_in_hub": "rename in JupyterHub",
     "close_apps": "show the apps no more",
 }
 
@@ -45,6 +47,8 @@ def phrase(step: Step, running: Running | None = None) -> str:
             return " and ".join(_memberships(gained, lost))
         case "set_due", is_due:
             return "ask for another password at the next login" if is_due else "ask for no other password"
+        case "rename_account", (str() as old, int() as uid):
+            return f"rename {old}, and end all that runs" + (f" ({running(old, uid)})" if running else "")
         case "end_sessions", int() as uid:
             return "end all that runs" + (f" ({running(step.name, uid)})" if running else "")
         case verb, _:

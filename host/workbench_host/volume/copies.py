@@ -127,6 +127,10 @@ def bring(device: str, user: str, name: str, path: str = "") -> dict[str, Any]:
     home = f"{DATA_VOLUME}/home/{user}"
     if user in ("", ".", "..") or "/" in user:  # or it were everybody's homes, or all that is on the volume
         raise FailureError(f"{user!r} is no name of a user")
+    if stat.S_ISLNK(
+        mode_of(home)
+    ):  # a name that its user had before; only root can make one there (accounts/renaming.py)
+        home = f"{DATA_VOLUME}/home/{os.path.basename(os.readlink(home))}"
     if not stat.S_ISDIR(mode_of(home)):
         raise FailureError(f"{user} has no home on this workbench that it could be put into")
     mount(device)

@@ -1,6 +1,7 @@
 """The hub's configuration and units as rendered: run by Python, judged by systemd's own parser."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -88,6 +89,22 @@ def test_servers_ask_the_hub_about_their_visitors_again_within_seconds(servers: 
 
 def test_kernels_are_on_no_port_on_which_others_could_read_along(servers: Config) -> None:
     assert servers.KernelManager.transport == "ipc"
+
+
+def test_the_token_against_forgery_is_not_logged_and_all_else_is(servers: Config) -> None:
+    """As jupyterhub 6.1.1 logs a request that failed (jupyterhub/log.py): cookies are left out there already."""
+    chosen = dict(servers.ServerApp.logging_config)
+    assert chosen["handlers"]["console"]["filters"] == list(chosen["filters"])
+    [made] = chosen["filters"].values()
+    headers = '{\n  "Host": "bench",\n  "X-Xsrftoken": "MnwxOjB8MTA6MTc5",\n  "Via": "2.0 Caddy"\n}'
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "%s", (headers,), None)
+    assert made["()"]().filter(record)
+    assert record.getMessage() == headers.replace("MnwxOjB8MTA6MTc5", "[secret]")
+
+
+def test_files_are_deleted_for_good_folders_with_what_is_in_them(servers: Config) -> None:
+    assert servers.FileContentsManager.delete_to_trash is False
+    assert servers.FileContentsManager.always_delete_dir is True
 
 
 def test_a_limit_of_no_named_servers_allows_none() -> None:

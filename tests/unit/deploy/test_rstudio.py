@@ -152,6 +152,20 @@ def test_temporary_files_of_a_session_are_in_its_users_folder_where_that_can_be_
     assert rsession.temporary("grace") == {}
 
 
+def test_a_session_keeps_its_state_in_the_home_unless_nothing_can_be_written_there(tmp_path: Path) -> None:
+    assert rsession.state(str(tmp_path)) == {}
+    kept = tmp_path / ".local/share/rstudio"
+    assert list(kept.iterdir()) == []
+    kept.rmdir()
+    kept.write_text("in the way: a mkdir fails, as on a disk that is full")
+    first, second = (Path(rsession.state(str(tmp_path))["RSTUDIO_DATA_HOME"]) for _ in range(2))
+    assert first != second
+    for folder in (first, second):
+        assert folder.parent == Path("/tmp")
+        assert folder.stat().st_mode & 0o777 == 0o700
+        folder.rmdir()
+
+
 def installed_r(folder: Path, version: str) -> Path:
     """A front end of R as R installs it: a shell script that names its folders."""
     home = folder / version / "lib" / "R"

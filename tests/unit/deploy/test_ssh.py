@@ -15,6 +15,7 @@ from deploy.programs import Reply, Says
 from tests.conftest import PUBLIC_KEY
 from tests.needs import SSHD, needs_sshd
 from tests.unit.sshd import as_known, prepare
+from workbench.settings.services import Base
 
 
 def test_a_deploy_does_not_lock_itself_out(tmp_path: Path) -> None:
@@ -49,13 +50,25 @@ def test_commands_without_a_shell_that_reads_a_profile_have_the_path_of_terminal
     tmp_path: Path, path: str | None
 ) -> None:
     said = understood(tmp_path, path)
-    assert [line for line in said if line.startswith("setenv")] == ([f"setenv PATH={path}"] if path else [])
+    given = [line.removeprefix("setenv ") for line in said if line.startswith("setenv")]
+    assert [one for one in given if one.startswith("PATH")] == ([f"PATH={path}"] if path else [])
+    # Whatever a client sends, by Debian's AcceptEnv LANG LC_*, counts as not sent.
+    language = {f"LC_{name}=" for name in ssh.CATEGORIES} | {"LANG=es_ES.UTF-8"}
+    assert {one for one in given if not one.startswith("PATH")} == language
+
+
+def test_all_categories_of_a_locale_are_known() -> None:
+    glibc = subprocess.run(["locale"], capture_output=True, text=True, check=True).stdout
+    assert {f"LC_{name}" for name in ssh.CATEGORIES} == set(re.findall(r"^(LC_\w+)=", glibc, re.MULTILINE))
+
+
+LANGUAGE = {"locale": "es_ES.UTF-8", "categories": ssh.CATEGORIES}
 
 
 def understood(folder: Path, path: str | None) -> list[str]:
     """Our configuration as sshd itself understands it."""
     config, key = folder / "sshd.conf", folder / "key"
-    text = files.render("ssh/sshd.conf.j2", path=path, host_keys=[key], groups=ssh.GROUPS)
+    text = files.render("ssh/sshd.conf.j2", path=path, host_keys=[key], groups=ssh.GROUPS, **LANGUAGE)
     config.write_text(as_known(text))
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     prepare()
@@ -212,6 +225,6 @@ def test_the_generator_of_further_ways_in_is_turned_off_before_they_are_shut(
     monkeypatch.setattr(ssh.pyinfra_files, "link", lambda path, target, name: done.append((path, target)))
     monkeypatch.setattr(ssh, "shut", lambda name: done.append("shut"))
     python_off = SimpleNamespace(enabled=False)
-    settings = SimpleNamespace(admin_ssh_keys=[], services=SimpleNamespace(python=python_off))
+    settings = SimpleNamespace(admin_ssh_keys=[], services=SimpleNamespace(python=python_off, base=Base()))
     ssh.ssh._inner(SimpleNamespace(settings=settings, outputs=SimpleNamespace(address="192.0.2.1")))
     assert done == [("/etc/systemd/system-generators/systemd-ssh-generator", "/dev/null"), "shut"]

@@ -27,6 +27,7 @@ class Machine:
         self.gone: set[str] = set()
         self.apps: set[str] = set()
         self.archives: list[str] = []
+        self.hub: set[str] = set()
 
     def system(self) -> Any:
         away = frozenset(self.leaving), frozenset(self.gone), frozenset(self.apps)
@@ -53,10 +54,28 @@ class Machine:
             del self.keys[name]
         elif step.verb == "close_apps":
             self.apps.remove(name)
+        elif step.verb.startswith("rename_"):
+            self.rename(step)
         elif "home" in step.verb or step.verb == "drop_archived":
             self.change_home(step)
         else:
             self.change_account(step)
+
+    def rename(self, step: Any) -> None:
+        """Each may have been done before: renaming.py finds that out."""
+        name, (old, uid) = step.name, step.value
+        if step.verb == "rename_account":
+            if old in self.accounts and self.accounts[old].uid == uid:
+                assert name not in self.accounts
+                self.accounts[name] = replace(self.accounts.pop(old), running=False, elevated=False)
+            if self.gids.get(old) == uid:
+                self.gids[name] = self.gids.pop(old)
+        elif step.verb == "rename_home":
+            if self.homes.get(old) == uid:
+                assert name not in self.homes
+                self.homes[name] = self.homes.pop(old)
+        elif old in self.hub and name not in self.hub:
+            self.hub = self.hub - {old} | {name}
 
     def change_home(self, step: Any) -> None:
         name = step.name

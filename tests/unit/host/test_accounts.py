@@ -192,3 +192,51 @@ def test_all_that_stands_against_the_users_is_said_at_once() -> None:
     with pytest.raises(records.ConflictError) as error:
         accounts_plan.plan(wanted, remembered(ana=Entry(2000)), Machine().system())
     assert len(str(error.value).split("; ")) == 2
+
+
+@pytest.mark.parametrize(
+    ("declared", "homes", "said"),
+    [
+        (
+            ["ana", "bob"],
+            {"ana": 2004, "bob": 2004},
+            "the homes of ana and bob both belong to uid 2004, so that each could read the other's: "
+            "run `sudo chown -hR --from=2004 2000:2000 /home/bob`, then deploy again (or the other one)",
+        ),
+        (
+            ["ana"],
+            {"ana": 2004, "other": 2004},
+            "the homes of ana and other both belong to uid 2004, so that each could read the other's: "
+            "run `sudo chown -hR --from=2004 2000:2000 /home/other`, then deploy again (or the other one)",
+        ),
+        (
+            ["ana", "bob"],
+            {"ana": 501, "bob": 1234567},
+            "the home of user ana belongs to uid 501, which is no person's (those are 1001 to 59999): run "
+            "`sudo chown -hR --from=501 2000:2000 /home/ana`, then deploy again; "
+            "the home of user bob belongs to uid 1234567, which is no person's (those are 1001 to 59999): run "
+            "`sudo chown -hR --from=1234567 2001:2001 /home/bob`, then deploy again",
+        ),
+    ],
+)
+def test_homes_with_numbers_that_cannot_be_are_refused_before_anything_is_written(
+    declared: list[str], homes: dict[str, int], said: str
+) -> None:
+    machine = Machine(homes=homes)
+    with pytest.raises(records.ConflictError) as refused:
+        apply(machine, [Wanted(name) for name in declared])
+    assert str(refused.value) == said
+    assert machine.homes == homes
+    assert machine.accounts == Machine().accounts
+
+
+def test_after_the_chown_that_was_said_all_is_well() -> None:
+    machine = Machine(homes={"ana": 2004, "bob": 2000})
+    registry = apply(machine, [Wanted("ana"), Wanted("bob")])
+    assert {name: entry.uid for name, entry in registry.users.items()} == {"ana": 2004, "bob": 2000}
+
+
+def test_two_folders_of_one_number_are_no_matter_to_whoever_is_remembered() -> None:
+    machine = Machine(homes={"ana": 2004, "copy-of-ana": 2004})
+    registry = apply(machine, [Wanted("ana")], remembered(ana=Entry(2004)))
+    assert registry.users["ana"].uid == 2004

@@ -86,6 +86,8 @@ def test_every_step_has_its_function() -> None:
     there = apply(machine, [], there)
     machine.leave("ana")
     found |= set(verbs(wanted, there, machine))
+    renamed = [Wanted("ann", formerly="ana")]
+    found |= set(verbs(renamed, apply(Machine(), [Wanted("ana")]), Machine()))
     assert found == set(accounts.VERBS)
 
 

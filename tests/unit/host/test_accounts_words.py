@@ -41,6 +41,15 @@ def test_whose_account_closes_is_said_with_what_ends_and_what_becomes_of_the_hom
     ]
 
 
+def test_a_rename_is_said_with_what_ends() -> None:
+    machine = Machine()
+    there = apply(machine, [Wanted("ana")])
+    assert said([Wanted("anna", formerly="ana")], there, machine) == [
+        "anna: rename ana, and end all that runs (what 2000 runs), move the home, with a link from the old path, "
+        "rename in JupyterHub"
+    ]
+
+
 def test_every_other_step_has_its_words_and_none_of_them_a_secret() -> None:
     machine = Machine()
     before = Wanted("ana", password_hash=HASHES[0], groups=("wind",), change_password=True)

@@ -222,3 +222,13 @@ def test_failures_are_one_sentence_without_a_traceback(
 ) -> None:
     assert copies.main(["bring", "/dev/none", "nobody", "restored-1"]) == 1
     assert capsys.readouterr().err == "nobody has no home on this workbench that it could be put into.\n"
+
+
+def test_a_home_of_before_a_rename_comes_by_its_old_name_into_the_one_of_today(volume: Any) -> None:
+    volume.living.rename(volume.data / "home/anna")
+    volume.living.symlink_to("anna")  # as workbench_host/accounts/renaming.py leaves it
+    (volume.then / "a").write_text("then")
+    assert bring("ada", "restored-1") == "/home/ada/restored-1"
+    assert (volume.data / "home/anna/restored-1/a").read_text() == "then"
+    with pytest.raises(FailureError, match="the snapshot has no home of anna; it has ada"):
+        bring("anna", "restored-1")

@@ -1,0 +1,346 @@
+"""Users who get another name: what is decided, killed anywhere, and what the steps do to folders and to the hub."""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.host.accounts_machine import (
+    HASHES,
+    Entry,
+    Machine,
+    Wanted,
+    apply,
+    records,
+    remembered,
+    verbs,
+)
+from workbench_host.accounts import homes, program, registry, renaming, system
+from workbench_host.tools import FailureError
+
+OLD = Wanted("ana", True, ("ssh-ed25519 A",), HASHES[0], groups=("wind",))
+NEW = Wanted("anna", True, ("ssh-ed25519 A",), HASHES[0], groups=("wind",), formerly="ana")
+BEN = Wanted("ben", password_hash=HASHES[1])
+
+
+def a_team() -> tuple[Machine, Any]:
+    machine = Machine()
+    registry = apply(machine, [OLD, BEN])
+    machine.change("ana", shadow=HASHES[2], running=True)  # a password of her own
+    machine.apps = {"ana", "ben"}
+    machine.hub = {"ana", "ben"}
+    return machine, registry
+
+
+def state(machine: Machine, registry: Any) -> tuple[Any, ...]:
+    return (machine.accounts, machine.gids, machine.homes, machine.keys, machine.hub, registry)
+
+
+def test_a_renamed_user_keeps_uid_home_password_groups_and_what_the_hub_knows() -> None:
+    machine, registry = a_team()
+    registry = apply(machine, [NEW, BEN], registry)
+    assert set(machine.accounts) == {"root", "admin", "anna", "ben"}
+    account = machine.accounts["anna"]
+    assert (account.uid, account.shadow, account.running) == (2000, HASHES[2], False)
+    assert account.groups == frozenset({"sudo", "workbench-admins", "workbench-users", "wind"})
+    assert machine.homes == {"anna": 2000, "ben": 2001}
+    assert machine.keys == {"anna": "ssh-ed25519 A\n"}
+    assert machine.hub == {"anna", "ben"}
+    assert "ana" not in machine.apps
+    assert registry.users["anna"] == Entry(2000, NEW.digest, HASHES[2], formerly="ana")
+    assert "ana" not in registry.users
+
+
+def test_killed_anywhere_the_next_run_ends_as_if_nothing_had_been() -> None:
+    machine, registry = a_team()
+    steps = len(verbs([NEW, BEN], registry, machine))
+    assert steps >= 5
+    right = state(machine, apply(machine, [NEW, BEN], registry))
+    for killed in range(steps):
+        machine, registry = a_team()
+        registry = apply(machine, [NEW, BEN], registry, killed_after=killed)
+        machine.apps.discard("ana")
+        registry = apply(machine, [NEW, BEN], registry)
+        assert state(machine, registry) == right, killed
+        assert verbs([NEW, BEN], registry, machine) == []
+
+
+@pytest.mark.parametrize("killed", range(6))
+def test_killed_and_then_not_declared_any_more_it_is_closed_under_the_new_name(killed: int) -> None:
+    machine, registry = a_team()
+    registry = apply(machine, [NEW, BEN], registry, killed_after=killed)
+    registry = apply(machine, [BEN], registry)
+    assert machine.accounts["anna"].expired
+    assert machine.homes == {"anna": 2000, "ben": 2001}
+    assert registry.users["anna"].locked
+    assert not registry.users["anna"].moving
+
+
+@pytest.mark.parametrize("verb", ["rename_account", "rename_home", "rename_in_hub"])
+def test_one_that_fails_keeps_nobody_else_waiting_and_is_done_by_the_next(verb: str) -> None:
+    machine, registry = a_team()
+    changed = Wanted("ben", password_hash=HASHES[3])
+    registry = apply(machine, [NEW, changed], registry, failing=frozenset({(verb, "anna")}))
+    assert machine.accounts["ben"].shadow == HASHES[3]
+    assert registry.users["anna"].moving
+    registry = apply(machine, [NEW, changed], registry)
+    assert machine.homes["anna"] == 2000
+    assert machine.hub == {"anna", "ben"}
+    assert not registry.users["anna"].moving
+
+
+def test_the_key_may_stay_for_ever_also_where_somebody_else_gets_the_old_name() -> None:
+    machine, registry = a_team()
+    registry = apply(machine, [NEW, BEN], registry)
+    assert verbs([NEW, BEN], registry, machine) == ["end_sessions"] * machine.accounts["anna"].running
+    registry = apply(machine, [NEW, BEN, Wanted("ana")], registry)
+    assert machine.accounts["ana"].uid == 2002
+    assert machine.accounts["anna"].uid == 2000
+    server = Machine(homes=machine.homes)  # another one, with the same volume
+    registry = apply(server, [NEW, BEN, Wanted("ana")], registry)
+    assert server.accounts["anna"].uid == 2000
+    empty = Machine()  # another stack, whose volume knows nobody
+    other = apply(empty, [NEW, BEN])
+    other = apply(empty, [NEW, BEN, Wanted("ana")], other)
+    assert {name: entry.uid for name, entry in other.users.items()} == {
+        "anna": 2000,
+        "ben": 2001,
+        "ana": 2002,
+    }
+
+
+def test_on_a_fresh_server_the_account_is_made_with_the_uid_of_before() -> None:
+    machine, registry = a_team()
+    server = Machine(homes=machine.homes)
+    registry = apply(server, [NEW, BEN], registry)
+    assert server.accounts["anna"].uid == 2000
+    assert server.homes == {"anna": 2000, "ben": 2001}
+
+
+def test_back_again_and_on_to_a_third_name() -> None:
+    machine, registry = a_team()
+    registry = apply(machine, [NEW], registry)
+    registry = apply(machine, [Wanted("ana", formerly="anna")], registry)
+    assert machine.homes["ana"] == 2000
+    registry = apply(machine, [Wanted("annette", formerly="ana")], registry)
+    assert machine.homes["annette"] == 2000
+    assert {name for name, entry in registry.users.items() if entry.uid == 2000} == {"annette"}
+
+
+def test_a_closed_account_is_opened_under_its_new_name() -> None:
+    machine, registry = a_team()
+    registry = apply(machine, [BEN], registry)
+    registry = apply(machine, [BEN, NEW], registry)
+    account = machine.accounts["anna"]
+    assert (account.uid, account.expired, account.shadow) == (2000, False, HASHES[2])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (
+            [Wanted("ana", formerly="ben"), Wanted("ben", formerly="ana")],
+            "formerly of user ana is ben, but ana has or had an account and a home of its own (uid 2000): take another "
+            "name, or take formerly out; formerly of user ben is ana, but ben has or had an account and a home of its "
+            "own (uid 2001): take another name, or take formerly out",
+        ),
+        ([Wanted("ben", formerly="ana")], "formerly of user ben is ana, but ben has or had an account"),
+        (
+            [Wanted("cleo", formerly="ben"), Wanted("ben", formerly="ana")],
+            "formerly of user cleo is ben, but ben is declared as well: take that user out",
+        ),
+        (
+            [Wanted("anna", formerly="anne")],
+            "formerly of user anna is anne, and there never was a user anne here",
+        ),
+        ([NEW, OLD], "formerly of user anna is ana, but ana is declared as well"),
+        ([Wanted("root", formerly="ana")], "but root is the name of an account or group of the system"),
+        ([Wanted("sudo", formerly="ana")], "but sudo is the name of an account or group of the system"),
+        ([Wanted("there", formerly="ana")], "but there is a folder /home/there already: move it away"),
+        ([Wanted("wind", formerly="ana")], "but wind is the name of an account or group"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_key_and_nothing_is_changed(wanted: list[Any], said: str) -> None:
+    machine, registry = a_team()
+    machine.homes["there"] = 2044
+    before = repr(state(machine, registry))
+    with pytest.raises(records.ConflictError) as refused:
+        apply(machine, wanted, registry)
+    assert said in str(refused.value)
+    assert repr(state(machine, registry)) == before
+
+
+def test_the_registry_of_whoever_was_never_renamed_is_as_programs_of_before_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "REGISTRY", str(tmp_path / "users" / "registry.json"))
+    kept = remembered(ben=Entry(2001), anna=Entry(2000, formerly="ana", moving=True))
+    registry.write_registry(kept)
+    assert registry.read_registry() == kept
+    assert registry._told(Entry(2001)) == {"uid": 2001, "declared": None, "shadow": None, "locked": False}
+
+
+# What the steps do
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Homes of this user's own; ana has one, with a file in it, and a folder for temporary files."""
+    folder = tmp_path / "home"
+    (folder / "ana").mkdir(parents=True)
+    (folder / "ana" / "work").write_text("x")
+    (tmp_path / "scratch" / "ana").mkdir(parents=True)
+    for module in (renaming, homes, system):
+        monkeypatch.setattr(module, "HOMES", str(folder))
+    monkeypatch.setattr(renaming, "SCRATCH", str(tmp_path / "scratch"))
+    return folder
+
+
+ME = os.geteuid()
+
+
+def test_the_home_moves_and_the_old_path_leads_there(place: Path) -> None:
+    for _ in range(2):
+        renaming.rename_home("anna", ("ana", ME))
+        assert sorted(path.name for path in place.iterdir()) == ["ana", "anna"]
+        assert (place / "ana").readlink() == Path("anna")
+        assert (place / "ana" / "work").read_text() == "x"
+        assert [path.name for path in (place.parent / "scratch").iterdir()] == ["anna"]
+
+
+def test_killed_at_any_call_the_home_is_whole_and_the_next_run_goes_on(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    number = 0
+    while True:
+        calls = iter(range(1000))
+
+        def dying(real: Any, at: int = number, calls: Any = calls) -> Any:
+            def call(*arguments: Any, **how: Any) -> Any:
+                if next(calls) == at:
+                    raise Killed
+                return real(*arguments, **how)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in ("rename", "symlink", "unlink"):
+                patch.setattr(renaming.os, name, dying(getattr(os, name)))
+            try:
+                renaming.rename_home("anna", ("ana", ME))
+            except Killed:
+                killed = True
+            else:
+                killed = False
+        renaming.rename_home("anna", ("ana", ME))
+        assert (place / "anna" / "work").read_text() == "x", number
+        assert (place / "ana").readlink() == Path("anna")
+        assert not (place / "anna").is_symlink()
+        renaming.rename_home("ana", ("anna", ME))  # and back, over the link
+        assert (place / "ana" / "work").read_text() == "x", number
+        assert (place / "anna").readlink() == Path("ana")
+        if not killed:
+            break
+        number += 1
+    assert number >= 4
+
+
+def test_links_of_earlier_names_follow(place: Path) -> None:
+    renaming.rename_home("anna", ("ana", ME))
+    renaming.rename_home("annette", ("anna", ME))
+    assert {str((place / name).readlink()) for name in ("ana", "anna")} == {"annette"}
+
+
+def test_who_gets_the_old_name_later_gets_a_home_of_their_own(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renaming.rename_home("anna", ("ana", ME))
+    skeleton = place.parent / "skel"
+    skeleton.mkdir()
+    monkeypatch.setattr(homes, "SKELETON", str(skeleton))
+    homes.make_home("ana", ME)
+    assert not (place / "ana").is_symlink()
+    assert list((place / "ana").iterdir()) == []
+    assert (place / "anna" / "work").read_text() == "x"
+    renaming.rename_home("anna", ("ana", ME + 1))  # another's home is not touched
+    assert (place / "anna" / "work").read_text() == "x"
+
+
+def test_a_folder_in_the_place_of_the_new_home_is_left_alone(place: Path) -> None:
+    (place / "anna").mkdir()
+    with pytest.raises(FailureError, match="/anna is there already; move it away"):
+        renaming.rename_home("anna", ("ana", ME))
+    assert (place / "ana" / "work").read_text() == "x"
+
+
+def test_links_among_the_homes_are_nobodys_home(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renaming.rename_home("anna", ("ana", ME))
+    monkeypatch.setattr(system, "read_accounts", lambda groups: {})
+    assert system.read_system(()).homes == {"anna": ME}
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_the_hub_knows_the_user_by_the_new_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    path, called = tmp_path / "hub.sqlite", []
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
+        database.executemany(
+            "INSERT INTO users (name) VALUES (?)", [("ana",), ("ben",), *([("anna",)] if taken else [])]
+        )
+    monkeypatch.setattr(renaming, "HUB", str(path))
+    monkeypatch.setattr(renaming, "run", lambda *command: called.append(command[1]))
+    monkeypatch.setattr(renaming.subprocess, "run", lambda *_, **__: type("Done", (), {"returncode": 0}))
+    for _ in range(2):
+        renaming.rename_in_hub("anna", ("ana", 2000))
+    with sqlite3.connect(path) as database:
+        names = [row[0] for row in database.execute("SELECT name FROM users ORDER BY id")]
+    assert names == (["ana", "ben", "anna"] if taken else ["anna", "ben"])
+    assert called == ([] if taken else ["stop", "start"])
+    monkeypatch.setattr(renaming, "HUB", str(tmp_path / "none"))
+    renaming.rename_in_hub("anna", ("ana", 2000))
+
+
+def test_whoever_comes_back_while_what_ran_is_ended_is_ended_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    accounts, ended, tries = {"ana": 2000}, [], []
+
+    def run(*command: str) -> str:
+        if command[0] == "usermod":
+            tries.append(command)
+            if len(tries) < 3:
+                raise FailureError("user ana is currently used by process 4711")
+            accounts["anna"] = accounts.pop("ana")
+        return ""
+
+    monkeypatch.setattr(renaming, "run", run)
+    monkeypatch.setattr(
+        renaming, "fields", lambda file: ([name, "x", str(uid)] for name, uid in accounts.items())
+    )
+    renaming.rename_account("anna", ("ana", 2000), lambda name, uid: ended.append(name))
+    assert ended == ["ana"] * 3
+    assert accounts == {"anna": 2000}
+
+
+def test_without_a_registry_nobody_is_renamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[str] = []
+
+    def refused(_: object) -> None:
+        raise OSError("read-only file system")
+
+    machine, remembered_now = a_team()
+    from workbench_host.accounts import plan
+
+    decided = plan.plan([NEW, BEN], remembered_now, machine.system())
+    monkeypatch.setattr(program, "write_registry", refused)
+    monkeypatch.setattr(
+        program, "VERBS", {verb: lambda name, _, verb=verb: taken.append(verb) for verb in program.VERBS}
+    )
+    with pytest.raises(FailureError, match="write the registry"):
+        program.apply(program.Due(decided, {}, {}, {}, {}))
+    assert not [verb for verb in taken if verb.startswith("rename")]
