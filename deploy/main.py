@@ -25,6 +25,7 @@ from deploy import (
     ssh,
     storage,
     temporary,
+    timers,
     trust,
     updates,
     users,
@@ -36,6 +37,7 @@ HOST = (
     *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE),
     *(privacy.SERVICE, mirrors.SERVICE, uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE),
     *(health.SERVICE, notice.SERVICE, proxy.SERVICE, apps.SERVICE, alarms.SERVICE, schedule.SERVICE),
+    timers.SERVICE,
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)
