@@ -16,6 +16,7 @@ from deploy import (
     privacy,
     programs,
     progress,
+    projects,
     proxy,
     python,
     r,
@@ -37,7 +38,7 @@ HOST = (
     *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE),
     *(privacy.SERVICE, mirrors.SERVICE, uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE),
     *(health.SERVICE, notice.SERVICE, proxy.SERVICE, apps.SERVICE, alarms.SERVICE, schedule.SERVICE),
-    timers.SERVICE,
+    *(timers.SERVICE, projects.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

@@ -41,5 +41,6 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "volume-copy": "volume.copies",
     "volume-presence": "volume.presence",
     "workbench-env": "team.command",
+    "workbench-project": "projects.command",
     "workbench-schedule": "schedules.command",
 }

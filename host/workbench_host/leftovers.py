@@ -2,7 +2,8 @@
 
 logind would take shared memory away as soon as its user logs out of the last SSH session, under a notebook that uses
 it (RemoveIPC=no keeps it from that). Here it goes once the user has no process but those of an idle user manager: POSIX
-shared memory and message queues, System V's segments, semaphores and queues, and what is in the user's temporary folder.
+shared memory and message queues, System V's segments, semaphores and queues, and what is in the user's temporary
+folder.
 
 Root only looks for what there is. A child that has become the user takes it away, so that no name that a user has put
 anywhere can lead to anything that is not that user's.

@@ -1,4 +1,4 @@
-"""What users can have mailed: to their own address, so many a day, and no header of it theirs, by a real SMTP server."""
+"""What users can have mailed: to their own address, so many a day, no header theirs, by a real SMTP server."""
 
 import json
 import socket
