@@ -165,15 +165,12 @@ def repository(target: Path, shared: bool) -> str:
     for words in (init, ["git", "add", "--all"]):
         if said := ran(words, target, {}):
             return f"The repository of git could not be made: {said}"
-    lacking = [
-        f'git config --global {key} "{example}"'
-        for key, example in (("user.name", "Ada Lovelace"), ("user.email", "ada@example.org"))
-        if ran(["git", "config", key], target, {})
-    ]
-    if lacking:
+    # Not by a name that git makes out of the account's and the host's.
+    if ran(["git", "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"], target, {}):
         return (
-            f"git does not know who you are, so there is no first commit yet: {'; '.join(lacking)}; then, in {target}, "
-            'git commit -m "Begin"'
+            'git does not know who you are, so there is no first commit yet: git config --global user.name "Ada '
+            'Lovelace"; git config --global user.email ada@example.org; then, in '
+            f'{target}, git commit -m "Begin"'
         )
     if said := ran(["git", "commit", "--quiet", "--message", f"Begin {target.name}"], target, {}):
         return f"The first commit could not be made: {said}"
