@@ -6,17 +6,11 @@ from pyinfra.operations import files as host_files
 from deploy import files
 from deploy.service import Service
 from workbench.host import program_path
-from workbench.settings import Settings
 from workbench.stack import Context
 
 COMMAND = "/usr/local/bin/workbench-project"
 KNOWN_HOSTS = "/etc/ssh/ssh_known_hosts2"  # which every ssh reads too (ssh_config(5), GlobalKnownHostsFile)
-_PACKAGES = ("git", "openssh-client")
-
-
-def packages(settings: Settings) -> tuple[str, ...]:
-    """With R also Debian's renv."""
-    return (*_PACKAGES, "r-cran-renv") if settings.services.r.enabled else _PACKAGES
+PACKAGES = ("git", "openssh-client")
 
 
 @deploy("projects")
@@ -26,4 +20,4 @@ def projects(context: Context) -> None:  # noqa: ARG001 - all are called so
     files.copy("projects/ssh_known_hosts2", KNOWN_HOSTS, validate="ssh-keygen -lf {} > /dev/null")
 
 
-SERVICE = Service(projects, packages)
+SERVICE = Service(projects, lambda _: PACKAGES)
