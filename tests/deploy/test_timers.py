@@ -188,3 +188,23 @@ def test_nobody_reads_the_password_and_the_addresses_or_reaches_another_users_sy
     assert workbench.ssh("ls /var/lib/systemd/linger").stdout.split() == sorted(
         user["name"] for user in workbench.declared_users if not user.get("removed")
     )
+
+
+def test_an_account_that_is_closed_runs_nothing_and_once_open_again_has_its_schedules(
+    workbench: Workbench, on: Applied
+) -> None:
+    uid = workbench.ssh("id -u grace").stdout.strip()
+    as_user(workbench, "grace", "cd && workbench-schedule add last minutely 'sleep 600'")
+    as_user(
+        workbench,
+        "grace",
+        "XDG_RUNTIME_DIR=/run/user/$(id -u) systemctl --user start --no-block workbench-schedule@last.service",
+    )
+    until(lambda: last(workbench, "last").get("result") == "running", 10, "it does not begin")
+    others = [user for user in workbench.declared_users if user["name"] != "grace"]
+    with workbench.settings(users=others) as applied:
+        applied.require()
+        assert workbench.ssh(f"ps -u {uid} -o comm=", check=False).stdout == ""
+        assert "grace" not in workbench.ssh("ls /var/lib/systemd/linger /var/lib/workbench").stdout.split()
+        assert workbench.ssh(f"systemctl is-active user@{uid}", check=False).stdout.strip() == "inactive"
+    assert "last" in as_user(workbench, "grace", "workbench-schedule list")
