@@ -42,9 +42,6 @@ def docker(context: Context) -> None:
     Images and containers are in their owners' homes, and stay.
     """
     if not context.settings.services.docker.enabled:
-        programs.run(
-            program="container-users", arguments=["--off"], name="Users without lasting user managers"
-        )
         apt.remove(packages=["podman", "podman-docker"], name="No Podman")
         return
     programs.run(program="container-users", name="Give users what containers need")

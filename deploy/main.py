@@ -16,6 +16,7 @@ from deploy import (
     privacy,
     programs,
     progress,
+    projects,
     proxy,
     python,
     r,
@@ -25,6 +26,7 @@ from deploy import (
     ssh,
     storage,
     temporary,
+    timers,
     tools,
     trust,
     updates,
@@ -37,6 +39,7 @@ HOST = (
     *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE),
     *(privacy.SERVICE, mirrors.SERVICE, uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE),
     *(health.SERVICE, notice.SERVICE, proxy.SERVICE, apps.SERVICE, alarms.SERVICE, schedule.SERVICE),
+    *(timers.SERVICE, projects.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (tools.SERVICE, fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

@@ -36,6 +36,7 @@ _PACKAGES = (
     "r-recommended",
     "r-cran-data.table",
     "r-cran-irkernel",
+    "r-cran-renv",  # with which workbench-project makes a project's library
     "r-cran-rmarkdown",
     "r-cran-rsqlite",
     "r-cran-tidyverse",

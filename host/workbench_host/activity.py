@@ -27,6 +27,8 @@ TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 SLICE = re.compile(r"/user-(\d+)\.slice/")
 SERVER = re.compile(r"/jupyter-[^/]+-singleuser\.service$", re.MULTILINE)
 SERVERS = "jupyter-*-singleuser.service"
+# What runs by workbench-schedule, in a user manager (templates/timers).
+SCHEDULED = re.compile(r"/user-\d+\.slice/user@\d+\.service/.*/workbench-schedule@[^/]+\.service")
 RSESSION = "rsession"
 # What users' servers say of themselves (templates/jupyterhub/workbench_jobs.py.j2).
 STATUS = re.compile(r"^StatusText=(\d{1,6}) of (\d{1,6}) kernels busy$", re.MULTILINE)
@@ -37,7 +39,8 @@ UNIT_OF = re.compile(r"^Slice=user-(\d+)\.slice$", re.MULTILINE)
 class Person:
     """A user at work: `logins` are sessions of logind (SSH) and terminals in JupyterLab, `rstudio` R sessions there.
 
-    `computing`: more than a twentieth of a processor was used while it was looked, or a kernel says that it is busy.
+    `computing`: more than a twentieth of a processor was used while it was looked, a kernel says that it is busy, or
+    something runs by a schedule (`workbench-schedule`), which may wait for its data.
     """
 
     user: str
@@ -61,6 +64,7 @@ class Process:
     uid: int
     stat: Stat
     terminal: bool  # whether it is the first of a terminal in JupyterLab
+    scheduled: bool
 
 
 def logins() -> Counter[str]:
@@ -79,7 +83,7 @@ def processes() -> Iterator[tuple[tuple[int, int], Process]]:
             continue
         in_server = bool(SERVER.search(groups))
         first = in_server and found.session == pid and found.terminal != 0
-        yield (pid, found.began), Process(uid, found, first)
+        yield (pid, found.began), Process(uid, found, first, bool(SCHEDULED.search(groups)))
 
 
 def busy(before: dict[tuple[int, int], Process], after: dict[tuple[int, int], Process]) -> set[int]:
@@ -115,6 +119,7 @@ def look() -> Activity:
     after = dict(processes())
     kernels, at_it = told()
     computing = busy(before, after) | {uid for uid, number in at_it.items() if number}
+    computing |= {process.uid for process in after.values() if process.scheduled}
     # What a session forks (R's mclapply) has its name as well.
     sessions_of_r = {pid for (pid, _), process in after.items() if process.stat.command == RSESSION}
     rstudio = Counter(

@@ -1,4 +1,4 @@
-"""container-users [--off] [--check]
+"""container-users [--check]
 
 Gives every user what containers without root need: a range of 65536 ids of their own for the users inside their
 containers (/etc/subuid, /etc/subgid). The range follows from the uid, not from the order in which accounts were made:
@@ -6,33 +6,20 @@ what containers have written to a home on the data volume belongs to the same id
 (below 1001: the administrator) stay unless they overlap, and then go. Lines that are no range stay as they are: they
 give nobody anything.
 
-And a user manager that runs from boot on (`loginctl enable-linger`), so that /run/user/UID is always there. Podman
-notes in its database where it keeps what runs: with that folder over SSH and without it in a notebook, it finds nothing
-the second time, and fails.
-
-Whom this program gave a lasting user manager stands in /var/lib/workbench/lingering. It is taken back from accounts
-that are closed and, with --off (containers are switched off), from all. logind ends a manager that is taken back, with
-all that runs in it: who has a container or another unit of their own there keeps it until a later call finds nothing.
+The user managers that containers need as well are given by managers.py.
 """
 
 import pwd
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 
-from workbench_host.processes import LINGERING, USER_UIDS, control_groups
-from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, run, write
+from workbench_host.processes import USER_UIDS
+from workbench_host.tools import CLEAN, WOULD_CHANGE, write
 
 FILES = (Path("/etc/subuid"), Path("/etc/subgid"))
 COUNT = 65536
-GIVEN = Path("/var/lib/workbench/lingering")  # a name a line
-CLOSED = "nologin"  # the shell of an account that is no longer declared
 RANGE = re.compile(r"([^:#][^:]*):([0-9]{1,10}):([0-9]{1,10})")
-# What a user manager runs for itself, and Podman as long as the manager lives, whether or not there is a container.
-IDLE = ("init.scope", "dbus.service", "podman-pause-*.scope")
 
 
 def start(uid: int) -> int:
@@ -70,75 +57,11 @@ def missing_ids(users: Mapping[str, int]) -> Iterator[tuple[Path, bytes]]:
             yield file, text
 
 
-def at_work(uid: int) -> bool:
-    """Whether a user manager runs anything that its user has started."""
-    manager = f"/user@{uid}.service/"
-    for path in control_groups():
-        unit = path.partition(manager)[2].split("/")
-        if unit != [""] and not any(fnmatch(part, idle) for part in unit for idle in IDLE):
-            return True
-    return False
-
-
-def given() -> set[str]:
-    return set(GIVEN.read_text(errors="replace").split()) if GIVEN.exists() else set()
-
-
-def note(names: set[str]) -> None:
-    GIVEN.parent.mkdir(parents=True, exist_ok=True)
-    write(GIVEN, "".join(f"{name}\n" for name in sorted(names)))
-
-
-@dataclass(frozen=True)
-class Due:
-    """All that is to be done: files to write, names to give a lasting user manager to, and to take it back from."""
-
-    files: list[tuple[Path, bytes]]
-    give: list[str]
-    take: list[str]
-
-    def words(self) -> list[str]:
-        return [
-            *(f"give users their ids for containers in {file}" for file, _ in self.files),
-            *(f"have the user manager of {name} run from boot on" for name in self.give),
-            *(f"have the user manager of {name} run no longer from boot on" for name in self.take),
-        ]
-
-
-def decide(people: Sequence[pwd.struct_passwd], off: bool) -> Due:
-    uids = {one.pw_name: one.pw_uid for one in people}
-    opened = {one.pw_name for one in people if not one.pw_shell.endswith(CLOSED)}
-    if off:
-        return Due([], [], sorted(name for name in given() if name not in opened or not at_work(uids[name])))
-    give = [name for name in uids if name in opened and not (LINGERING / name).exists()]
-    return Due(list(missing_ids(uids)), give, sorted(given() - opened))
-
-
-def apply(due: Due, accounts: set[str]) -> None:
-    """Noted before it is given, and forgotten after it is taken back: killed in between, nobody keeps it for good."""
-    for file, text in due.files:
-        write(file, text)
-    if due.give:
-        note(given() | set(due.give))
-        run("loginctl", "enable-linger", *due.give)
-    if due.take:
-        for name in due.take:
-            if name in accounts and (LINGERING / name).exists():
-                run("loginctl", "disable-linger", name)
-            (LINGERING / name).unlink(missing_ok=True)  # logind knows no name that has no account
-        note(given() - set(due.take))
-
-
 def main(arguments: Sequence[str]) -> int:
-    people = [one for one in pwd.getpwall() if one.pw_uid in USER_UIDS]
-    due = decide(people, "--off" in arguments)
-    if "--check" in arguments:
-        for line in due.words():
-            print(line)
-        return WOULD_CHANGE if due.words() else CLEAN
-    try:
-        apply(due, {one.pw_name for one in people})
-    except FailureError as error:
-        print(f"What containers need could not be given: {error}.", file=sys.stderr)
-        return 1
-    return 0
+    due = list(missing_ids({one.pw_name: one.pw_uid for one in pwd.getpwall() if one.pw_uid in USER_UIDS}))
+    for file, text in due:
+        if "--check" in arguments:
+            print(f"give users their ids for containers in {file}")
+        else:
+            write(file, text)
+    return WOULD_CHANGE if due and "--check" in arguments else CLEAN

@@ -1,8 +1,9 @@
 """leftovers: clears away what users left behind of whom nothing runs: shared memory, and temporary files a day old.
 
-logind would take shared memory away as soon as its user logs out of the last SSH session, under a notebook that uses it
-(RemoveIPC=no keeps it from that). Here it goes once the user has no process at all: POSIX shared memory and message
-queues, System V's segments, semaphores and queues, and what is in the user's temporary folder.
+logind would take shared memory away as soon as its user logs out of the last SSH session, under a notebook that uses
+it (RemoveIPC=no keeps it from that). Here it goes once the user has no process but those of an idle user manager: POSIX
+shared memory and message queues, System V's segments, semaphores and queues, and what is in the user's temporary
+folder.
 
 Root only looks for what there is. A child that has become the user takes it away, so that no name that a user has put
 anywhere can lead to anything that is not that user's.
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from workbench_host.accounts.scratch import SCRATCH
-from workbench_host.processes import USER_UIDS, counts
+from workbench_host.processes import USER_UIDS, at_work
 
 FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 - names in it are only compared and unlinked by their owner
 KINDS = {"shm": "-m", "sem": "-s", "msg": "-q"}  # of System V, with ipcrm's options
@@ -106,7 +107,7 @@ def clear_as(uid: int) -> int:
 
 
 def main(_: Sequence[str]) -> int:
-    busy = counts()
+    busy = at_work()
     failed = [uid for uid in sorted(owners()) if not busy[uid] and clear_as(uid) != 0]
     for uid in failed:
         print(f"What the user {uid} left behind could not be cleared away.", file=sys.stderr)

@@ -5,6 +5,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 PROCESSES = Path("/proc")
@@ -12,6 +13,8 @@ ADMIN_UID = 1000  # of the one account of Debian's images
 USER_UIDS = range(ADMIN_UID + 1, 60000)  # uids of declared users
 # Has a file named after each user whose manager runs from boot on.
 LINGERING = Path("/var/lib/systemd/linger")
+# What a user manager runs for itself, and Podman as long as the manager lives, whether or not there is a container.
+IDLE = ("init.scope", "dbus.service", "podman-pause-*.scope")
 MEMORY_SECONDS = 20.0  # to look through the memory of all processes
 
 
@@ -82,6 +85,26 @@ def groups_of(pid: int) -> str:
 def counts() -> Counter[int]:
     """How many processes each uid has."""
     return Counter(uid for _, uid in owners())
+
+
+def started_by_user(path: str, uid: int) -> bool:
+    """Whether a control group is of something that the user has started in the user manager, and not its own."""
+    unit = path.partition(f"/user@{uid}.service/")[2].split("/")
+    return unit != [""] and not any(fnmatch(part, idle) for part in unit for idle in IDLE)
+
+
+def is_manager(groups: str, uid: int) -> bool:
+    """Whether a process, by its control groups, is one of the user manager's own: those run from boot on."""
+    paths = [line.split(":", 2)[-1] for line in groups.splitlines()]
+    inside = [path for path in paths if f"/user@{uid}.service/" in path]
+    return bool(inside) and not any(started_by_user(path, uid) for path in inside)
+
+
+def at_work() -> Counter[int]:
+    """How many processes each uid has, but for those of user managers that run whether or not somebody is there."""
+    return Counter(
+        uid for pid, uid in owners() if uid not in USER_UIDS or not is_manager(groups_of(pid), uid)
+    )
 
 
 def control_groups() -> set[str]:

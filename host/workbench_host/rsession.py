@@ -5,7 +5,7 @@ version of R: the open-source server knows one only, so a user who wants another
 team's environments, writes its number or name into ~/.config/workbench/r-version, and R's own surroundings are set as
 the server sets them for its one. An environment of Python is the one that reticulate takes. Then the PATH, which is the
 server's, root's: the session is to find the `python` that terminals find; and TMPDIR, which PAM sets for other
-sessions. Then RStudio's rsession takes this process over.
+sessions, and the variables of the user manager. Then RStudio's rsession takes this process over.
 """
 
 import grp
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from workbench_host import managers
 from workbench_host.accounts.records import EVERYBODY
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.team import places
@@ -151,6 +152,7 @@ def start(arguments: Sequence[str]) -> NoReturn:
         variables["PATH"] = f"{PYTHON}:{variables.get('PATH', os.defpath)}"
     variables |= of_team[1] if of_team else {}
     variables |= temporary(account.pw_name) | state(account.pw_dir)
+    variables |= managers.variables(account.pw_name, account.pw_uid)
     os.execve(RSESSION, [RSESSION, *arguments], variables)
 
 

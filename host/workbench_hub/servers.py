@@ -18,6 +18,7 @@ from systemdspawner import SystemdSpawner, systemd
 from tornado.web import HTTPError
 from traitlets import Bool
 
+from workbench_host import managers
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.tools import PROXIES
 from workbench_hub import ENVIRONMENTS, PRIVATE, SERVERS, homes, passwords, sandbox, starting, transient
@@ -115,6 +116,8 @@ class UserServer(SystemdSpawner):
             **found,
             "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{NO_PORT}{base}",
             "JUPYTER_RUNTIME_DIR": self.private,
+            # Of their user manager, as a PAM session has them.
+            **managers.variables(self.user.name, pwd.getpwnam(self.user.name).pw_uid),
             # The prefix is the hub's alone: with it a cookie goes to all users' servers.
             "JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED": "0",
         }

@@ -59,6 +59,11 @@ ADA = {"name": "ada", "admin": True}
         ),
         ({"limits": {"diskGib": 51}}, "workbench:limits.diskGib is 51, but the whole data volume has 50 GiB"),
         ({"limits": {"memoryPercent": 120}}, "workbench:limits.memoryPercent is 120; takes at most 100"),
+        ({"limits": {"timers": "always"}}, 'workbench:limits.timers is "always"; takes true or false'),
+        (
+            {"users": [{"name": "ada", "email": "ada@example.org\nBcc: x@example.org"}]},
+            "is no e-mail address; takes one such as ada@example.org",
+        ),
         ({"limits": {"tasks": 10}}, "workbench:limits.tasks is 10; takes at least 512"),
         (
             {"services": {"jupyterhub": {"idleMinutes": -1}}},

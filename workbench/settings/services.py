@@ -29,7 +29,11 @@ LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 class Base(Section):
     """The host itself: clock, language and upkeep."""
 
-    reserved_names: ClassVar[tuple[str, ...]] = ("workbench-alarms", "workbench-build")
+    reserved_names: ClassVar[tuple[str, ...]] = (
+        "workbench-alarms",
+        "workbench-build",
+        "workbench-schedule-mail",
+    )
 
     timezone: Annotated[str, AfterValidator(times.time_zone)] = Field(
         "Etc/UTC", description="time zone of the host, a name of the tz database such as Europe/Madrid"

@@ -45,6 +45,9 @@ class User(Section):
     removed: bool = Field(
         False, description="ends all sessions, locks the account, and moves the home into an archive"
     )
+    email: Annotated[str, AfterValidator(checks.email)] | None = Field(
+        None, description="address to which failures of the user's own schedules are mailed (by alarms.mail)"
+    )
     uid: Annotated[int, Field(ge=1001, le=59999)] | None = Field(
         None, description="numeric id; unset, the next free one from 2000 on, remembered on the data volume"
     )
@@ -83,4 +86,9 @@ class Limits(Section):
         None,
         description="disk on the data volume, in GiB, and the same share of its inodes (one file, folder or link "
         "takes one); unset, no limit",
+    )
+    timers: bool = Field(
+        False,
+        description="whether users' own timers, `workbench-schedule` among them, run also while their users are logged "
+        "out",
     )

@@ -21,13 +21,13 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 
+from workbench_host import processes
 from workbench_host.accounts import quota
 from workbench_host.accounts.homes import ARCHIVES
 from workbench_host.accounts.records import ADMIN_GROUPS, SYSTEM_GROUPS, ConflictError
 from workbench_host.accounts.registry import read_registry, read_wanted
 from workbench_host.accounts.system import HOMES
 from workbench_host.activity import logins
-from workbench_host.processes import counts
 from workbench_host.tools import DATA_VOLUME, FailureError, run
 
 LOGINS = "/var/lib/lastlog/lastlog2.db"
@@ -85,7 +85,7 @@ def disk_gib(name: str, uid: int, shares: dict[int, quota.Share] | None) -> floa
 
 def report() -> dict[str, object]:
     declared, registry, shares = read_wanted(), read_registry(), quota.shares()
-    last, running, here, at_work = seen(), servers(), logins(), counts()
+    last, running, here, at_work = seen(), servers(), logins(), processes.at_work()
     states = {user.name: "removed" if user.removed else "active" for user in declared.users}
     groups = {group.gr_name: set(group.gr_mem) for group in grp.getgrall()}
     users = []

@@ -178,7 +178,7 @@ def running(name: str, uid: int) -> str:
         {
             ("Jupyter server", "Jupyter servers"): people.servers()[name],
             ("login", "logins"): activity.logins()[name],
-            ("process", "processes"): processes.counts()[uid],
+            ("process", "processes"): processes.at_work()[uid],
         }
     )
 

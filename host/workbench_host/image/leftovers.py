@@ -42,7 +42,9 @@ _GONE: dict[str, tuple[str, ...]] = {
         "var/lib/systemd/random-seed", "var/lib/systemd/credential.secret", "boot/loader/random-seed",
         "boot/efi/loader/random-seed",
     ),
-    "declared users": ("etc/workbench/users.json",),
+    "declared users": (
+        "etc/workbench/users.json", "etc/workbench/schedule-mail.json", "var/lib/workbench/lingering",
+    ),
     "accounts from before": ("etc/passwd-", "etc/shadow-", "etc/group-", "etc/gshadow-", "etc/subuid-", "etc/subgid-"),
     "certificates": (
         "etc/workbench/ca.crt", "etc/workbench/caddy/acme-root.crt", "var/lib/workbench-certificate/*",
@@ -83,7 +85,8 @@ _READ = ("etc", "root", "home", "srv", "opt/workbench/etc", "usr/local/etc", "us
          "var/lib/cloud", "var/lib/workbench", "var/spool", "tmp", "var/tmp")  # fmt: skip
 # npm notes there where it got each package from.
 _READ_TOO = ("opt/workbench/*/share/npm/node_modules/.package-lock.json", "opt/workbench/*/share/npm/.npmrc")
-_PUBLIC = ("etc/ssl/certs",)  # the certificates of public CAs
+# The certificates of public CAs, and the keys of public forges.
+_PUBLIC = ("etc/ssl/certs", "etc/ssh/ssh_known_hosts2")
 _SHADOW = "etc/shadow"  # which is looked at line by line
 _LOOKS: dict[str, re.Pattern[bytes]] = {
     "private key": re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s*[A-Za-z0-9+/]{16}"),
@@ -216,8 +219,7 @@ def _walked(root: Path, folder: str) -> Iterator[Path]:
     for at, folders, files in os.walk(os.path.join(root, folder)):
         folders[:] = [name for name in folders if _is_on(os.path.join(at, name), device)]
         folders[:] = [name for name in folders if os.path.join(at, name) not in public]
-        for name in sorted(files):
-            path = os.path.join(at, name)
+        for path in sorted({os.path.join(at, name) for name in files} - public):
             status = os.lstat(path)
             if stat.S_ISREG(status.st_mode) and status.st_dev == device and not os.path.ismount(path):
                 yield path

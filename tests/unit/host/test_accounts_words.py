@@ -90,7 +90,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(program.shared, "is_right", lambda path, gid: True)
     monkeypatch.setattr(program.scratch, "is_right", lambda name, uid: True)
     monkeypatch.setattr(quota, "wrong", lambda disk_gib, uids: dict.fromkeys(uids, 1) if disk_gib else {})
-    monkeypatch.setattr("workbench_host.processes.counts", lambda: Counter({2000: 14}))
+    monkeypatch.setattr("workbench_host.processes.at_work", lambda: Counter({2000: 14}))
     monkeypatch.setattr(people, "servers", lambda: Counter({"ana": 2}))
     monkeypatch.setattr(activity, "logins", lambda: Counter({"ana": 1}))
     return machine

@@ -139,3 +139,15 @@ def test_it_is_told_to_root_alone(
     assert json.loads(capsys.readouterr().out)["people"] == [
         {"user": "2001", "logins": 0, "kernels": 0, "rstudio": 1, "computing": False}
     ]
+
+
+def test_what_runs_by_a_schedule_computes_also_while_it_waits_and_an_idle_manager_does_not(
+    make: Make,
+) -> None:
+    manager = "/user.slice/user-{}.slice/user@{}.service"
+    scheduled = r"app.slice/app-workbench\x2dschedule.slice/workbench-schedule@report.service"
+    make(10, f"{manager.format(2000, 2000)}/{scheduled}", "sleep")
+    make(20, f"{manager.format(2001, 2001)}/init.scope", "systemd")
+    make(30, f"{manager.format(2002, 2002)}/app.slice/other.service", "sleep")
+    make(40, "/user.slice/user-2003.slice/session-1.scope/workbench-schedule@report.service", "sleep")
+    assert activity.look().people == [Person("2000", 0, 0, 0, True)]

@@ -23,6 +23,8 @@ PLANTED = [
     ("cloud-init's notes of this server", "var/lib/cloud/instances/i-1/user-data.txt", KEY),
     ("cloud-init's notes of this server", "etc/cloud/cloud.cfg.d/90-workbench.cfg", "ssh_deletekeys: false"),
     ("declared users", "etc/workbench/users.json", '{"users": [{"name": "ada"}]}'),
+    ("declared users", "etc/workbench/schedule-mail.json", '{"ada": "ada@example.org"}'),
+    ("declared users", "var/lib/workbench/lingering", "ada\n"),
     ("accounts from before", "etc/shadow-", f"ada:{HASH}:1::::::\n"),
     ("certificates", "etc/workbench/ca.crt", "-----BEGIN CERTIFICATE-----\n"),
     ("certificates", "var/lib/workbench-certificate/key.pem", PRIVATE),
@@ -66,6 +68,7 @@ def root(tmp_path: Path) -> Path:
     )
     plant(tmp_path, "etc/shadow", "root:*:1::::::\nadmin:!:1::::::\nnobody:!*:1::::::\n")
     plant(tmp_path, "etc/ssh/sshd_config", "PasswordAuthentication no\n")
+    plant(tmp_path, "etc/ssh/ssh_known_hosts2", f"forge.example {KEY}")
     plant(tmp_path, "etc/workbench/locks/uv/requirements.txt", "uv==1 --hash=sha256:0\n")
     (tmp_path / "var/log/journal").mkdir(parents=True)
     (tmp_path / "tmp").mkdir()

@@ -1,0 +1,147 @@
+"""What is kept of a schedule: ~/schedules/NAME, with what it runs and what became of its runs, and systemd's timer.
+
+    ~/schedules/NAME/schedule.json   what runs, where, in which environment
+    ~/schedules/NAME/LAST            what became of the last run
+    ~/schedules/NAME/TIME.log        what a run has said; TIME.ipynb is its notebook, with what its cells have put out
+    ~/.config/systemd/user/workbench-schedule@NAME.timer   when it runs
+
+No text of a user's gets into a unit but a time that systemd has put into its own words: the unit is the host's, and
+finds by its name here what it is to run.
+"""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from workbench_host.schedules import UNIT
+from workbench_host.schedules.times import Times
+from workbench_host.tools import FailureError, write
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+MOST = 100  # schedules of one user
+KEPT = 20  # runs, of each schedule
+WHAT, LAST = "schedule.json", "LAST"
+RUN = re.compile(r"\d{4}-\d\d-\d\dT\d{6}(?:-\d+)?\.(?:log|ipynb)")
+NOTEBOOK, COMMAND = "notebook", "command"
+
+_TIMER = """\
+# Made by workbench-schedule, which also takes it away: `workbench-schedule remove {name}`.
+[Unit]
+Description=Schedule {name}
+
+[Timer]
+OnCalendar={calendar}
+# A run that was missed while the server was stopped happens after its start.
+Persistent=true
+AccuracySec=1s
+RandomizedDelaySec={delay}
+
+[Install]
+WantedBy=timers.target
+"""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A schedule. `kind` says whether `words` are a command, or a notebook's path."""
+
+    name: str
+    when: str
+    kind: str
+    words: tuple[str, ...]
+    folder: str
+    environment: str | None = None
+    mail: bool = False
+
+
+def home() -> Path:
+    return Path.home()
+
+
+def folder(name: str | None = None) -> Path:
+    """Where all schedules are, or one."""
+    return home() / "schedules" / (name or "")
+
+
+def timer(name: str) -> Path:
+    return home() / ".config/systemd/user" / f"{UNIT.format(name)}.timer"
+
+
+def named(name: str) -> str:
+    """The name. Raises FailureError where it is none."""
+    if not NAME.fullmatch(name):
+        raise FailureError(
+            f"{name!r} cannot be a schedule's name; it takes up to 40 small letters, digits, - and _, such as "
+            "weekly-report"
+        )
+    return name
+
+
+def names() -> list[str]:
+    """All that have been added."""
+    return sorted(path.parent.name for path in folder().glob(f"*/{WHAT}") if NAME.fullmatch(path.parent.name))
+
+
+def load(name: str) -> Job:
+    """Raises FailureError where there is none, where it cannot be read, or where others can write to it."""
+    path = folder(named(name)) / WHAT
+    try:
+        for one in (path.parent, path):
+            found = one.stat()
+            if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise FailureError(f"others may write to {one}, so what it says does not run; chmod go-w it")
+        told = json.loads(path.read_text())
+        return Job(**{**told, "words": tuple(told["words"])})
+    except FileNotFoundError:
+        others = ", ".join(names()) or "none"
+        raise FailureError(f"there is no schedule called {name}; there are {others}") from None
+    except (ValueError, TypeError, KeyError) as error:
+        raise FailureError(f"{path} cannot be read ({error}); remove the schedule and add it again") from None
+
+
+def save(job: Job, times: Times) -> None:
+    """The timer last: what it starts is there by then."""
+    place, unit = folder(job.name), timer(job.name)
+    for one in (folder(), place):
+        one.mkdir(mode=0o700, exist_ok=True)
+    unit.parent.mkdir(parents=True, exist_ok=True)
+    write(place / WHAT, json.dumps(asdict(job), indent=1) + "\n", 0o600)
+    text = _TIMER.format(name=job.name, calendar=times.calendar, delay=times.delay_seconds)
+    write(unit, text, 0o600)
+
+
+def drop(name: str) -> None:
+    """Forgets what it runs; what its runs have said stays."""
+    for path in (timer(name), folder(name) / WHAT):
+        path.unlink(missing_ok=True)
+
+
+def last(name: str) -> dict[str, str]:
+    """What became of the last run: result, began, took, log and, of a notebook, notebook. Empty before the first."""
+    try:
+        lines = (folder(name) / LAST).read_text(errors="replace").splitlines()
+    except OSError:
+        return {}
+    return {key: value for key, _, value in (line.partition(": ") for line in lines[:20]) if value}
+
+
+def note(name: str, told: Mapping[str, str]) -> None:
+    write(folder(name) / LAST, "".join(f"{key}: {value}\n" for key, value in told.items()), 0o600)
+
+
+def runs(name: str) -> list[Path]:
+    """The logs and notebooks of its runs, the oldest first."""
+    return sorted(path for path in folder(name).iterdir() if RUN.fullmatch(path.name))
+
+
+def prune(name: str) -> None:
+    """Keeps those of the last KEPT runs."""
+    there = runs(name)
+    kept = sorted({path.stem for path in there})[-KEPT:]
+    for path in there:
+        if path.stem not in kept:
+            path.unlink(missing_ok=True)
