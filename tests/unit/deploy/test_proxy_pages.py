@@ -15,12 +15,18 @@ from tests.unit.deploy.test_proxy import HUB, OTHER
 
 
 def page(
-    name: str, services: list[proxy.Entry], notice: str = "", contact: str = "", named: bool = True
+    name: str,
+    services: list[proxy.Entry],
+    notice: str = "",
+    contact: str = "",
+    named: bool = True,
+    title: str = "Bench",
 ) -> BeautifulSoup:
     text = render(
         f"proxy/{name}.j2",
         services=services,
         host_name="bench.example",
+        title=title,
         notice=notice,
         contact=contact,
         contact_link=proxy.contact_link(contact),
@@ -70,14 +76,14 @@ def test_without_a_notice_there_is_none_and_without_services_it_says_so() -> Non
 
 @pytest.mark.parametrize("name", [name for name in proxy.PAGES if name.endswith(".html")])
 def test_pages_obey_their_own_content_security_policy(name: str) -> None:
-    text = render(f"proxy/{name}.j2") if name != proxy.LANDING else ""
-    found = BeautifulSoup(text, "html.parser") if text else page(name, [HUB], notice="n")
+    found = page(name, [HUB], notice="n")
     assert found.select("style, [style], [onclick], [onload]") == []
     assert all(not script.text.strip() for script in found.select("script"))
     links = [tag.get("src") or tag.get("href") for tag in found.select("[src], [href]")]
     assert links
     assert [link for link in links if not link.startswith("/")] == []  # also found from /some/deep/page
     assert {link.removeprefix("/") for link in links if "." in link} <= set(proxy.PAGES)
+    assert {"/guide/"} <= set(links)
 
 
 @pytest.mark.parametrize("name", ["page.html", "workbench.html"])
