@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -56,13 +57,23 @@ shinyApp(ui, function(input, output) {
 })
 """
 NOTICE = "Maintenance on Friday from 18:00: save your notebooks."
+TITLE = "Bench of R & <script>alert(1)</script> {{ 7*7 }}"
+
+
+STARTS = "systemctl show --value -p ActiveEnterTimestamp jupyterhub jupyterhub-proxy caddy workbench-apps"
 
 
 @pytest.fixture(scope="module")
-def decorated(workbench: Workbench) -> Iterator[Workbench]:
+def starts(workbench: Workbench) -> str:
+    """When what people are connected by was started, before the landing page got what it can show."""
+    return workbench.ssh(STARTS).stdout
+
+
+@pytest.fixture(scope="module")
+def decorated(workbench: Workbench, starts: str) -> Iterator[Workbench]:
     """The workbench with all that its landing page can show, and Shiny apps of ada's."""
     services = {"proxy": {"notice": NOTICE, "contact": "ada@example.org"}}
-    with workbench.settings(services=services) as applied:
+    with workbench.settings(title=TITLE, services=services) as applied:
         assert applied.status == 0, applied.output
         for name, text in {"times": SHINY, "asking": ASKING}.items():
             make_app(workbench, "ada", name, text)
@@ -96,6 +107,48 @@ def test_the_landing_page_is_whole_on_a_phone(browser: Browser, decorated: Workb
     page.screenshot(path=SCREENSHOTS / "landing-phone.png")
     assert errors_in(said) == []
     context.close()
+
+
+GROUNDS = {"light": "rgb(244, 246, 245)", "dark": "rgb(20, 25, 23)"}  # --ground of site.css
+PUBLIC = ("", "guide/", "jupyter/hub/login", "jupyter/hub/nothing-here", "nothing-here", "shiny/ada/none/")
+OWN = ("jupyter/hub/home", "jupyter/hub/token", "jupyter/hub/admin")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_pages_are_of_one_look_by_the_systems_scheme_also_on_a_phone(
+    browser: Browser, decorated: Workbench, scheme: Literal["light", "dark"], width: int
+) -> None:
+    context = browser.new_context(
+        ignore_https_errors=True, color_scheme=scheme, viewport={"width": width, "height": 800}
+    )
+    page = context.new_page()
+    alerts: list[str] = []
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+
+    def look_at(path: str, title: str = TITLE) -> None:
+        page.goto(f"{decorated.url}{path}", wait_until="networkidle")
+        assert title in page.title()
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == GROUNDS[scheme]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        if path:
+            expect(page.locator("a.brand")).to_have_text(TITLE)
+            expect(page.locator("a.brand")).to_have_attribute("href", "/")
+        name = path.strip("/").replace("/", "-") or "landing"
+        page.screenshot(path=SCREENSHOTS / f"page-{name}-{scheme}-{width}.png")
+
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for path in PUBLIC:
+        look_at(path)
+    log_in(page, decorated, "ada", decorated.password("ada"))
+    for path in OWN:
+        look_at(path)
+    assert alerts == []
+    context.close()
+
+
+def test_another_title_starts_no_hub_anew_and_cuts_nobody_off(decorated: Workbench, starts: str) -> None:
+    assert decorated.ssh("cat /etc/workbench/title").stdout == TITLE
+    assert decorated.ssh(STARTS).stdout == starts
 
 
 def test_a_notice_of_the_moment_stands_beside_that_of_the_settings_and_outlives_all_but_a_restart(
