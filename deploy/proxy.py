@@ -130,6 +130,7 @@ def proxy(context: Context) -> None:
             "admin": ADMIN,
             "certificate": CERTIFICATE,
             "apps": apps.FOLDER,
+            "listed_apps": PurePosixPath(pages.LISTED_APPS),
             **variables,
         },
         validate=validation(),

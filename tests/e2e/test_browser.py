@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from deploy.programs import LINK
 from tests.deploy.test_shiny import make_app
 from tests.e2e.pages import SCREENSHOTS, console_of, errors_in, log_in
 from tests.workbench_in_lab import Workbench
@@ -184,6 +186,34 @@ def test_a_shiny_app_computes_and_cannot_act_as_its_visitor(page: Page, decorate
     expect(page.locator("#product")).to_have_text("is 24")  # over the websocket
     reach = "fetch('/jupyter/hub/login').then(() => 'reached', () => 'kept apart')"
     assert page.evaluate(reach) == "kept apart"
+
+
+def test_the_front_page_lists_apps_whose_owners_say_so_and_starts_none_for_it(
+    page: Page, decorated: Workbench
+) -> None:
+    """The owner's own program says so, once it runs: here after a visit; what it says is text."""
+    said = 'printf "Tables of <i>five</i>\\n" > ~/ShinyApps/times/listed.txt'
+    decorated.ssh("systemctl stop 'workbench-apps@*.service'")
+    decorated.ssh(f"runuser -l ada -c {shlex.quote(said)}")
+    page.goto(decorated.url)
+    expect(page.locator("[data-apps]")).to_be_hidden()
+    running = "systemctl list-units --quiet --plain --no-legend 'workbench-apps@*.service' | wc -l"
+    assert decorated.ssh(running).stdout.strip() == "0"
+    page.goto(f"{decorated.url}shiny/ada/times/")
+    expect(page.locator("#product")).to_have_text("is 20", timeout=60_000)
+    page.goto(decorated.url)
+    listed = page.locator("[data-apps] li")
+    expect(listed).to_have_text(["Tables of <i>five</i> of ada"])
+    assert listed.locator("a").get_attribute("href") == "/shiny/ada/times/"
+    page.screenshot(path=SCREENSHOTS / "landing-apps.png")
+    # Whose programs say it, is whose apps they are: grace cannot list one of ada's, nor take it out.
+    code = (
+        "from workbench_host.apps import listing; "
+        "print(listing.tell([listing.Shown('shiny', 'times', 'Mine')]), listing.tell([]))"
+    )
+    decorated.ssh(f"cd {LINK} && runuser -u grace -- python3 -c {shlex.quote(code)}")
+    page.reload()
+    expect(listed.locator("a[href='/shiny/ada/times/']")).to_have_text("Tables of <i>five</i>")
 
 
 def test_c27_an_app_takes_a_file_shows_a_table_and_icons_without_an_error(

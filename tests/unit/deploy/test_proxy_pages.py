@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from deploy import proxy
 from deploy.files import TEMPLATES, render
 from tests.needs import needs
-from tests.unit.deploy.test_proxy import HUB, OTHER
+from tests.unit.deploy.test_proxy import APPS, HUB, OTHER
 
 
 def page(
@@ -45,6 +45,14 @@ def test_the_landing_page_lists_every_service_and_escapes_what_it_shows() -> Non
     assert cards[1].select_one(".title").text == "R & <friends>"
     assert landing.select_one("[data-notices] p").text == "<script>alert(1)</script> & more"
     assert [script["src"] for script in landing.select("script")] == ["/notice.js", "/landing.js"]
+
+
+def test_users_apps_have_a_place_on_the_landing_page_where_a_service_has_apps() -> None:
+    assert page("index.html", [HUB]).select("[data-apps]") == []
+    place = page("index.html", [HUB, APPS]).select_one("[data-apps]")
+    assert place.has_attr("hidden")
+    assert place.h2.text == "Apps"
+    assert place.select("li") == []  # nobody's name is in the page itself
 
 
 def test_without_a_domain_the_landing_page_says_what_that_means() -> None:
