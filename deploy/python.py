@@ -16,13 +16,12 @@ from workbench import versions
 from workbench.settings import Mirrors, Settings
 from workbench.settings.services import Python
 from workbench.stack import Context
-from workbench_host.kernels import KERNELS, LOGO, PYTHON_LOGO
+from workbench_host.kernels import KERNELS, PYTHON_LOGO
 from workbench_host.team.places import DEFAULT_KERNEL, DEFAULT_TITLE, PYTHON
 
 ENVIRONMENT = uv.Environment("python", ("--system-site-packages",))  # so that users can add their own
 KERNEL = f"{KERNELS}/{DEFAULT_KERNEL}"
-# The link, and not the folder in use: another lock is no other logo.
-LOGO_TARGET = f"{uv.link(ENVIRONMENT.name)}/{PYTHON_LOGO.replace('3*', versions.PYTHON)}"
+LOGO = f"{uv.link(ENVIRONMENT.name)}/{PYTHON_LOGO.replace('3*', versions.PYTHON)}"  # as ipykernel ships it
 PROFILE = "/etc/profile.d/workbench-python.sh"
 BIN = f"{uv.link(ENVIRONMENT.name)}/bin"  # first on the PATH of people
 # What people's commands have where no shell reads a profile: as Debian's /etc/profile, and ours after it, make it.
@@ -55,7 +54,6 @@ def python(context: Context) -> None:
                 variables={"environment": uv.folder(ENVIRONMENT.name), "title": DEFAULT_TITLE},
                 validate="python3 -m json.tool {} > /dev/null",
             )
-            host_files.link(path=f"{KERNEL}/{LOGO}", target=LOGO_TARGET, name="Logo of the kernel of Python")
         files.template("python/workbench-python.sh.j2", PROFILE, variables={"bin": BIN}, validate="sh -n {}")
         files.template(
             "python/environment-generator.j2",

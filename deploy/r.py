@@ -16,7 +16,7 @@ from workbench import versions
 from workbench.settings import Mirrors, Settings
 from workbench.settings.services import R
 from workbench.stack import Context
-from workbench_host.kernels import KERNELS, LOGO, R_LOGO
+from workbench_host.kernels import KERNELS
 from workbench_host.packages import Package
 from workbench_host.team.libraries import PACKAGES
 
@@ -65,7 +65,6 @@ def r(context: Context) -> None:
             variables={"program": "/usr/bin/R", "title": "R"},
             validate="python3 -m json.tool {} > /dev/null",
         )
-        host_files.link(path=f"{KERNEL}/{LOGO}", target=str(R_LOGO), name="Logo of the kernel of R")
     else:
         host_files.directory(path=KERNEL, present=False, name=f"No {KERNEL}")
     content = files.Content(further(service, mirrors, context.outputs.architecture).encode())
