@@ -11,12 +11,13 @@ from dataclasses import asdict
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
-from deploy import accounts, apt, files, programs
+from deploy import accounts, apt, files, logos, programs, python, r
 from workbench import images, stackfile, team
 from workbench.host import program_path
 from workbench.settings import Mirrors
 from workbench.settings.services import Base, Services
 from workbench.stack import Context
+from workbench_host.kernels import LOGO, R_LOGO
 from workbench_host.team.builder import ACCOUNT, UID
 from workbench_host.team.places import WANTED, Wanted
 
@@ -56,6 +57,10 @@ def environments(context: Context) -> None:
     content = files.Content(wanted(locks, settings.mirrors, settings.services).encode())
     files.put(content=content, dest=str(WANTED), mode="600", name=str(WANTED))  # a mirror may have a password
     programs.run(program="team-environments", reads=str(WANTED), name="The team's environments")
+    logos.copied(
+        logos={f"{python.KERNEL}/{LOGO}": python.LOGO, f"{r.KERNEL}/{LOGO}": str(R_LOGO)},
+        name="Logos of the default kernels",
+    )
 
 
 def wanted(locks: Sequence[team.Lock], mirrors: Mirrors, services: Services) -> str:

@@ -26,7 +26,11 @@ ENVIRONMENT = uv.Environment("jupyterhub")
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
 LAB_SETTINGS = "/etc/workbench/jupyterlab"
 PAGES = "/usr/local/share/workbench/hub"
-PAGE_NAMES = ("page.html", "workbench.html", "error.html", "not_running.html")
+PAGE_NAMES = (
+    *("page.html", "workbench.html", "bar.html", "hub.css", "login.html", "logout.html", "spawn.html"),
+    *("spawn_pending.html", "stop_pending.html", "not_running.html", "error.html"),
+    *("home.html", "token.html", "admin.html"),
+)
 # In a folder of JUPYTER_PATH, which comes before any of a user's own.
 LABEXTENSION = "/usr/local/share/jupyter/labextensions/workbench-notice"
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"

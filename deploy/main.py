@@ -8,6 +8,7 @@ from deploy import (
     docker,
     environments,
     fail2ban,
+    guide,
     health,
     jupyterhub,
     limits,
@@ -38,8 +39,8 @@ from deploy.context import current
 HOST = (
     *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE),
     *(privacy.SERVICE, mirrors.SERVICE, uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE),
-    *(health.SERVICE, notice.SERVICE, proxy.SERVICE, apps.SERVICE, alarms.SERVICE, schedule.SERVICE),
-    *(timers.SERVICE, projects.SERVICE),
+    *(health.SERVICE, notice.SERVICE, proxy.SERVICE, guide.SERVICE, apps.SERVICE, alarms.SERVICE),
+    *(schedule.SERVICE, timers.SERVICE, projects.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (tools.SERVICE, fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

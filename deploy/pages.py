@@ -1,6 +1,8 @@
 """Pages of services that the proxy itself shows: a service puts them into a folder, the proxy reads them there."""
 
 FOLDER = "/usr/local/share/workbench"
+# The list of users' apps, which no deploy writes (deploy/apps.py); it is not there where no service has apps.
+LISTED_APPS = "/run/workbench-listed-apps/apps.json"
 
 
 def folder(name: str) -> str:

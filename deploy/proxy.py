@@ -24,6 +24,7 @@ from workbench.host import program_path
 from workbench.settings.section import Judge, Passage
 from workbench.stack import Context
 from workbench_host.accounts import apps
+from workbench_host.pages import TITLE
 from workbench_host.tools import PROXIES
 from workbench_host.volume.presence import PAGE_UNIT
 
@@ -107,15 +108,18 @@ def proxy(context: Context) -> None:
     variables: dict[str, Any] = {
         "services": entries(context.settings.services),
         "host_name": context.outputs.host_name,
+        "title": context.settings.title,
         "notice": own.notice,
         "contact": own.contact,
         "contact_link": contact_link(own.contact),
         "named": context.outputs.host_name == context.settings.domain,
     }
+    # What programs of the host have on their pages, who read it for each.
+    files.put(content=files.Content(context.settings.title.encode()), dest=str(TITLE), name=str(TITLE))
     files.template(f"proxy/{LANDING}.j2", f"{SITE}/{LANDING}", variables=variables)
     files.template(f"proxy/{MISSING_PAGE}.j2", f"{SITE}/{MISSING_PAGE}", variables=variables)
     for page in TROUBLE:
-        files.template(f"proxy/{page}.j2", f"{SITE}/{page}")
+        files.template(f"proxy/{page}.j2", f"{SITE}/{page}", variables=variables)
     for page in PARTS:
         files.copy(f"proxy/{page}", f"{SITE}/{page}")
     files.template(
@@ -126,6 +130,7 @@ def proxy(context: Context) -> None:
             "admin": ADMIN,
             "certificate": CERTIFICATE,
             "apps": apps.FOLDER,
+            "listed_apps": PurePosixPath(pages.LISTED_APPS),
             **variables,
         },
         validate=validation(),

@@ -12,14 +12,16 @@ from pyinfra.operations import files as host_files
 
 from deploy import files, locks, programs, uv
 from deploy.service import Service
+from workbench import versions
 from workbench.settings import Mirrors, Settings
 from workbench.settings.services import Python
 from workbench.stack import Context
-from workbench_host.kernels import KERNELS
+from workbench_host.kernels import KERNELS, PYTHON_LOGO
 from workbench_host.team.places import DEFAULT_KERNEL, DEFAULT_TITLE, PYTHON
 
 ENVIRONMENT = uv.Environment("python", ("--system-site-packages",))  # so that users can add their own
 KERNEL = f"{KERNELS}/{DEFAULT_KERNEL}"
+LOGO = f"{uv.link(ENVIRONMENT.name)}/{PYTHON_LOGO.replace('3*', versions.PYTHON)}"  # as ipykernel ships it
 PROFILE = "/etc/profile.d/workbench-python.sh"
 BIN = f"{uv.link(ENVIRONMENT.name)}/bin"  # first on the PATH of people
 # What people's commands have where no shell reads a profile: as Debian's /etc/profile, and ours after it, make it.

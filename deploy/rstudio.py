@@ -5,6 +5,7 @@ Sessions are started by a program of ours that puts each into its user's slice (
 why), where it outlives a restart of the server. Their state is in the users' homes.
 """
 
+import html
 from shlex import quote
 
 from pyinfra.api.deploy import deploy
@@ -32,6 +33,7 @@ SOCKETS = (SCOPE_SOCKET, PORTS_SOCKET, SIGN_IN_SOCKET)
 SUSPEND_SECONDS = 60
 SERVER_CONFIG = "/etc/rstudio/rserver.conf"
 SESSION_CONFIG = "/etc/rstudio/rsession.conf"
+LOGIN_PAGE = "/etc/rstudio/login.html"  # the default of its option auth-login-page-html
 PAM = "/etc/pam.d/rstudio"
 DROP_IN = f"{units.UNITS}/{UNIT}.d/60-workbench.conf"
 
@@ -50,7 +52,7 @@ def rstudio(context: Context) -> None:
         units.service(unit=socket, name=f"Run {socket}")
     units.service(unit=PORTS_UNIT, reads=programs.reads("rstudio-ports"), name=f"Run {PORTS_UNIT}")
     units.service(unit=SIGN_IN_UNIT, reads=programs.reads(SIGN_IN), name=f"Run {SIGN_IN_UNIT}")
-    reads = [SERVER_CONFIG, SESSION_CONFIG, PAM, DROP_IN, packages.note(wanted)]
+    reads = [SERVER_CONFIG, SESSION_CONFIG, LOGIN_PAGE, PAM, DROP_IN, packages.note(wanted)]
     units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
 
 
@@ -96,6 +98,9 @@ def _configure(context: Context) -> None:
         },
     )
     files.template("rstudio/rsession.conf.j2", SESSION_CONFIG, variables={"cran": cran})
+    files.template(
+        "rstudio/login.html.j2", LOGIN_PAGE, variables={"title_html": title_html(context.settings.title)}
+    )
     files.copy("rstudio/pam", PAM)
     files.template(
         "rstudio/rstudio-server.conf.j2",
@@ -114,6 +119,11 @@ def _configure(context: Context) -> None:
         variables={"program": program_path("session-scope")},
     )
     _configure_sign_in(service)
+
+
+def title_html(title: str) -> str:
+    """The title as HTML between tags, without a number sign: those are variables of RStudio's page."""
+    return html.escape(title, quote=False).replace("#", "&num;")
 
 
 def _configure_sign_in(service: RStudio) -> None:

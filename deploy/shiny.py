@@ -31,7 +31,11 @@ def shiny(context: Context) -> None:
         files.template(
             "shiny/index.html.j2",
             f"{pages.folder('shiny')}{service.path}index.html",
-            variables={"path": service.path, "idle_seconds": Limits.idle_seconds},
+            variables={
+                "title": context.settings.title,
+                "path": service.path,
+                "idle_seconds": Limits.idle_seconds,
+            },
         )
 
 

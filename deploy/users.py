@@ -28,6 +28,9 @@ PACKAGES = (
     "zstd",
 )
 
+LOGIN = (
+    "/etc/pam.d/workbench-login"  # what decides who somebody is, wherever passwords are taken (docs/login.md)
+)
 LOGINS = "/var/lib/lastlog"  # pam_lastlog2 keeps its database there, and does not make the folder
 WANTED = f"{programs.CONFIG}/users.json"
 SAVER = "workbench-accounts"
@@ -38,6 +41,7 @@ def users(context: Context) -> None:
     """The data volume is mounted (deploy/storage.py)."""
     content = files.Content(wanted(context.settings).encode())
     files.put(content=content, dest=WANTED, mode="600", name=WANTED)
+    files.copy("users/workbench-login", LOGIN)
     host_files.directory(path=LOGINS, mode="755", user="root", group="root", name=LOGINS)
     programs.run(program="accounts", reads=WANTED, name="Accounts as declared")
     files.template(

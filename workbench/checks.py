@@ -45,6 +45,7 @@ PYTHON_VERSION = re.compile(r"3\.(\d{1,2})(?:\.\d{1,2})?")
 OLDEST_PYTHON = 10  # ipykernel 7 needs 3.10
 RSTUDIO_VERSION = re.compile(r"\d{4}\.\d{2}\.\d+\+\d+")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+TITLE_LENGTH = 60  # characters: a line on a phone, or two
 NOTICE_LENGTH = 500  # characters, as the host's program has it (workbench_host/notice.py)
 DOMAIN_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -203,19 +204,34 @@ def contact(value: str) -> str:
     return web_address(value) if value.startswith(("http:", "https:")) else value.strip()
 
 
+def title(value: str) -> str:
+    """A short name for people to read, in one line of plain text, with single spaces."""
+    line = _plain_line(value)
+    if not line:
+        raise ValueError("is empty; takes a name, such as Workbench of the group")
+    if len(line) > TITLE_LENGTH:
+        raise ValueError(f"has {len(line)} characters; takes at most {TITLE_LENGTH}")
+    return line
+
+
 def notice(value: str) -> str:
     """One line of text for everybody's pages and terminals, with single spaces; empty where nothing is said.
 
     Without what is no text, such as the escape sequences that terminals obey, and characters that nobody sees or that
     turn others round.
     """
+    line = _plain_line(value)
+    if len(line) > NOTICE_LENGTH:
+        raise ValueError(f"has {len(line)} characters; takes at most {NOTICE_LENGTH}")
+    return line
+
+
+def _plain_line(value: str) -> str:
     spaced = (" " if one in "\t\r\n" or unicodedata.category(one) == "Zs" else one for one in value)
     line = re.sub(" +", " ", "".join(spaced)).strip()
     for one in line:
         if not one.isprintable():
             raise ValueError(f"holds the character U+{ord(one):04X}; takes one line of plain text")
-    if len(line) > NOTICE_LENGTH:
-        raise ValueError(f"has {len(line)} characters; takes at most {NOTICE_LENGTH}")
     return line
 
 

@@ -21,6 +21,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "hostkeys": "hostkeys",
     "image": "image.program",
     "leftovers": "leftovers",
+    "listed-apps": "apps.listed",
     "logins": "logins",
     "logs": "logs",
     "notice": "notice",

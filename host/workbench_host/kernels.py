@@ -15,6 +15,11 @@ from workbench_host.processes import run_from
 from workbench_host.tools import write
 
 KERNELS = Path("/usr/local/share/jupyter/kernels")
+# What JupyterLab's launcher shows of a kernel: the one that the kernel's own package has, ipykernel below its
+# environment, IRkernel with Debian's R, which is there whenever another one is.
+LOGO = "logo-svg.svg"
+PYTHON_LOGO = f"lib/python3*/site-packages/ipykernel/resources/{LOGO}"
+R_LOGO = Path("/usr/lib/R/site-library/IRkernel/kernelspec") / LOGO
 
 
 def file(name: str) -> Path:
@@ -27,13 +32,24 @@ def text(described: Mapping[str, Any]) -> str:
 
 def has(name: str, described: Mapping[str, Any]) -> bool:
     """Whether the kernel is there, just as `described`."""
-    path = file(name)
-    return path.exists() and path.read_text() == text(described)
+    path, found = file(name), logo(described)
+    shown = path.with_name(LOGO)
+    has_logo = found is None or (shown.exists() and shown.read_bytes() == found.read_bytes())
+    return has_logo and path.exists() and path.read_text() == text(described)
+
+
+def logo(described: Mapping[str, Any]) -> Path | None:
+    """The picture of a kernel; None where its package has none, and JupyterLab shows its first letter."""
+    if described["language"] == "R":
+        return R_LOGO if R_LOGO.exists() else None
+    return next(iter(sorted(Path(described["argv"][0]).parents[1].glob(PYTHON_LOGO))), None)
 
 
 def add(name: str, described: Mapping[str, Any]) -> None:
-    path = file(name)
+    path, found = file(name), logo(described)
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    if found is not None:  # a copy: Jupyter's server shows no link that leads out of the folder
+        write(path.with_name(LOGO), found.read_bytes())
     write(path, text(described))
 
 

@@ -4,16 +4,13 @@ PAM would refuse such a login; here it leads to the page that starts the server,
 anything is started.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pamela
 from tornado.web import HTTPError
 
-from workbench_hub import transient
+from workbench_hub import login, transient
 
-PAM_SERVICE = "jupyterhub"
 LENGTH = 8  # the least of a password that somebody chooses
 
 FORM = """
@@ -61,11 +58,9 @@ async def refusal(name: str, password: str, again: str) -> str | None:
         return "The two passwords are not the same."
     if len(password) < LENGTH or not password.isprintable():
         return f"A password has at least {LENGTH} characters, without line breaks."
-    try:
-        await asyncio.to_thread(pamela.authenticate, name, password, service=PAM_SERVICE)
-    except pamela.PAMError:
-        return None
-    return "That is the password you have; choose another one."
+    if await login.is_password_of(name, password):
+        return "That is the password you have; choose another one."
+    return None
 
 
 async def change(name: str, password: str) -> None:

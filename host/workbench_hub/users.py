@@ -1,17 +1,15 @@
 """Who may log in, and as what: what the host's groups say, each time. The hub's database remembers others of before."""
 
-import asyncio
 import grp
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-import pamela
-from jupyterhub.auth import PAMAuthenticator
 from tornado.web import HTTPError
 
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.turns import TooManyError, Turns
+from workbench_hub.login import Login
 from workbench_hub.sessions import Logout
 from workbench_hub.visits import Visit
 
@@ -50,8 +48,8 @@ def model_of(name: str) -> dict[str, Any]:
     return {"name": name, "admin": False, "groups": [MANAGERS] if is_in(ADMINS, name) else []}
 
 
-class HostUsers(PAMAuthenticator):
-    """The host's passwords by PAM, its group of users, and its group of administrators."""
+class HostUsers(Login):
+    """Who has proved to be somebody, the host's group of users, and its group of administrators."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -62,31 +60,19 @@ class HostUsers(PAMAuthenticator):
 
         The line has no name: somebody may have typed a password in its place.
         """
-        name, password, address = (
-            data.get("username", ""),
-            data.get("password", ""),
-            handler.request.remote_ip,
-        )
+        address = handler.request.remote_ip
 
         async def check() -> tuple[bool, dict[str, Any] | None]:
-            right = await asyncio.to_thread(self._is_right, name, password) and is_in(EVERYBODY, name)
-            if not right:
+            name = await self.account(handler, data)
+            if name is None or not is_in(EVERYBODY, name):
                 self.log.warning("Failed login from %s", address)
-            return right, model_of(name) if right else None
+                return False, None
+            return True, model_of(name)
 
         try:
             return await self._turns.take(address, check)
         except TooManyError:
             raise HTTPError(HTTPStatus.TOO_MANY_REQUESTS, TOO_MANY) from None
-
-    def _is_right(self, name: str, password: str) -> bool:
-        """Whether PAM lets this user in by this password."""
-        try:
-            pamela.authenticate(name, password, service=self.service, encoding=self.encoding)
-            pamela.check_account(name, service=self.service, encoding=self.encoding)
-        except (pamela.PAMError, ValueError):  # with a NUL in it, nobody's
-            return False
-        return True
 
     async def refresh_user(self, user: Any, _: Any = None) -> dict[str, Any] | bool:
         """False for somebody who is out, which the hub asks within seconds (auth_refresh_age)."""

@@ -27,3 +27,26 @@ async function refresh() {
 
 refresh();
 setInterval(refresh, 15000);
+
+// What users said of their apps (workbench_host/apps/listed.py). Text never becomes anything but text, and an address is
+// always one below its kind, its user and its name.
+async function list(section) {
+  const answer = await fetch("/apps.json", { cache: "no-store" });
+  const apps = answer.ok ? await answer.json() : [];
+  const entries = apps.map(({ kind, user, app, title }) => {
+    const link = document.createElement("a");
+    link.href = `/${[kind, user, app].map(encodeURIComponent).join("/")}/`;
+    link.textContent = title;
+    const owner = document.createElement("span");
+    owner.className = "quiet";
+    owner.textContent = `of ${user}`;
+    const entry = document.createElement("li");
+    entry.append(link, " ", owner);
+    return entry;
+  });
+  section.querySelector("ul").replaceChildren(...entries);
+  section.hidden = entries.length === 0;
+}
+
+const section = document.querySelector("[data-apps]");
+if (section) list(section).catch(() => {}); // the page is whole without it

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from bs4 import BeautifulSoup
 from websockets.asyncio.client import connect
 
 from tests import strangers
@@ -142,6 +143,13 @@ def test_pages_redirects_and_cookies_are_below_its_path(web: httpx.Client, workb
     session(workbench, "ada")
     assert web.get("/rstudio/").text == f"ada is at /rstudio of {workbench.outputs.host_name} by https"
     assert 'href="/rstudio/"' in web.get("/").text
+
+
+def test_its_sign_in_page_has_the_title_and_ways_back_from_the_first_start_on(web: httpx.Client) -> None:
+    found = BeautifulSoup(web.get("/rstudio/auth-sign-in").text, "html.parser").select_one("#login-html")
+    assert found is not None
+    assert found.select_one("strong").text == "Workbench"
+    assert [link["href"] for link in found.select("a")] == ["/", "/guide/"]
 
 
 def test_websockets_pass(web: httpx.Client, workbench: Workbench) -> None:

@@ -2,12 +2,15 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from deploy.programs import LINK
 from tests.deploy.test_shiny import make_app
 from tests.e2e.pages import SCREENSHOTS, console_of, errors_in, log_in
 from tests.workbench_in_lab import Workbench
@@ -56,13 +59,23 @@ shinyApp(ui, function(input, output) {
 })
 """
 NOTICE = "Maintenance on Friday from 18:00: save your notebooks."
+TITLE = "Bench of R & <script>alert(1)</script> {{ 7*7 }}"
+
+
+STARTS = "systemctl show --value -p ActiveEnterTimestamp jupyterhub jupyterhub-proxy caddy workbench-apps"
 
 
 @pytest.fixture(scope="module")
-def decorated(workbench: Workbench) -> Iterator[Workbench]:
+def starts(workbench: Workbench) -> str:
+    """When what people are connected by was started, before the landing page got what it can show."""
+    return workbench.ssh(STARTS).stdout
+
+
+@pytest.fixture(scope="module")
+def decorated(workbench: Workbench, starts: str) -> Iterator[Workbench]:
     """The workbench with all that its landing page can show, and Shiny apps of ada's."""
     services = {"proxy": {"notice": NOTICE, "contact": "ada@example.org"}}
-    with workbench.settings(services=services) as applied:
+    with workbench.settings(title=TITLE, services=services) as applied:
         assert applied.status == 0, applied.output
         for name, text in {"times": SHINY, "asking": ASKING}.items():
             make_app(workbench, "ada", name, text)
@@ -98,6 +111,48 @@ def test_the_landing_page_is_whole_on_a_phone(browser: Browser, decorated: Workb
     context.close()
 
 
+GROUNDS = {"light": "rgb(244, 246, 245)", "dark": "rgb(20, 25, 23)"}  # --ground of site.css
+PUBLIC = ("", "guide/", "jupyter/hub/login", "jupyter/hub/nothing-here", "nothing-here", "shiny/ada/none/")
+OWN = ("jupyter/hub/home", "jupyter/hub/token", "jupyter/hub/admin")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_pages_are_of_one_look_by_the_systems_scheme_also_on_a_phone(
+    browser: Browser, decorated: Workbench, scheme: Literal["light", "dark"], width: int
+) -> None:
+    context = browser.new_context(
+        ignore_https_errors=True, color_scheme=scheme, viewport={"width": width, "height": 800}
+    )
+    page = context.new_page()
+    alerts: list[str] = []
+    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+
+    def look_at(path: str, title: str = TITLE) -> None:
+        page.goto(f"{decorated.url}{path}", wait_until="networkidle")
+        assert title in page.title()
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == GROUNDS[scheme]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        if path:
+            expect(page.locator("a.brand")).to_have_text(TITLE)
+            expect(page.locator("a.brand")).to_have_attribute("href", "/")
+        name = path.strip("/").replace("/", "-") or "landing"
+        page.screenshot(path=SCREENSHOTS / f"page-{name}-{scheme}-{width}.png")
+
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for path in PUBLIC:
+        look_at(path)
+    log_in(page, decorated, "ada", decorated.password("ada"))
+    for path in OWN:
+        look_at(path)
+    assert alerts == []
+    context.close()
+
+
+def test_another_title_starts_no_hub_anew_and_cuts_nobody_off(decorated: Workbench, starts: str) -> None:
+    assert decorated.ssh("cat /etc/workbench/title").stdout == TITLE
+    assert decorated.ssh(STARTS).stdout == starts
+
+
 def test_a_notice_of_the_moment_stands_beside_that_of_the_settings_and_outlives_all_but_a_restart(
     page: Page, decorated: Workbench
 ) -> None:
@@ -131,6 +186,34 @@ def test_a_shiny_app_computes_and_cannot_act_as_its_visitor(page: Page, decorate
     expect(page.locator("#product")).to_have_text("is 24")  # over the websocket
     reach = "fetch('/jupyter/hub/login').then(() => 'reached', () => 'kept apart')"
     assert page.evaluate(reach) == "kept apart"
+
+
+def test_the_front_page_lists_apps_whose_owners_say_so_and_starts_none_for_it(
+    page: Page, decorated: Workbench
+) -> None:
+    """The owner's own program says so, once it runs: here after a visit; what it says is text."""
+    said = 'printf "Tables of <i>five</i>\\n" > ~/ShinyApps/times/listed.txt'
+    decorated.ssh("systemctl stop 'workbench-apps@*.service'")
+    decorated.ssh(f"runuser -l ada -c {shlex.quote(said)}")
+    page.goto(decorated.url)
+    expect(page.locator("[data-apps]")).to_be_hidden()
+    running = "systemctl list-units --quiet --plain --no-legend 'workbench-apps@*.service' | wc -l"
+    assert decorated.ssh(running).stdout.strip() == "0"
+    page.goto(f"{decorated.url}shiny/ada/times/")
+    expect(page.locator("#product")).to_have_text("is 20", timeout=60_000)
+    page.goto(decorated.url)
+    listed = page.locator("[data-apps] li")
+    expect(listed).to_have_text(["Tables of <i>five</i> of ada"])
+    assert listed.locator("a").get_attribute("href") == "/shiny/ada/times/"
+    page.screenshot(path=SCREENSHOTS / "landing-apps.png")
+    # Whose programs say it, is whose apps they are: grace cannot list one of ada's, nor take it out.
+    code = (
+        "from workbench_host.apps import listing; "
+        "print(listing.tell([listing.Shown('shiny', 'times', 'Mine')]), listing.tell([]))"
+    )
+    decorated.ssh(f"cd {LINK} && runuser -u grace -- python3 -c {shlex.quote(code)}")
+    page.reload()
+    expect(listed.locator("a[href='/shiny/ada/times/']")).to_have_text("Tables of <i>five</i>")
 
 
 def test_c27_an_app_takes_a_file_shows_a_table_and_icons_without_an_error(

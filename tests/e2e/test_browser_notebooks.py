@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.pages import SCREENSHOTS, console_of, errors_in, log_in
 from tests.workbench_in_lab import Workbench
@@ -139,6 +139,57 @@ def test_a_widget_answers_and_both_kernels_are_interrupted_and_restarted_without
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / "kernels.png")
     assert errors_in(said) == []
+
+
+# What README shows: copied there by hand (docs/tests.md), so that a test changes no file of the checkout.
+PLOT = """import matplotlib.pyplot as plt, numpy as np
+x = np.linspace(0, 10, 500)
+for k in range(1, 6):
+    plt.plot(x, np.sin(x * k) / k, label=f"{k} waves")
+plt.legend(); plt.title("Five waves"); plt.show()"""
+
+
+def test_jupyterlab_follows_the_systems_dark_mode_has_logos_the_guide_in_help_and_shows_plots(
+    browser: Browser, workbench: Workbench
+) -> None:
+    context = browser.new_context(
+        ignore_https_errors=True, color_scheme="dark", viewport={"width": 1280, "height": 800}
+    )
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    answers: dict[str, int] = {}
+    page.on("response", lambda answer: answers.update({answer.url: answer.status}))
+    open_lab(page, workbench)
+    cards = page.locator(".jp-LauncherCard[data-category='Notebook']")
+    cards.first.wait_for(timeout=SPAWN_TIMEOUT)
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    expect(cards.locator("img.jp-Launcher-kernelIcon")).to_have_count(cards.count())
+    whole = "all => all.every(one => one.complete && one.naturalWidth > 0)"
+    page.wait_for_function(f"({whole})([...document.querySelectorAll('img.jp-Launcher-kernelIcon')])")
+    logos = {url: status for url, status in answers.items() if "/kernelspecs/" in url}
+    assert len(logos) >= 2
+    assert set(logos.values()) == {200}
+    page.get_by_role("menuitem", name="Help", exact=True).click()
+    with context.expect_page() as opened:
+        page.get_by_role("menuitem", name="Workbench Guide").click()
+    opened.value.wait_for_load_state()
+    assert opened.value.url == f"{workbench.url}guide/"
+    expect(opened.value.get_by_role("heading", name="Packages and environments")).to_be_visible()
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    opened.value.screenshot(path=SCREENSHOTS / "guide-dark.png")
+    opened.value.close()
+    page.screenshot(path=SCREENSHOTS / "lab-dark.png")
+    page.emulate_media(color_scheme="light")  # while it is open
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "true")
+    notebook = Notebook(page, "Python 3")
+    cell = notebook.run(PLOT)
+    plot = cell.locator(".jp-OutputArea-output img")
+    expect(plot).to_be_visible(timeout=SPAWN_TIMEOUT)
+    assert plot.evaluate("one => one.naturalWidth") > 300
+    notebook.wait_for_kernel("Python 3")
+    page.locator("#jp-top-panel").click()  # no menu and no cell is in the way of the picture
+    page.screenshot(path=SCREENSHOTS / "plot.png")
+    context.close()
 
 
 @pytest.mark.long

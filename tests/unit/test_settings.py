@@ -114,6 +114,11 @@ def test_a_password_hash_is_not_shown_with_the_settings(config: dict[str, Any]) 
             {"services": {"proxy": {"notice": "\x1b[2J"}}},
             '.notice is "\\u001b[2J", which holds the character U+001B; takes one line of plain text.',
         ),
+        ({"title": "  "}, 'workbench:title is "  ", which is empty; takes a name, such as'),
+        ({"title": "x" * 61}, "which has 61 characters; takes at most 60."),
+        ({"title": "bench\u202e"}, "holds the character U+202E; takes one line of plain text."),
+        ({"title": "\x1b]0;bench"}, "holds the character U+001B; takes one line of plain text."),
+        ({"title": 5}, "workbench:title is 5; takes text: quote it."),
         (
             {"services": {"proxy": {"notice": "x" * 501}}},
             "..., which has 501 characters; takes at most 500.",
@@ -271,6 +276,12 @@ def test_the_reference_of_settings_is_not_stale() -> None:
 
 def test_config_of_other_namespaces_is_not_looked_at(config: dict[str, Any]) -> None:
     assert parse({**config, "aws:nonsense": 1}) == parse(config)
+
+
+def test_a_title_is_text_and_may_look_like_markup(config: dict[str, Any]) -> None:
+    assert parse(config).title == "Workbench"
+    config["workbench:title"] = " <b>R &\n  {{ Python }}</b> "
+    assert parse(config).title == "<b>R & {{ Python }}</b>"
 
 
 def test_a_notice_is_one_line_however_it_is_folded(config: dict[str, Any]) -> None:

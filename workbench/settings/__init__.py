@@ -49,6 +49,10 @@ Gib = Annotated[int, Field(ge=1, le=16384)]
 class Settings(Section):
     """Everything under `workbench:` of a stack file."""
 
+    title: Annotated[str, AfterValidator(checks.title)] = Field(
+        "Workbench",
+        description="name of the workbench, which its pages show, such as Workbench of the genetics group",
+    )
     size: Annotated[str, AfterValidator(checks.instance_type)] = Field(
         description="instance type, such as t3.large; changing it keeps everything"
     )

@@ -162,6 +162,7 @@ class Shiny(Service):
     path: ClassVar[str | None] = "/shiny/"
     units: ClassVar[tuple[str, ...]] = ("workbench-apps.service",)
     apps: ClassVar[bool] = True
+    reserved_names: ClassVar[tuple[str, ...]] = ("workbench-listed-apps",)
 
 
 class Docker(Service):

@@ -18,7 +18,7 @@ from collections.abc import Coroutine, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from workbench_host.apps import requests
+from workbench_host.apps import listing, requests
 from workbench_host.apps.kinds import KINDS
 from workbench_host.apps.requests import Place, RefusedError
 from workbench_host.apps.running import App, Limits
@@ -39,6 +39,8 @@ class Dispatcher:
         self.tasks = set[asyncio.Task[None]]()
         self.connections = self.started = 0
         self.busy_at = time.monotonic()
+        self.told: list[listing.Shown] | None = None
+        self.telling = asyncio.Lock()
 
     async def serve(self, listener: socket.socket) -> None:
         """Takes connections until there has been nothing to do for a while, or SIGTERM comes."""
@@ -51,6 +53,8 @@ class Dispatcher:
             # Nothing waits between the look and the end: who comes then is still systemd's, and starts the next one.
             while not (done.is_set() or self._is_idle()):
                 self._tidy()
+                if not self.telling.locked():
+                    self._spawn(self._tell())
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(
                         done.wait(), min(self.limits.idle_seconds, self.limits.leave_seconds) / 4
@@ -58,6 +62,13 @@ class Dispatcher:
         finally:
             loop.remove_reader(listener)
             await asyncio.gather(*(app.end() for app in self.apps.values()))
+
+    async def _tell(self) -> None:
+        """Has the front page list what the user wants listed, where that is not what it was told last."""
+        async with self.telling:
+            listed = await asyncio.to_thread(listing.listed, self.home)
+            if listed != self.told and await asyncio.to_thread(listing.tell, listed):
+                self.told = listed
 
     def _is_idle(self) -> bool:
         if self.connections or self.apps:

@@ -4,13 +4,14 @@ The proxy sends one request a connection (its keep-alive is off), so nothing has
 """
 
 import asyncio
-import html
 import os
 import re
 import socket
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
+
+from workbench_host import pages
 
 HEAD_BYTES = 64 * 1024  # httpuv's own parser takes 80 KiB
 REQUEST_LINE = re.compile(rb"([A-Z]+) (/[^\s?]*)(\?\S*)? HTTP/1\.[01]")
@@ -86,36 +87,13 @@ def name(part: bytes) -> str:
     return os.fsdecode(decoded)
 
 
-# Everything that it refers to is the landing page's; by the whole window, since an app may have it in a frame.
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <meta name="color-scheme" content="light dark">
-  <title>{title} - Workbench</title>
-  <link rel="icon" href="/icon.svg" type="image/svg+xml">
-  <link rel="stylesheet" href="/site.css">
-</head>
-<body>
-  <header>
-    <img src="/icon.svg" alt="" width="48" height="48">
-    <h1>{title}</h1>
-  </header>
-  <main>
-    <p>{text}</p>
-    <p><a href="/" target="_top">To the workbench's front page</a></p>
-  </main>
-</body>
-</html>
-"""
-_TITLES = {HTTPStatus.NOT_FOUND: "There is no such app here"}
+_HEADINGS = {HTTPStatus.NOT_FOUND: "There is no such app here"}
 
 
 def page(status: HTTPStatus, text: str, *fields: str) -> bytes:
     """A whole answer with a page of ours."""
-    title = _TITLES.get(status, "This app does not answer")
-    body = _PAGE.format(title=html.escape(title), text=html.escape(text)).encode(errors="replace")
+    heading = _HEADINGS.get(status, "This app does not answer")
+    body = pages.page(heading, text).encode(errors="replace")
     head = [
         f"HTTP/1.1 {status.value} {status.phrase}",
         "Content-Type: text/html; charset=utf-8",

@@ -1,14 +1,14 @@
 "use strict";
-// The administrator's notices in JupyterLab: a prebuilt extension, written by hand, so that nothing has to be built. To
-// JupyterLab that is a container of module federation, which is given what JupyterLab itself has loaded (init) and gives
+// What JupyterLab has of the workbench: the administrator's notices, and the guide in the menu Help. It is a prebuilt
+// extension, written by hand, so that nothing has to be built. To JupyterLab that is a container of module federation, which is given what JupyterLab itself has loaded (init) and gives
 // its plugins (get). Source: jupyterlab 4, staging/bootstrap.js and index.js. What is shown, and when, is for the script
 // that all pages of the workbench have.
 (() => {
   const AREA = "workbench-notices";
   let shared;
 
-  async function widgets() {
-    const [version] = Object.values(shared["@lumino/widgets"]);
+  async function loaded(name) {
+    const [version] = Object.values(shared[name]);
     return (await version.get())();
   }
 
@@ -16,12 +16,12 @@
     document.head.append(Object.assign(document.createElement(tag), properties));
   }
 
-  const plugin = {
+  const notices = {
     id: `${AREA}:plugin`,
     description: "Shows the administrator's notices above the menu.",
     autoStart: true,
     activate: async (app) => {
-      const { Widget } = await widgets();
+      const { Widget } = await loaded("@lumino/widgets");
       const area = new Widget();
       area.id = AREA;
       const place = document.createElement("div");
@@ -41,10 +41,28 @@
     },
   };
 
+  const guide = (IMainMenu) => ({
+    id: "workbench-guide:plugin",
+    description: "Opens the workbench's guide by the menu Help.",
+    autoStart: true,
+    optional: [IMainMenu],
+    activate: (app, menu) => {
+      const command = "workbench-guide:open";
+      app.commands.addCommand(command, {
+        label: "Workbench Guide",
+        execute: () => void window.open("/guide/", "_blank", "noopener"),
+      });
+      menu?.helpMenu.addGroup([{ command }], -1);
+    },
+  });
+
   (window._JUPYTERLAB ??= {})["workbench-notice"] = {
     init: (scope) => {
       shared = scope;
     },
-    get: async () => () => ({ __esModule: true, default: plugin }),
+    get: async () => {
+      const { IMainMenu } = await loaded("@jupyterlab/mainmenu");
+      return () => ({ __esModule: true, default: [notices, guide(IMainMenu)] });
+    },
   };
 })();

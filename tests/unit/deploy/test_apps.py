@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy import apps, programs
+from deploy import apps, pages, programs
 from deploy.files import TEMPLATES, render
 from tests.needs import needs
+from workbench.settings.services import Shiny
 from workbench_host.accounts import apps as sockets
 from workbench_host.accounts.scratch import SCRATCH
+from workbench_host.apps import listing
 
 VARIABLES = {
     "accounts": "/bin/true",
@@ -23,12 +25,14 @@ VARIABLES = {
     "runtime": apps.RUNTIME,
     "locale": "en_US.UTF-8",
 }
+LISTED = {**apps.listed_variables(), "program": "/bin/true"}
 
 
 def text(unit: str) -> str:
     if unit == apps.AGAIN_UNIT:
         return (TEMPLATES / "apps" / unit).read_text()
-    return render(f"apps/{unit}.j2", **VARIABLES)
+    listed = unit in (apps.LISTED_SOCKET, apps.LISTED_UNIT)
+    return render(f"apps/{unit}.j2", **(LISTED if listed else VARIABLES))
 
 
 def parsed(unit: str) -> configparser.ConfigParser:
@@ -75,20 +79,35 @@ def test_a_mended_dispatcher_replaces_one_that_runs_and_another_program_that_cha
     assert f"/etc/systemd/system/{apps.DISPATCHER_UNIT}" in apps.reads()
 
 
+def test_the_list_is_written_where_the_proxy_reads_it_and_kept_on_the_data_volume() -> None:
+    service = parsed(apps.LISTED_UNIT)["Service"]
+    program, state, public = service["ExecStart"].split()
+    assert (program, state, public) == (
+        "/bin/true",
+        "/srv/workbench/listed-apps/apps.json",
+        pages.LISTED_APPS,
+    )
+    assert str(Path(public).parent) == f"/run/{service['RuntimeDirectory']}"
+    assert service["ReadWritePaths"].lstrip("-") == str(Path(state).parent)
+    assert service["User"] in Shiny.reserved_names
+    assert parsed(apps.LISTED_SOCKET)["Socket"]["ListenStream"] == listing.SOCKET
+
+
 @needs("systemd-analyze")
 def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
     named = (apps.UNIT, apps.SOCKET_UNIT, apps.DISPATCHER_UNIT, apps.AGAIN_UNIT)
+    named += (apps.LISTED_SOCKET, apps.LISTED_UNIT)
     paths = [tmp_path / unit.replace("@", "@2001") for unit in named]
     for unit, path in zip(named, paths, strict=True):
         path.write_text(text(unit))
     said = subprocess.run(
         ["systemd-analyze", "verify", *map(str, paths)], capture_output=True, text=True, check=False
     ).stderr
-    assert [line for line in said.splitlines() if "workbench-apps" in line] == []
+    assert [line for line in said.splitlines() if "-apps" in line] == []
 
 
 @needs("systemd-analyze")
-@pytest.mark.parametrize("unit", [apps.UNIT, apps.DISPATCHER_UNIT, apps.AGAIN_UNIT])
+@pytest.mark.parametrize("unit", [apps.UNIT, apps.DISPATCHER_UNIT, apps.AGAIN_UNIT, apps.LISTED_UNIT])
 def test_the_units_are_confined(tmp_path: Path, unit: str) -> None:
     path = tmp_path / unit.replace("@", "@2001")
     path.write_text(text(unit))

@@ -50,7 +50,7 @@ def configuration(service: JupyterHub) -> str:
 
 
 def test_who_logs_in_and_who_is_an_administrator_is_what_the_hosts_groups_say(c: Config) -> None:
-    assert c.PAMAuthenticator.allowed_groups == {"workbench-users"}
+    assert c.HostUsers.allowed_groups == {"workbench-users"}
     assert c.Authenticator.manage_groups is True
     assert c.JupyterHub.load_roles == [users.MANAGER]
     assert c.Authenticator.allow_existing_users is False

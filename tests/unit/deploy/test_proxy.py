@@ -5,12 +5,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-from deploy import proxy
+from deploy import pages, proxy
 from deploy.files import render
 from workbench import config as configs
 from workbench.settings import Settings, SignIn
@@ -62,6 +62,7 @@ def caddyfile(
         admin=proxy.ADMIN,
         certificate=certificate,
         apps="/run/apps",
+        listed_apps=PurePosixPath(pages.LISTED_APPS),
     )
 
 

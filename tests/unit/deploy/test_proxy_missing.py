@@ -49,7 +49,9 @@ def test_people_get_the_page_and_programs_json_with_the_kept_certificate(tmp_pat
     """On ports of its own: Caddy's configuration as JSON, in which these are the only change."""
     ca, pair = make_ca(tmp_path, "127.0.0.1")
     (tmp_path / "tls.caddy").write_text(f"tls {pair} {pair}\n")
-    (tmp_path / "missing.html").write_text(render("proxy/missing.html.j2", contact="", contact_link=None))
+    (tmp_path / "missing.html").write_text(
+        render("proxy/missing.html.j2", title="Bench", contact="", contact_link=None)
+    )
     (tmp_path / "site.css").write_text((TEMPLATES / "proxy/site.css").read_text())
     adapted = json.loads(caddy("adapt", config(tmp_path, "127.0.0.1"), tmp_path).stdout)
     web, secure = (free_port("127.0.0.1") for _ in range(2))

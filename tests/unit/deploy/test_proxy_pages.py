@@ -11,16 +11,22 @@ from bs4 import BeautifulSoup
 from deploy import proxy
 from deploy.files import TEMPLATES, render
 from tests.needs import needs
-from tests.unit.deploy.test_proxy import HUB, OTHER
+from tests.unit.deploy.test_proxy import APPS, HUB, OTHER
 
 
 def page(
-    name: str, services: list[proxy.Entry], notice: str = "", contact: str = "", named: bool = True
+    name: str,
+    services: list[proxy.Entry],
+    notice: str = "",
+    contact: str = "",
+    named: bool = True,
+    title: str = "Bench",
 ) -> BeautifulSoup:
     text = render(
         f"proxy/{name}.j2",
         services=services,
         host_name="bench.example",
+        title=title,
         notice=notice,
         contact=contact,
         contact_link=proxy.contact_link(contact),
@@ -39,6 +45,14 @@ def test_the_landing_page_lists_every_service_and_escapes_what_it_shows() -> Non
     assert cards[1].select_one(".title").text == "R & <friends>"
     assert landing.select_one("[data-notices] p").text == "<script>alert(1)</script> & more"
     assert [script["src"] for script in landing.select("script")] == ["/notice.js", "/landing.js"]
+
+
+def test_users_apps_have_a_place_on_the_landing_page_where_a_service_has_apps() -> None:
+    assert page("index.html", [HUB]).select("[data-apps]") == []
+    place = page("index.html", [HUB, APPS]).select_one("[data-apps]")
+    assert place.has_attr("hidden")
+    assert place.h2.text == "Apps"
+    assert place.select("li") == []  # nobody's name is in the page itself
 
 
 def test_without_a_domain_the_landing_page_says_what_that_means() -> None:
@@ -70,14 +84,14 @@ def test_without_a_notice_there_is_none_and_without_services_it_says_so() -> Non
 
 @pytest.mark.parametrize("name", [name for name in proxy.PAGES if name.endswith(".html")])
 def test_pages_obey_their_own_content_security_policy(name: str) -> None:
-    text = render(f"proxy/{name}.j2") if name != proxy.LANDING else ""
-    found = BeautifulSoup(text, "html.parser") if text else page(name, [HUB], notice="n")
+    found = page(name, [HUB], notice="n")
     assert found.select("style, [style], [onclick], [onload]") == []
     assert all(not script.text.strip() for script in found.select("script"))
     links = [tag.get("src") or tag.get("href") for tag in found.select("[src], [href]")]
     assert links
     assert [link for link in links if not link.startswith("/")] == []  # also found from /some/deep/page
     assert {link.removeprefix("/") for link in links if "." in link} <= set(proxy.PAGES)
+    assert {"/guide/"} <= set(links)
 
 
 @pytest.mark.parametrize("name", ["page.html", "workbench.html"])

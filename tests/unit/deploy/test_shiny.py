@@ -9,7 +9,9 @@ from workbench_host.apps.running import Limits
 
 
 def test_the_page_says_where_an_app_goes_and_is_found_there() -> None:
-    text = render("shiny/index.html.j2", path=Shiny.path, idle_seconds=int(Limits.idle_seconds))
+    text = render(
+        "shiny/index.html.j2", title="Bench", path=Shiny.path, idle_seconds=int(Limits.idle_seconds)
+    )
     page = BeautifulSoup(text, "html.parser")
     assert "/shiny/ada/hello/" in page.main.text
     assert f"~/{KINDS['shiny'].folder}" in page.main.text

@@ -268,3 +268,22 @@ def test_addresses_are_those_of_the_publisher_or_of_the_mirror() -> None:
     assert json.loads(r.further(service, mirrors, "arm64"))["packages"][1]["address"] == (
         "http://mirror.example/r/r-4.4.3_1_arm64.deb"
     )
+
+
+def test_a_kernel_has_the_picture_of_its_own_package(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logo = host / "IRkernel.svg"
+    monkeypatch.setattr(kernels, "R_LOGO", logo)
+    have_python(monkeypatch, "3.12")
+    have_r(monkeypatch, "4.4.3")
+    pictures = {name: kernels.KERNELS / name / kernels.LOGO for name in ("python-3.12", "r-4.4.3")}
+    assert not any(path.exists() for path in pictures.values())
+    shipped = python_versions.ROOT / "3.12/lib/python3.12/site-packages/ipykernel/resources" / kernels.LOGO
+    shipped.parent.mkdir(parents=True)
+    logo.write_text("<svg>R</svg>")
+    shipped.write_text("<svg>Python</svg>")
+    assert have_python(monkeypatch, "3.12", check=True) == have_r(monkeypatch, "4.4.3", check=True) == 3
+    assert have_python(monkeypatch, "3.12") == have_r(monkeypatch, "4.4.3") == 0
+    assert have_python(monkeypatch, "3.12", check=True) == have_r(monkeypatch, "4.4.3", check=True) == 0
+    assert not any(path.is_symlink() for path in pictures.values())  # which Jupyter's server would refuse
+    assert pictures["python-3.12"].read_text() == "<svg>Python</svg>"
+    assert pictures["r-4.4.3"].read_text() == "<svg>R</svg>"
