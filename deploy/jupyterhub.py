@@ -13,6 +13,7 @@ from pyinfra.operations import files as host_files
 from deploy import files, programs, python, units, uv
 from deploy.service import Service
 from workbench import versions
+from workbench.host import program_path
 from workbench.settings import Settings
 from workbench.settings.services import JupyterHub
 from workbench.stack import Context
@@ -30,6 +31,7 @@ PAGE_NAMES = ("page.html", "workbench.html", "error.html", "not_running.html")
 # In a folder of JUPYTER_PATH, which comes before any of a user's own.
 LABEXTENSION = "/usr/local/share/jupyter/labextensions/workbench-notice"
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
+WEB_APPS, WEB_APPS_COMMAND = "workbench_webapps", "/usr/local/bin/workbench-app"
 TERMINAL_MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
 STATE_PROGRAM = "/usr/local/lib/workbench/jupyterhub-state"
@@ -71,7 +73,8 @@ def _stop() -> None:
     units.off(unit=HUB_UNIT, name=f"Stop {HUB_UNIT}")
     units.off(unit=PROXY_UNIT, name=f"Stop {PROXY_UNIT}")
     units.end(pattern=USER_UNITS, name="Stop the users' servers")
-    host_files.file(path=TERMINAL_MESSAGE, present=False, name=f"No {TERMINAL_MESSAGE}")
+    for path in (TERMINAL_MESSAGE, WEB_APPS_COMMAND):
+        host_files.file(path=path, present=False, name=f"No {path}")
 
 
 def _configure(context: Context) -> None:
@@ -141,12 +144,21 @@ def _configure_servers(service: JupyterHub) -> None:
         variables={"interval_seconds": interval},
         validate=programs.PYTHON_COMPILES,
     )
+    files.copy(
+        f"jupyterhub/{WEB_APPS}.py",
+        f"{EXTENSION_FOLDER}/{WEB_APPS}.py",
+        validate=programs.PYTHON_COMPILES,
+    )
+    host_files.link(
+        path=WEB_APPS_COMMAND, target=program_path("workbench-app"), name=f"The command {WEB_APPS_COMMAND}"
+    )
     files.template(
         "jupyterhub/jupyter_server_config.py.j2",
         f"{LAB_SETTINGS}/jupyter_server_config.py",
         variables={
             "extension_folder": EXTENSION_FOLDER,
             "extension": EXTENSION,
+            "web_apps": WEB_APPS,
             "idle_seconds": idle,
             "interval_seconds": interval,
         },

@@ -38,5 +38,6 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "volume": "volume.program",
     "volume-copy": "volume.copies",
     "volume-presence": "volume.presence",
+    "workbench-app": "webapps",
     "workbench-env": "team.command",
 }

@@ -73,6 +73,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Config:
         "jupyterhub/jupyter_server_config.py.j2",
         extension_folder="/nowhere",
         extension="none",
+        web_apps="webapps",
         idle_seconds=60,
         interval_seconds=15,
     )
@@ -88,6 +89,15 @@ def test_servers_ask_the_hub_about_their_visitors_again_within_seconds(servers: 
 
 def test_kernels_are_on_no_port_on_which_others_could_read_along(servers: Config) -> None:
     assert servers.KernelManager.transport == "ipc"
+
+
+def test_web_apps_of_other_hosts_are_on_no_page_of_a_server_and_the_librarys_addresses_come_last(
+    servers: Config,
+) -> None:
+    """By itself it would have them come first: extensions are loaded in the order of their names."""
+    assert servers.ServerProxy.host_allowlist == []
+    assert servers.ServerApp.jpserver_extensions["webapps"] is True
+    assert servers.ServerApp.jpserver_extensions["jupyter_server_proxy"] is False
 
 
 def test_a_limit_of_no_named_servers_allows_none() -> None:
