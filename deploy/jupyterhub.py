@@ -31,7 +31,8 @@ PAGE_NAMES = ("page.html", "workbench.html", "error.html", "not_running.html")
 # In a folder of JUPYTER_PATH, which comes before any of a user's own.
 LABEXTENSION = "/usr/local/share/jupyter/labextensions/workbench-notice"
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
-WEB_APPS, WEB_APPS_COMMAND = "workbench_webapps", "/usr/local/bin/workbench-app"
+WEB_APPS, WEB_APP_HANDLERS = "workbench_webapps", "workbench_webapp_handlers"
+WEB_APPS_COMMAND = "/usr/local/bin/workbench-app"
 TERMINAL_MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
 STATE_PROGRAM = "/usr/local/lib/workbench/jupyterhub-state"
@@ -144,11 +145,12 @@ def _configure_servers(service: JupyterHub) -> None:
         variables={"interval_seconds": interval},
         validate=programs.PYTHON_COMPILES,
     )
-    files.copy(
-        f"jupyterhub/{WEB_APPS}.py",
-        f"{EXTENSION_FOLDER}/{WEB_APPS}.py",
-        validate=programs.PYTHON_COMPILES,
-    )
+    for module in (WEB_APP_HANDLERS, WEB_APPS):
+        files.copy(
+            f"jupyterhub/{module}.py",
+            f"{EXTENSION_FOLDER}/{module}.py",
+            validate=programs.PYTHON_COMPILES,
+        )
     host_files.link(
         path=WEB_APPS_COMMAND, target=program_path("workbench-app"), name=f"The command {WEB_APPS_COMMAND}"
     )

@@ -18,32 +18,44 @@ LONG_AGO = datetime.now(UTC) - timedelta(days=3)
 PLACE = "/jupyter/user/ada/proxy/8501"
 
 
+# Jupyter Server is not installed here: what the modules take from it and from its like, empty.
+TAKEN = {
+    "jupyter_server.base.handlers": ("APIHandler", "JupyterHandler"),
+    "jupyter_server.utils": ("ensure_async", "url_path_join"),
+    "jupyter_server_proxy.handlers": ("AddSlashHandler", "LocalProxyHandler"),
+    "tornado.ioloop": ("PeriodicCallback",),
+    "tornado.routing": ("PathMatches", "Router", "Rule"),
+    "tornado.web": ("Application", "HTTPError", "authenticated"),
+}
+
+
 @pytest.fixture
 def extension(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The extension as a module, beside the one it takes from; Jupyter Server is not installed here."""
-    names = (
-        "jupyter_server_proxy",
-        "jupyter_server_proxy.handlers",
-        "jupyter_server",
-        "jupyter_server.utils",
-    )
-    made = {name: ModuleType(name) for name in (*names, "tornado", "tornado.ioloop", "tornado.web")}
-    for module in made.values():
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    for name, given in {
-        "jupyter_server.utils": ("ensure_async", "url_path_join"),
-        "jupyter_server_proxy.handlers": ("AddSlashHandler", "LocalProxyHandler"),
-        "tornado.ioloop": ("PeriodicCallback",),
-        "tornado.web": ("HTTPError",),
-    }.items():
+    """The extension as a module, beside the one that it takes from."""
+    for name, given in TAKEN.items():
+        for part in [name.rsplit(".", deeper)[0] for deeper in range(name.count(".") + 1)]:
+            monkeypatch.setitem(sys.modules, part, ModuleType(part))
         for one in given:
-            setattr(made[name], one, type(one, (), {}))
-    jobs = ModuleType("workbench_jobs")
-    exec(render("jupyterhub/workbench_jobs.py.j2", interval_seconds=60), jobs.__dict__)
-    monkeypatch.setitem(sys.modules, "workbench_jobs", jobs)
-    found = ModuleType("workbench_webapps")
-    exec((TEMPLATES / "jupyterhub/workbench_webapps.py").read_text(), found.__dict__)
-    return found
+            setattr(sys.modules[name], one, (lambda of: of) if one == "authenticated" else type(one, (), {}))
+    load(monkeypatch, "workbench_jobs", render("jupyterhub/workbench_jobs.py.j2", interval_seconds=60))
+    return load(monkeypatch, "workbench_webapps", text("workbench_webapps"))
+
+
+@pytest.fixture
+def handlers(extension: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What answers, as a module."""
+    return load(monkeypatch, "workbench_webapp_handlers", text("workbench_webapp_handlers"))
+
+
+def text(module: str) -> str:
+    return (TEMPLATES / "jupyterhub" / f"{module}.py").read_text()
+
+
+def load(monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> ModuleType:
+    made = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, made)
+    exec(code, made.__dict__)
+    return made
 
 
 @pytest.mark.parametrize(
@@ -56,8 +68,8 @@ def extension(monkeypatch: pytest.MonkeyPatch) -> Any:
         ("_streamlit_xsrf=1; _xsrf=jupyters", "_streamlit_xsrf=1"),
     ],
 )
-def test_an_app_gets_its_own_cookies_and_none_of_jupyters(extension: Any, sent: str, told: str) -> None:
-    assert extension.without_jupyters(sent) == told
+def test_an_app_gets_its_own_cookies_and_none_of_jupyters(handlers: Any, sent: str, told: str) -> None:
+    assert handlers.without_jupyters(sent) == told
 
 
 @pytest.mark.parametrize(
@@ -73,8 +85,8 @@ def test_an_app_gets_its_own_cookies_and_none_of_jupyters(extension: Any, sent: 
         (f"a=1; Path={PLACE}; Path=/", f"a=1; Path={PLACE}/"),
     ],
 )
-def test_a_cookie_of_an_app_is_sent_to_that_app_alone(extension: Any, set_: str, passed: str) -> None:
-    assert extension.below(set_, PLACE) == passed
+def test_a_cookie_of_an_app_is_sent_to_that_app_alone(handlers: Any, set_: str, passed: str) -> None:
+    assert handlers.below(set_, PLACE) == passed
 
 
 LISTENER = """
@@ -124,6 +136,19 @@ def test_a_visit_is_activity_of_the_kernel_in_which_the_app_runs_and_of_no_other
         extension.note(app)
         assert app.kernels["visited"].last_activity == LONG_AGO
         other.kill()
+
+
+def test_what_answers_is_loaded_by_the_first_request_and_once(
+    extension: Any, handlers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes long to import; the requests go on to what it has added."""
+    added: list[str] = []
+    monkeypatch.setattr(handlers, "at", lambda base: f"at {base}")
+    monkeypatch.setattr(extension, "add_handlers", lambda _, what: added.append(what))
+    later = extension.Later(SimpleNamespace(settings={"base_url": "/b/"}))
+    assert added == []
+    assert [later.find_handler(), later.find_handler()] == [None, None]
+    assert added == ["at /b/"]
 
 
 def test_what_a_kernel_has_started_is_the_kernels_too(extension: Any) -> None:
