@@ -60,6 +60,16 @@ class WebApp(LocalProxyHandler):
         """The path that the app's pages are below, without a slash at its end."""
         return self._get_context_path("localhost", self.path_args[0])
 
+    @property
+    def log(self):
+        """The server's, without what the library says of each connection: whole addresses, in which secrets may be."""
+        quiet = super().log.getChild("webapps")
+        quiet.setLevel("WARNING")
+        return quiet
+
+    def _request_summary(self):
+        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
     async def proxy(self, _, proxied_path):
         if not POLLS.search(proxied_path):
             self.visited()
@@ -75,7 +85,7 @@ class WebApp(LocalProxyHandler):
         try:
             await super().open(self.port, proxied_path)
         except Exception as error:  # whatever became of the connection to the app
-            self.log.info("No websocket at %s: %s", self.place, error)
+            self.log.warning("No websocket at %s: %s", self.place, error)
             self.close(1011, NOBODY)
 
     def on_message(self, message):

@@ -22,6 +22,7 @@ class App(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def log_message(self, *_): ...
 class Server(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
     def verify_request(self, *_):
         with open(f"/tmp/connected-{{os.getuid()}}", "a") as file:
             file.write("x")
@@ -34,7 +35,7 @@ def tell(workbench: Workbench, user: str, port: int, address: str = "127.0.0.1")
     """Runs TELLING as that user, over SSH and not in a server's terminal, until it is ended by `end`."""
     app = f"rm -f /tmp/connected-$(id -u {user}); runuser -u {user} -- python3 -c {shlex.quote(TELLING)}"
     workbench.ssh(f"({app} {address} {port} > /dev/null 2>&1 < /dev/null & disown)")
-    listens = f"ss -Hltn 'sport = :{port}' | grep -q ."
+    listens = f"ss -Hltne 'sport = :{port}' | grep -q uid:$(id -u {user})"
     workbench.ssh(f"for n in $(seq 100); do {listens} && exit 0; sleep 0.1; done; exit 1")
 
 

@@ -73,7 +73,7 @@ def test_no_websocket_to_an_app_is_opened_to_anybody_else_or_by_another_sites_pa
 ) -> None:
     """CVE-2024-28179 of jupyter-server-proxy: websockets were proxied without a login."""
     ada, grace = people
-    address = f"wss{workbench.url.removeprefix('https')}{PROXY}/{ADAS}/ws"
+    address = f"wss{workbench.url.removeprefix('https')}{PROXY}/{ADAS}/ws?token=what-only-the-app-knows"
     before = webapps.connected(workbench, "ada")
     own = {"Cookie": ada._cookies(f"/{PROXY}/")}
     for headers in (
@@ -91,6 +91,11 @@ def test_no_websocket_to_an_app_is_opened_to_anybody_else_or_by_another_sites_pa
     ):
         hers.recv(timeout=20)
     assert webapps.connected(workbench, "ada") == before + 1
+    journal = workbench.ssh(
+        "journalctl -b --no-pager -u jupyter-ada-singleuser -u caddy -u jupyterhub-proxy"
+    ).stdout
+    assert "No websocket at" in journal
+    assert "what-only-the-app-knows" not in journal
 
 
 def test_what_grace_listens_on_is_not_shown_at_adas_address(
@@ -108,6 +113,17 @@ def test_what_grace_listens_on_is_not_shown_at_adas_address(
         in answered(workbench, ada, f"{PROXY}/{GRACES}/", PAGE).text
     )
     assert webapps.connected(workbench, "grace") == before
+
+
+def test_who_listens_on_the_same_port_of_another_address_of_loopback_is_not_shown_either(
+    workbench: Workbench, people: tuple[Visitor, Visitor]
+) -> None:
+    """A server looks for an app at `localhost`, which has two addresses, and comes to the other one first."""
+    webapps.tell(workbench, "grace", ADAS, "::1")
+    for _ in range(3):
+        answer = answered(workbench, people[0], f"{PROXY}/{ADAS}/", PAGE)
+        assert f"{webapps.ANSWER}ada" in answer.text
+    assert webapps.connected(workbench, "grace") == 0
 
 
 ELSEWHERE = (
