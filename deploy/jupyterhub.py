@@ -74,8 +74,8 @@ def _stop() -> None:
     units.off(unit=HUB_UNIT, name=f"Stop {HUB_UNIT}")
     units.off(unit=PROXY_UNIT, name=f"Stop {PROXY_UNIT}")
     units.end(pattern=USER_UNITS, name="Stop the users' servers")
-    for path in (TERMINAL_MESSAGE, WEB_APPS_COMMAND):
-        host_files.file(path=path, present=False, name=f"No {path}")
+    host_files.file(path=TERMINAL_MESSAGE, present=False, name=f"No {TERMINAL_MESSAGE}")
+    host_files.link(path=WEB_APPS_COMMAND, present=False, name=f"No {WEB_APPS_COMMAND}")
 
 
 def _configure(context: Context) -> None:

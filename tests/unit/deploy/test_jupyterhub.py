@@ -182,7 +182,8 @@ def test_a_hub_that_is_off_is_no_reason_to_leave_its_users_servers_running(
     asked: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(units, "off", lambda **how: asked.append(("off", how)))
     monkeypatch.setattr(units, "end", lambda **how: asked.append(("end", how)))
-    monkeypatch.setattr(jupyterhub.host_files, "file", lambda **_: None)
+    for kind in ("file", "link"):
+        monkeypatch.setattr(jupyterhub.host_files, kind, lambda **_: None)
     jupyterhub._stop()
     assert [verb for verb, _ in asked] == ["off", "off", "end"]
     assert asked[-1][1] == {"pattern": jupyterhub.USER_UNITS, "name": "Stop the users' servers"}
