@@ -13,6 +13,7 @@ from pyinfra.operations import files as host_files
 from deploy import files, programs, python, units, uv
 from deploy.service import Service
 from workbench import versions
+from workbench.host import program_path
 from workbench.settings import Settings
 from workbench.settings.services import JupyterHub
 from workbench.stack import Context
@@ -34,6 +35,8 @@ PAGE_NAMES = (
 # In a folder of JUPYTER_PATH, which comes before any of a user's own.
 LABEXTENSION = "/usr/local/share/jupyter/labextensions/workbench-notice"
 EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
+WEB_APPS, WEB_APP_HANDLERS = "workbench_webapps", "workbench_webapp_handlers"
+WEB_APPS_COMMAND = "/usr/local/bin/workbench-app"
 TERMINAL_MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
 STATE_PROGRAM = "/usr/local/lib/workbench/jupyterhub-state"
@@ -76,6 +79,7 @@ def _stop() -> None:
     units.off(unit=PROXY_UNIT, name=f"Stop {PROXY_UNIT}")
     units.end(pattern=USER_UNITS, name="Stop the users' servers")
     host_files.file(path=TERMINAL_MESSAGE, present=False, name=f"No {TERMINAL_MESSAGE}")
+    host_files.link(path=WEB_APPS_COMMAND, present=False, name=f"No {WEB_APPS_COMMAND}")
 
 
 def _configure(context: Context) -> None:
@@ -145,12 +149,22 @@ def _configure_servers(service: JupyterHub) -> None:
         variables={"interval_seconds": interval},
         validate=programs.PYTHON_COMPILES,
     )
+    for module in (WEB_APP_HANDLERS, WEB_APPS):
+        files.copy(
+            f"jupyterhub/{module}.py",
+            f"{EXTENSION_FOLDER}/{module}.py",
+            validate=programs.PYTHON_COMPILES,
+        )
+    host_files.link(
+        path=WEB_APPS_COMMAND, target=program_path("workbench-app"), name=f"The command {WEB_APPS_COMMAND}"
+    )
     files.template(
         "jupyterhub/jupyter_server_config.py.j2",
         f"{LAB_SETTINGS}/jupyter_server_config.py",
         variables={
             "extension_folder": EXTENSION_FOLDER,
             "extension": EXTENSION,
+            "web_apps": WEB_APPS,
             "idle_seconds": idle,
             "interval_seconds": interval,
         },

@@ -48,7 +48,13 @@ MISSING_FOLDER, SPARE_FOLDER = "workbench-missing", "workbench-certificate"
 MISSING_CONFIG = f"{FOLDER}/missing.caddy"
 MISSING_PAGE = "missing.html"
 LANDING = "index.html"
-TROUBLE = ("404.html", "refused.html", "server.html", "unavailable.html")  # pages in the place of others
+TROUBLE = (
+    "404.html",
+    "refused.html",
+    "server.html",
+    "unavailable.html",
+    "webapp.html",
+)  # pages in the place of others
 PARTS = ("site.css", "landing.js", "notice.css", "notice.js", "icon.svg")
 PAGES = (LANDING, *TROUBLE, *PARTS)
 

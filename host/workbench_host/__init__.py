@@ -42,6 +42,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "volume": "volume.program",
     "volume-copy": "volume.copies",
     "volume-presence": "volume.presence",
+    "workbench-app": "webapps",
     "workbench-env": "team.command",
     "workbench-project": "projects.command",
     "workbench-schedule": "schedules.command",

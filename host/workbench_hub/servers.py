@@ -18,7 +18,7 @@ from systemdspawner import SystemdSpawner, systemd
 from tornado.web import HTTPError
 from traitlets import Bool
 
-from workbench_host import managers
+from workbench_host import managers, webapps
 from workbench_host.accounts.records import ADMINS, EVERYBODY
 from workbench_host.tools import PROXIES
 from workbench_hub import ENVIRONMENTS, PRIVATE, SERVERS, homes, passwords, sandbox, starting, transient
@@ -109,10 +109,11 @@ class UserServer(SystemdSpawner):
         Spawner.server.fset(self, server)
 
     def get_env(self) -> dict[str, str]:
-        """Adds where kernels' sockets are, and takes the port away that the server is not to listen on."""
+        """Adds where kernels' sockets and web apps are, and takes the port away that the server is not to listen on."""
         found: dict[str, str] = super().get_env()
         base = self.server.base_url if self.server else "/"
         return {
+            **webapps.standing(webapps.below(found[webapps.SERVER])),
             **found,
             "JUPYTERHUB_SERVICE_URL": f"http://127.0.0.1:{NO_PORT}{base}",
             "JUPYTER_RUNTIME_DIR": self.private,

@@ -17,6 +17,12 @@ pytestmark = pytest.mark.lab
 LONG = "a" * 32  # the longest name that Linux takes
 FIRST, OWN = "the first one", "a pass phrase of her own"
 GIB = 1024**3
+APP = 18801
+SERVE = f"""
+import http.server, threading
+app = http.server.ThreadingHTTPServer(("127.0.0.1", {APP}), http.server.SimpleHTTPRequestHandler)
+threading.Thread(target=app.serve_forever, daemon=True).start()
+"""
 
 
 @dataclass
@@ -27,6 +33,7 @@ class Started:
     grace: Visitor
     idle: set[str]
     busy: str
+    serving: str
     terminals: set[str]
 
 
@@ -57,10 +64,13 @@ def started(changed: Workbench) -> Iterator[Started]:
     with pytest.raises(WorkbenchError):
         ada.run_code("import time; time.sleep(900)", timeout=3)
     [busy] = ada.running("kernels") - idle
+    ada.new_kernels()
+    ada.run_code(SERVE)  # a kernel that has nothing to do but for the app in it, which is visited
+    [serving] = ada.running("kernels") - idle - {busy}
     ada.type_in_terminal("sleep 901 & echo star'ted'", "started")
     silent = ada.running("terminals")
     ada.type_in_terminal("echo do'ne'", "done")
-    yield Started(ada, grace, idle, busy, silent)
+    yield Started(ada, grace, idle, busy, serving, silent)
     changed.ssh("systemctl stop 'jupyter-*-singleuser.service'")
     for visitor in (ada, grace):
         visitor.client.close()
@@ -129,6 +139,8 @@ def test_git_and_the_display_of_memory_are_in_jupyterlab(changed: Workbench, sta
 
 def test_what_is_idle_ends_and_what_has_work_does_not(changed: Workbench, started: Started) -> None:
     def idle_is_gone() -> str:
+        visit = started.ada.client.get(f"{changed.url}jupyter/user/ada/proxy/{APP}/")
+        assert visit.status_code == 200, "an app that is in use has ended"
         kernels, terminals = started.ada.running("kernels"), started.ada.running("terminals")
         units = changed.ssh("systemctl is-active jupyter-grace-singleuser", check=False).stdout
         if started.idle & kernels or terminals != started.terminals or units.strip() == "active":
@@ -136,6 +148,6 @@ def test_what_is_idle_ends_and_what_has_work_does_not(changed: Workbench, starte
         return ""
 
     eventually(idle_is_gone, seconds=240)
-    assert started.busy in started.ada.running("kernels")
+    assert {started.busy, started.serving} <= started.ada.running("kernels")
     assert changed.ssh("systemctl is-active jupyter-ada-singleuser").stdout.strip() == "active"
     assert changed.ssh("pgrep -u ada -f 'sleep 901'").stdout.strip()

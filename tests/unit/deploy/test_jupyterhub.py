@@ -74,6 +74,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Config:
         "jupyterhub/jupyter_server_config.py.j2",
         extension_folder="/nowhere",
         extension="none",
+        web_apps="webapps",
         idle_seconds=60,
         interval_seconds=15,
     )
@@ -105,6 +106,15 @@ def test_the_token_against_forgery_is_not_logged_and_all_else_is(servers: Config
 def test_files_are_deleted_for_good_folders_with_what_is_in_them(servers: Config) -> None:
     assert servers.FileContentsManager.delete_to_trash is False
     assert servers.FileContentsManager.always_delete_dir is True
+
+
+def test_web_apps_of_other_hosts_are_on_no_page_of_a_server_and_the_librarys_addresses_come_last(
+    servers: Config,
+) -> None:
+    """By itself it would have them come first: extensions are loaded in the order of their names."""
+    assert servers.ServerProxy.host_allowlist == []
+    assert servers.ServerApp.jpserver_extensions["webapps"] is True
+    assert servers.ServerApp.jpserver_extensions["jupyter_server_proxy"] is False
 
 
 def test_a_limit_of_no_named_servers_allows_none() -> None:
@@ -189,7 +199,8 @@ def test_a_hub_that_is_off_is_no_reason_to_leave_its_users_servers_running(
     asked: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(units, "off", lambda **how: asked.append(("off", how)))
     monkeypatch.setattr(units, "end", lambda **how: asked.append(("end", how)))
-    monkeypatch.setattr(jupyterhub.host_files, "file", lambda **_: None)
+    for kind in ("file", "link"):
+        monkeypatch.setattr(jupyterhub.host_files, kind, lambda **_: None)
     jupyterhub._stop()
     assert [verb for verb, _ in asked] == ["off", "off", "end"]
     assert asked[-1][1] == {"pattern": jupyterhub.USER_UNITS, "name": "Stop the users' servers"}
