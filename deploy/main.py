@@ -5,6 +5,7 @@ from deploy import (
     apps,
     apt,
     base,
+    data,
     docker,
     environments,
     fail2ban,
@@ -35,7 +36,15 @@ from deploy.context import current
 HOST = (
     *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE),
     *(privacy.SERVICE, mirrors.SERVICE, uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE),
-    *(health.SERVICE, notice.SERVICE, proxy.SERVICE, apps.SERVICE, alarms.SERVICE, schedule.SERVICE),
+    *(
+        health.SERVICE,
+        notice.SERVICE,
+        proxy.SERVICE,
+        apps.SERVICE,
+        alarms.SERVICE,
+        schedule.SERVICE,
+        data.SERVICE,
+    ),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

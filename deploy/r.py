@@ -37,6 +37,8 @@ _PACKAGES = (
     "r-cran-data.table",
     "r-cran-irkernel",
     "r-cran-rmarkdown",
+    "r-cran-rodbc",  # databases: docs/data.md
+    "r-cran-rpostgresql",
     "r-cran-rsqlite",
     "r-cran-tidyverse",
 )

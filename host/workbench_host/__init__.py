@@ -15,6 +15,7 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "authority": "authority",
     "certificate": "certificate",
     "container-users": "container_users",
+    "data": "data.server",
     "doctor": "checkup.program",
     "environment": "environments",
     "health": "health",
@@ -38,5 +39,6 @@ PROGRAMS = {  # the command's name -> the module whose `main` it calls with its 
     "volume": "volume.program",
     "volume-copy": "volume.copies",
     "volume-presence": "volume.presence",
+    "workbench-data": "data.command",
     "workbench-env": "team.command",
 }

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from workbench_host import data
 from workbench_host.accounts.records import EVERYBODY
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.team import places
@@ -131,7 +132,7 @@ def start(arguments: Sequence[str]) -> NoReturn:
     if PROFILE.exists():
         variables["PATH"] = f"{PYTHON}:{variables.get('PATH', os.defpath)}"
     variables |= of_team[1] if of_team else {}
-    variables |= temporary(account.pw_name)
+    variables |= temporary(account.pw_name) | data.environment()
     os.execve(RSESSION, [RSESSION, *arguments], variables)
 
 
