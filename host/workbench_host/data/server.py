@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from workbench_host.data import ADDRESS, AUTHORIZATION, CONFIG, CONNECTIONS, PORT
+from workbench_host.data import ADDRESS, AUTHORIZATION, CONFIG, CONNECTIONS
 from workbench_host.data.peers import owner
 from workbench_host.data.sessions import RefusedError, Sessions, Wanted
 from workbench_host.processes import USER_UIDS
@@ -27,7 +27,7 @@ HEAD_BYTES = 16 * 1024
 READ_SECONDS = 5.0
 PLACES = "/places"
 # What DNS could be made to say of a name is not asked: a page in a browser would then read what it has no right to.
-HOSTS = {ADDRESS, f"{ADDRESS}:{PORT}", "localhost", f"localhost:{PORT}"}
+HOSTS = {ADDRESS, "localhost"}
 
 
 class Server:
@@ -96,7 +96,7 @@ def asked(head: str) -> str:
     told, parts = dict(fields), first.split(" ")
     if len(parts) != 3 or parts[0] != "GET" or parts[1] not in ("/", PLACES):
         raise RefusedError(404, f"There are GET / and GET {PLACES}.")
-    if told.get("host") not in HOSTS or any(
+    if told.get("host", "").partition(":")[0] not in HOSTS or any(
         name.startswith(("x-forwarded", "forwarded")) for name, _ in fields
     ):
         raise RefusedError(
