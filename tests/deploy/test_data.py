@@ -141,7 +141,7 @@ frame = pandas.read_csv("s3://{BUCKET}/raw/table.csv")
 frame.to_parquet("s3://{BUCKET}/raw/table.parquet")
 print("pandas", pandas.read_parquet("s3://{BUCKET}/raw/table.parquet").b.sum())
 print("polars", polars.read_parquet("s3://{BUCKET}/raw/table.parquet", storage_options={{"aws_endpoint_url":
-    "{bench.endpoint}", "aws_allow_http": "true", "aws_region": "{REGION}"}})["b"].sum())
+    "{bench.endpoint}", "aws_region": "{REGION}"}})["b"].sum())
 arrow = pyarrow.fs.S3FileSystem(endpoint_override="{bench.endpoint}", region="{REGION}")
 print("arrow", arrow.open_input_stream("{BUCKET}/raw/table.csv").read().decode().count("2"))
 print(boto3.client("sts", region_name="{REGION}", endpoint_url="{bench.endpoint}").get_caller_identity()["Arn"])
