@@ -54,7 +54,7 @@ def data(context: Context) -> None:
         units.off(unit=SOCKET, name=f"Stop {SOCKET}")
         units.off(unit=UNIT, name=f"Stop {UNIT}")
         host_files.file(path=host.CONFIG, present=False, name=f"No {host.CONFIG}")
-        host_files.file(path=COMMAND, present=False, name=f"No {COMMAND}")
+        host_files.link(path=COMMAND, present=False, name=f"No {COMMAND}")
         return
     content = files.Content(f"{json.dumps(wanted(context), indent=1)}\n".encode())
     files.put(content=content, dest=host.CONFIG, mode="600", name=host.CONFIG)

@@ -24,6 +24,7 @@ import pytest
 from lab.visitor import Visitor
 from tests.workbench_in_lab import Workbench
 from workbench import stackfile
+from workbench_host.data import CONNECTIONS
 
 pytestmark = pytest.mark.lab
 
@@ -222,7 +223,7 @@ def test_one_user_does_not_keep_the_service_from_others(bench: Bench) -> None:
     )
     said = bench.workbench.ssh(script).stdout.split("\n")
     held = next(int(line) for line in said if line.isdigit())
-    assert held <= 16
+    assert held <= CONNECTIONS
     assert any(BUCKET in line for line in said)
     assert "active" in said
 
@@ -240,7 +241,7 @@ def test_no_secret_is_on_a_process_list_in_the_journal_or_in_a_file(bench: Bench
     assert "ada has credentials until" in everything
     assert workbench.ssh("stat -c '%a %U' /etc/workbench/data.json").stdout == "600 root\n"
     limits = workbench.ssh("systemctl show -p MemoryMax,Restart workbench-data").stdout
-    assert "MemoryMax=134217728" in limits
+    assert "MemoryMax=268435456" in limits
 
 
 def test_who_leaves_the_group_gets_nothing_from_the_next_deploy_on(bench: Bench) -> None:

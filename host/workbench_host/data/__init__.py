@@ -14,7 +14,7 @@ CONFIG = (
 )
 # IANA: "any private file service"; below 1024, so that no user can listen in its place.
 ADDRESS, PORT = "127.0.0.1", 59
-CONNECTIONS = 16  # of one user at a time, in the firewall too
+CONNECTIONS = 64  # of one user at a time, in the firewall too: many processes of a user ask at once
 # No secret: who asks is known. It keeps out those who can make a program of a user's fetch an address, and no more.
 AUTHORIZATION = "workbench"
 # The metadata service is root's. SDKs that ask it wait for seconds, once they have found nothing else.

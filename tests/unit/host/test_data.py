@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -274,6 +275,20 @@ def test_many_that_ask_at_once_are_one_call_and_a_failure_counts_for_a_while(con
 
     asyncio.run(again())
     assert len(failing.asked) == 1
+
+
+@needs_root
+def test_many_processes_of_a_user_that_begin_at_once_all_get_theirs(config: Path) -> None:
+    """As those of a cluster on one machine do; kube2iam's and kiam's users, and ECS's, are told that it is too much."""
+    sts = Sts()
+    sts.takes = 0.5
+    with serving(config, sts) as running:
+
+        def begin() -> list[int]:
+            with ThreadPoolExecutor(40) as pool:
+                return list(pool.map(lambda _: running._ask("/", "GET", GOOD)[0], range(40)))
+
+        assert as_user(ADA, begin) == [200] * 40
 
 
 @needs_root
