@@ -18,6 +18,7 @@ from workbench.host import SSH_PORT, host_name
 from workbench.settings.section import RESERVED_PORTS
 from workbench.settings.services import Base, Services
 from workbench.stack import Context
+from workbench_host import data
 from workbench_host.tools import PROXIES
 
 PACKAGES = (
@@ -191,7 +192,8 @@ def firewall(context: Context) -> None:
     services = context.settings.services
     web = (services.proxy.http_port, services.proxy.https_port)
     ports = {SSH_PORT: LOCAL_LOGINS, **dict.fromkeys(web, LOCAL_VISITS)}
-    variables = {"ports": ports, "guarded": guarded(services), "proxies": PROXIES}
+    counted = {**ports, **({data.PORT: data.CONNECTIONS} if services.data.s3 else {})}
+    variables = {"ports": ports, "counted": counted, "guarded": guarded(services), "proxies": PROXIES}
     files.template("base/firewall.nft.j2", rules, variables=variables, validate="nft -c -f {}")
     files.template(
         "base/workbench-firewall.service.j2",

@@ -10,6 +10,7 @@ _sys.dont_write_bytecode = (
 from connector import configure as _configure
 from connector import process as _process
 from connector import ssh as _ssh
+from deploy import data as _data
 from deploy import knownhosts as _knownhosts
 from deploy.context import current as _current
 from workbench import images as _images
@@ -26,6 +27,7 @@ def _host() -> tuple[str, dict[str, object]]:
     _team.locks(
         _stackfile.path_of(_images.stack_of(facts.stack)), context.settings
     )  # before anything is changed
+    _data.require_made(context)
     route, key = _configure.way_in(context.settings.admin_ssh_keys, facts.address)
     if route.agent is not None:
         _os.environ["SSH_AUTH_SOCK"] = route.agent  # which paramiko asks

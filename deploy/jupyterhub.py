@@ -10,7 +10,7 @@ from urllib.parse import quote as quote_url
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
-from deploy import files, programs, python, units, uv
+from deploy import data, files, programs, python, units, uv
 from deploy.service import Service
 from workbench import versions
 from workbench.host import program_path
@@ -120,6 +120,7 @@ def _configure_hub(context: Context) -> None:
             "lab_settings": LAB_SETTINGS,
             "python_bin": python.BIN,
             "scratch": SCRATCH,
+            "others": data.environment(context.settings),
             "containers": context.settings.services.docker.enabled,
             "memory_percent": context.settings.limits.memory_percent,
         },

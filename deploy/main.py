@@ -5,6 +5,7 @@ from deploy import (
     apps,
     apt,
     base,
+    data,
     docker,
     environments,
     fail2ban,
@@ -40,7 +41,7 @@ HOST = (
     *(base.SERVICE, temporary.SERVICE, storage.SERVICE, ssh.SERVICE, limits.SERVICE, users.SERVICE),
     *(privacy.SERVICE, mirrors.SERVICE, uv.SERVICE, trust.SERVICE, python.SERVICE, jupyterhub.SERVICE),
     *(health.SERVICE, notice.SERVICE, proxy.SERVICE, guide.SERVICE, apps.SERVICE, alarms.SERVICE),
-    *(schedule.SERVICE, timers.SERVICE, projects.SERVICE),
+    *(schedule.SERVICE, timers.SERVICE, projects.SERVICE, data.SERVICE),
 )
 # Their packages are large: all the others are configured meanwhile.
 LARGE = (tools.SERVICE, fail2ban.SERVICE, r.SERVICE, rstudio.SERVICE, shiny.SERVICE, docker.SERVICE)

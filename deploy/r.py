@@ -35,9 +35,12 @@ _PACKAGES = (
     "r-base-core",
     "r-recommended",
     "r-cran-data.table",
+    "r-cran-httr2",  # signs requests to S3: docs/data.md
     "r-cran-irkernel",
     "r-cran-renv",  # with which workbench-project makes a project's library
     "r-cran-rmarkdown",
+    "r-cran-rodbc",  # databases: docs/data.md
+    "r-cran-rpostgresql",
     "r-cran-rsqlite",
     "r-cran-tidyverse",
 )

@@ -16,7 +16,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 from pyinfra.operations import files as host_files
 
-from deploy import files, programs, units
+from deploy import data, files, programs, units
 from deploy.service import Service
 from workbench.stack import Context
 from workbench_host.accounts.records import EVERYBODY
@@ -50,7 +50,7 @@ def root() -> None:
 
 
 @deploy("temporary")
-def temporary(context: Context) -> None:  # noqa: ARG001 - all are called so
+def temporary(context: Context) -> None:
     """Nothing is aged out of /tmp, which is on the disk; users' TMPDIR, whose folders are made with their accounts."""
     files.template(
         "temporary/tmp.conf.j2",
@@ -65,7 +65,8 @@ def temporary(context: Context) -> None:  # noqa: ARG001 - all are called so
         "temporary/tmp-on-disk.j2", SWITCH, variables={"uids": USER_UIDS}, mode="755", validate="sh -n {}"
     )
     on_disk(name="Temporary files on the disk")
-    files.template("temporary/pam_env.conf.j2", PAM_ENVIRONMENT, variables={"scratch": SCRATCH})
+    variables = {"scratch": SCRATCH, "others": data.environment(context.settings)}
+    files.template("temporary/pam_env.conf.j2", PAM_ENVIRONMENT, variables=variables)
     files.template(
         "temporary/pam-config.j2", PAM_CONFIG, variables={"environment": PAM_ENVIRONMENT, "group": EVERYBODY}
     )

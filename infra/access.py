@@ -39,7 +39,8 @@ class Access(pulumi.ComponentResource):
             ],
         }
         named = naming.role_name(args.owner)
-        # Nothing is granted, but for the one thing below: it is here so that granting something is an update in place.
+        # Nothing is granted, but for what is below and the role for data (infra/data.py): it is here so that granting
+        # something is an update in place.
         role = aws.iam.Role(
             "role",
             name=named,
@@ -60,4 +61,5 @@ class Access(pulumi.ComponentResource):
         )
         self.key_name = key.key_name
         self.profile_name = profile.name
+        self.role_name, self.role_arn = role.name, role.arn
         self.register_outputs({"keyName": key.key_name, "profileName": profile.name})

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -11,13 +11,14 @@ import pulumi_aws as aws
 from pulumi.runtime import config as runtime_config
 
 from connector import configure
-from infra import dns, existing, images, naming, records
+from infra import buckets, dns, existing, images, naming, records
 from infra import state as states
 from infra.access import Access, AccessArgs
 from infra.adoption import Adopter
 from infra.backups import Backups, BackupsArgs
 from infra.budgets import BudgetArgs, CostBudget
 from infra.configuration import Configuration, ConfigurationArgs
+from infra.data import Data, DataArgs
 from infra.firewall import Firewall, FirewallArgs
 from infra.identity import Workbench, identify
 from infra.machine_type import MachineType, choose
@@ -49,6 +50,7 @@ class Plan:
     domain: dns.Domain | None
     adopter: Adopter | None
     beside: str = ""  # as infra/existing.py says
+    regions: Mapping[str, str] = field(default_factory=dict)  # of the buckets that people are to use
 
 
 def main() -> None:
@@ -78,7 +80,7 @@ def _plan(settings: Settings) -> Plan:
     image = images.choose(settings, owner, machine) if anew else None  # which a server that is there ignores
     domain = _domain(settings, owner, state) if settings.domain else None
     adopter = None if owner.fresh else Adopter(owner, state)
-    return Plan(settings, owner, machine, image, domain, adopter, present.beside)
+    return Plan(settings, owner, machine, image, domain, adopter, present.beside, buckets.judge(settings))
 
 
 def _domain(settings: Settings, owner: naming.Owner, state: states.State) -> dns.Domain:
@@ -94,10 +96,14 @@ def _declare(plan: Plan, raw: Mapping[str, Any]) -> None:
         plan.owner, pulumi.ResourceOptions(transformations=[plan.adopter] if plan.adopter else [])
     )
     child = pulumi.ResourceOptions(parent=whole)
-    server, storage = _machine(plan, child)
+    server, storage, access = _machine(plan, child)
     _upkeep(plan, server, child)
     facts = _facts(plan, server, storage)
     needed: list[pulumi.Resource] = list(server.ready)
+    if plan.settings.services.data.s3:
+        data = _data(plan, access, child)
+        facts |= {"dataRole": data.role_arn, "dataPlaces": _places(plan)}
+        needed.append(data)
     if plan.domain is not None:
         named = dns.Dns("dns", dns.DnsArgs(plan.owner, plan.domain, server.address), child)
         if named.name_servers is not None:
@@ -121,7 +127,7 @@ def _declare(plan: Plan, raw: Mapping[str, Any]) -> None:
         pulumi.export(key, value)
 
 
-def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage]:
+def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage, Access]:
     settings, owner = plan.settings, plan.owner
     network = Network("network", NetworkArgs(owner, settings.zone), child)
     firewall = Firewall(
@@ -152,7 +158,19 @@ def _machine(plan: Plan, child: pulumi.ResourceOptions) -> tuple[Server, Storage
         ),
         child,
     )
-    return server, storage
+    return server, storage, access
+
+
+def _data(plan: Plan, access: Access, child: pulumi.ResourceOptions) -> Data:
+    grants = plan.settings.services.data.grants
+    return Data("data-access", DataArgs(plan.owner, grants, access.role_name, access.role_arn), child)
+
+
+def _places(plan: Plan) -> list[dict[str, Any]]:
+    """What the role for data may use, for the stack's outputs."""
+    return [
+        {**one._asdict(), "region": plan.regions[one.bucket]} for one in plan.settings.services.data.grants
+    ]
 
 
 def _upkeep(plan: Plan, server: Server, child: pulumi.ResourceOptions) -> None:
@@ -188,7 +206,7 @@ def _facts(plan: Plan, server: Server, storage: Storage) -> dict[str, pulumi.Inp
         "url": pulumi.Output.concat("https://", host, "/"),
         "ssh": pulumi.Output.concat("ssh ", ADMIN, "@", server.address),
     }
-    missing = {field.alias for field in Outputs.model_fields.values()} ^ set(facts)
+    missing = {one.alias for one in Outputs.model_fields.values() if one.is_required()} ^ set(facts)
     assert not missing, f"outputs.py and program.py disagree about {missing}"
     return facts
 

@@ -1,6 +1,7 @@
 """What AWS has of kinds that the provider has no function to ask for, asked through boto3.
 
-Only by infra/adoption.py, for what the settings want and the state lacks: a run of every day asks nothing here.
+By infra/adoption.py, for what the settings want and the state lacks, and for the buckets of services.data: a run of
+every day of a stack without those asks nothing here.
 """
 
 import os
@@ -38,12 +39,25 @@ def budget(name: str) -> list[str]:
     """The budget of that name in the account."""
 
     def ask() -> str:
-        account: str = _client("sts").get_caller_identity()["Account"]
-        _client("budgets").describe_budget(AccountId=account, BudgetName=name)
-        return account
+        owner: str = _client("sts").get_caller_identity()["Account"]
+        _client("budgets").describe_budget(AccountId=owner, BudgetName=name)
+        return owner
 
-    account = _found(ask)
-    return [f"{account}:{name}"] if account else []
+    owner = _found(ask)
+    return [f"{owner}:{name}"] if owner else []
+
+
+def account() -> str:
+    """The number of the account. Raises RunError where AWS does not say."""
+    told: str = _found(lambda: _client("sts").get_caller_identity())["Account"]
+    return told
+
+
+def bucket_region(bucket: str, owner: str) -> str:
+    """The region of a bucket of the account `owner`. Raises botocore's errors, 404 and 403 among them."""
+    told = _client("s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=owner)
+    region: str = told.get("BucketRegion") or told["ResponseMetadata"]["HTTPHeaders"]["x-amz-bucket-region"]
+    return region
 
 
 def _found(ask: Callable[[], Any]) -> Any:

@@ -15,7 +15,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 from werkzeug.wrappers import Response
 
-from lab import attachments, calls, images, own, rules, snapshots
+from lab import attachments, calls, images, own, rules, sessions, snapshots
 from lab.amendments import AMENDMENTS, complete, date_modification, forget_deleted_records
 from lab.calls import Call
 from lab.faults import Faults
@@ -27,7 +27,7 @@ from lab.upkeep import Upkeep
 from lab.world import World
 from workbench.errors import WorkbenchError
 
-SERVICES = frozenset({"budgets", "dlm", "ec2", "iam", "route53", "scheduler", "ssm", "sts"})
+SERVICES = frozenset({"budgets", "dlm", "ec2", "iam", "route53", "s3", "scheduler", "ssm", "sts"})
 REGIONAL = frozenset({"dlm", "ec2", "scheduler", "ssm"})
 REST = frozenset({"dlm", "scheduler"})  # which speak JSON, and not by the name of an action
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
@@ -84,6 +84,7 @@ class Api:
             self._faults.without_capacity,
         )
         rules.check(facts)
+        sessions.check(call, self._memory.iam, self._memory.sts)
         if not call.changes:
             response = self._pass_on(environ)
             return self._with_console(call, response) if call.action == "GetConsoleOutput" else response

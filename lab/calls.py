@@ -22,6 +22,8 @@ class Call:
     parameters: dict[str, str] = field(default_factory=dict)
     json: bool = False
     """Whether the service speaks JSON, else XML."""
+    key: str = ""
+    """The id of the access key that signed it."""
 
     def get(self, name: str) -> str:
         """The parameter, empty when it was not given."""
@@ -45,20 +47,23 @@ class Call:
 
 def read(environ: dict[str, Any]) -> Call:
     """Make a Call of a WSGI request; its body stays readable for the next application."""
-    service, region = _scope(environ.get("HTTP_AUTHORIZATION", ""))
+    key, service, region = _scope(environ.get("HTTP_AUTHORIZATION", ""))
     body = _body(environ)
     if target := environ.get("HTTP_X_AMZ_TARGET", ""):
         action = target.rsplit(".", 1)[-1]
-        return Call(service, region, action, not READING.match(action), _json(body), json=True)
+        return Call(service, region, action, not READING.match(action), _json(body), json=True, key=key)
     if "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
         text = body.decode(errors="replace")
     else:
         text = environ.get("QUERY_STRING", "")
     parameters = dict(parse_qsl(text, keep_blank_values=True))
     if action := parameters.get("Action", ""):
-        return Call(service, region, action, not READING.match(action), parameters)
+        return Call(service, region, action, not READING.match(action), parameters, key=key)
     method = environ["REQUEST_METHOD"]
-    return Call(service, region, f"{method} {environ.get('PATH_INFO', '/')}", method not in ("GET", "HEAD"))
+    path = f"{method} {environ.get('PATH_INFO', '/')}"
+    owner = environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER", "")
+    named = {"ExpectedBucketOwner": owner} if owner else {}
+    return Call(service, region, path, method not in ("GET", "HEAD"), named, key=key)
 
 
 def write(call: Call, environ: dict[str, Any]) -> None:
@@ -68,10 +73,10 @@ def write(call: Call, environ: dict[str, Any]) -> None:
     environ["CONTENT_LENGTH"] = str(len(body))
 
 
-def _scope(authorization: str) -> tuple[str, str]:
-    """Service and region of the signature: Credential=KEY/DAY/REGION/SERVICE/aws4_request."""
-    found = re.search(r"Credential=[^/]*/[^/]*/([^/]+)/([^/]+)/", authorization)
-    return (found[2].lower(), found[1]) if found else ("", "")
+def _scope(authorization: str) -> tuple[str, str, str]:
+    """Key, service and region of the signature: Credential=KEY/DAY/REGION/SERVICE/aws4_request."""
+    found = re.search(r"Credential=([^/]*)/[^/]*/([^/]+)/([^/]+)/", authorization)
+    return (found[1], found[3].lower(), found[2]) if found else ("", "", "")
 
 
 def _body(environ: dict[str, Any]) -> bytes:

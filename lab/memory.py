@@ -26,7 +26,7 @@ ACCOUNT, REGION = seed.ACCOUNT, seed.REGION
 CREDENTIALS_SECONDS = 21600
 REGION_OF = {
     **dict.fromkeys(("ec2", "ssm", "scheduler"), REGION),
-    **dict.fromkeys(("iam", "route53", "sts"), "aws"),
+    **dict.fromkeys(("iam", "route53", "s3", "sts"), "aws"),
 }
 
 
@@ -59,6 +59,10 @@ class Memory:
     @property
     def iam(self) -> Any:
         return backends_of("iam")[ACCOUNT][REGION_OF["iam"]]
+
+    @property
+    def sts(self) -> Any:
+        return backends_of("sts")[ACCOUNT][REGION_OF["sts"]]
 
     @property
     def ec2(self) -> Any:
@@ -147,6 +151,10 @@ class Memory:
             ) from None
         for service, backend in state["backends"].items():
             backends_of(service)[ACCOUNT][REGION_OF[service]] = backend
+        for bucket in backends_of("s3")[ACCOUNT][
+            REGION_OF["s3"]
+        ].buckets:  # which moto looks up beside the backend
+            backends_of("s3").bucket_accounts[bucket] = (REGION_OF["s3"], ACCOUNT)
         ssm = self._ssm
         ssm._parameters.clear()
         for name, versions in state["parameters"].items():
@@ -210,7 +218,7 @@ class Memory:
 
     def credentials(self, role: str, instance_id: str) -> dict[str, str]:
         """What the metadata service gives an instance for its role: keys that moto's STS knows as that role's."""
-        assumed = backends_of("sts")[ACCOUNT][REGION_OF["sts"]].assume_role(
+        assumed = self.sts.assume_role(
             region_name=REGION, role_session_name=instance_id, role_arn=role, policy="",
             duration=CREDENTIALS_SECONDS, external_id="",
         )  # fmt: skip

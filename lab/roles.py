@@ -41,6 +41,18 @@ def require(iam: Any, role_arn: str, deed: Deed) -> None:
         )
 
 
+def may_take_on(iam: Any, caller: str, role: Any) -> bool:
+    """Whether the role `caller` (its ARN) is named by a role's trust policy, and is granted to take it on."""
+    trusted = any(
+        one["Effect"] == "Allow" and caller in _list((one.get("Principal") or {}).get("AWS"))
+        for one in _statements(role.assume_role_policy_document)
+    )
+    own = next((one for one in iam.roles.values() if one.arn == caller), None)
+    deed = Deed("", "", "sts:AssumeRole", role.arn)
+    granted = (one for document in own.policies.values() for one in _statements(document)) if own else ()
+    return trusted and any(_grants(one, deed) for one in granted)
+
+
 def _statements(document: Any) -> Iterator[dict[str, Any]]:
     read = json.loads(document) if isinstance(document, str) else document
     found = read["Statement"]

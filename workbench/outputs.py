@@ -8,6 +8,17 @@ from workbench.instance_types import Architecture
 ADMIN = "admin"  # the user of Debian's AMIs; user data gives it a home outside the bind-mounted homes
 
 
+class Place(BaseModel):
+    """A place in S3 that the role for data may use, as workbench/grants.py has it, and the region of its bucket."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    bucket: str
+    prefix: str
+    write: bool
+    region: str
+
+
 class Outputs(BaseModel):
     """A stack's outputs, camelCase on the wire. All are final once `pulumi up` is through."""
 
@@ -26,6 +37,8 @@ class Outputs(BaseModel):
     volume_id: str = Field(description="id of the data volume, vol-...")
     url: str = Field(description="where people log in")
     ssh: str = Field(description="the command that gets an administrator in")
+    data_role: str = Field("", description="ARN of the role for data; empty without services.data")
+    data_places: tuple[Place, ...] = Field((), description="what that role may use")
 
     def volume_device(self) -> str:
         """The by-id link of the data volume: NVMe devices carry the volume's id without its dash as serial.

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from workbench_host import managers
+from workbench_host import data, managers
 from workbench_host.accounts.records import EVERYBODY
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.team import places
@@ -151,7 +151,7 @@ def start(arguments: Sequence[str]) -> NoReturn:
     if PROFILE.exists():
         variables["PATH"] = f"{PYTHON}:{variables.get('PATH', os.defpath)}"
     variables |= of_team[1] if of_team else {}
-    variables |= temporary(account.pw_name) | state(account.pw_dir)
+    variables |= temporary(account.pw_name) | state(account.pw_dir) | data.environment()
     variables |= managers.variables(account.pw_name, account.pw_uid)
     os.execve(RSESSION, [RSESSION, *arguments], variables)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from workbench import checks, instance_types, sshkeys, versions
 from workbench.faults import Fault
 from workbench.instance_types import Architecture
-from workbench.settings import environments
+from workbench.settings import data, environments
 from workbench.settings.section import twice
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def broken(settings: "Settings") -> Faults:
         _domain,
         _versions,
         _environments,
+        data.broken,
         _rstudio,
         _size,
     )

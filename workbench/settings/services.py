@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from workbench import checks, times, versions
 from workbench.faults import Fault
+from workbench.settings.data import Data
 from workbench.settings.section import (
     Judge,
     Passage,
@@ -244,6 +245,7 @@ class Services(Section):
     rstudio: RStudio = Field(RStudio(), description="RStudio Server for every user")
     shiny: Shiny = Field(Shiny(), description="Shiny for users' own apps")
     docker: Docker = Field(Docker(), description="containers for users")
+    data: Data = Field(Data(), description="data in AWS, for the members of groups")
     fail2ban: Fail2ban = Field(Fail2ban(), alias="fail2ban", description="bans for failed logins")
     proxy: Proxy = Field(Proxy(), description="the web server in front")
 

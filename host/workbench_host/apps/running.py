@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from workbench_host import data
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.apps.kinds import Kind
 from workbench_host.apps.requests import Place, RefusedError
@@ -29,7 +30,7 @@ SHELL = ("/bin/bash", "-lc", 'cd -- "$0" && exec "$@"')
 def environment(user: str) -> dict[str, str]:
     """An app's environment. What its visitors upload is in the folder that counts for its user's quota, not in /tmp."""
     own = {key: os.environ[key] for key in ENVIRONMENT if key in os.environ}
-    return {**own, "TMPDIR": f"{SCRATCH}/{user}"}
+    return {**own, "TMPDIR": f"{SCRATCH}/{user}", **data.environment()}
 
 
 @dataclass(frozen=True)

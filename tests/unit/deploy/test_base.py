@@ -31,7 +31,7 @@ def test_swap_follows_memory_and_spares_the_disk(memory_mib: int, root_gib: int,
 
 
 def test_the_firewall_lets_in_what_the_settings_open_and_nothing_else() -> None:
-    rules = files.render("base/firewall.nft.j2", ports=PORTS, guarded=[87], proxies="root")
+    rules = files.render("base/firewall.nft.j2", ports=PORTS, counted=PORTS, guarded=[87], proxies="root")
     chain = rules[rules.index("chain input") : rules.index("chain output")]
     assert "policy drop" in chain
     assert [line.strip() for line in chain.splitlines() if "dport" in line and "udp" not in line] == [
@@ -43,7 +43,9 @@ def test_the_firewall_lets_in_what_the_settings_open_and_nothing_else() -> None:
 @needs("nft")
 def test_nft_takes_the_firewall(tmp_path: Path) -> None:
     path = tmp_path / "firewall.nft"
-    path.write_text(files.render("base/firewall.nft.j2", ports=PORTS, guarded=[87], proxies="root"))
+    path.write_text(
+        files.render("base/firewall.nft.j2", ports=PORTS, counted=PORTS, guarded=[87], proxies="root")
+    )
     done = subprocess.run(["nft", "-c", "-f", str(path)], capture_output=True, text=True, check=False)
     if "Operation not permitted" in done.stderr:
         pytest.skip("nft may not ask this machine's kernel")

@@ -24,7 +24,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("firewall") / "firewall.nft"
-    path.write_text(files.render("base/firewall.nft.j2", ports={22: 8}, guarded=[]))
+    path.write_text(files.render("base/firewall.nft.j2", ports={22: 8}, counted={22: 8}, guarded=[]))
     return path
 
 
@@ -95,7 +95,9 @@ def test_a_listener_whose_queue_is_full_is_not_reached_either(rules: Path) -> No
 
 def test_a_guarded_port_is_reached_by_those_alone_whom_the_rules_name(tmp_path: Path) -> None:
     guarded = tmp_path / "firewall.nft"
-    text = files.render("base/firewall.nft.j2", ports={22: 8}, guarded=[5001], proxies=SERVICE)
+    text = files.render(
+        "base/firewall.nft.j2", ports={22: 8}, counted={22: 8}, guarded=[5001], proxies=SERVICE
+    )
     guarded.write_text(text)
     answers = {
         opener: meet(guarded, 4, "tcp", ROOT, opener, "127.0.0.1") for opener in (ROOT, SERVICE, 34, GRACE)
@@ -114,7 +116,9 @@ def test_the_firewall_loaded_anew_cuts_nothing_and_goes_on_as_before(rules: Path
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The rules where the listener's port is one of the host's own services."""
     path = tmp_path_factory.mktemp("firewall") / "firewall.nft"
-    path.write_text(files.render("base/firewall.nft.j2", ports={22: 8, 5001: 5}, guarded=[]))
+    path.write_text(
+        files.render("base/firewall.nft.j2", ports={22: 8, 5001: 5}, counted={22: 8, 5001: 5}, guarded=[])
+    )
     return path
 
 

@@ -45,6 +45,7 @@ def configuration(service: JupyterHub) -> str:
         python_bin="/opt/workbench/python/bin",
         memory_percent=50,
         scratch="/srv/workbench/tmp",
+        others={"AWS_EC2_METADATA_DISABLED": "true"},
         containers=False,
     )
 

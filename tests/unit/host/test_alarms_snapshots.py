@@ -17,10 +17,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from moto.server import ThreadedMotoServer
 
-from workbench_host import alarms
+from workbench_host import alarms, aws
 from workbench_host.alarms import snapshots
 
-OWN = snapshots.Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "a/token+=")
+OWN = aws.Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "a/token+=")
 NOW = datetime(2026, 11, 28, 3, 4, 5, tzinfo=UTC)
 
 
@@ -30,7 +30,9 @@ def test_a_request_is_signed_as_botocore_signs_it(monkeypatch: pytest.MonkeyPatc
         "Filter.1.Name": "volume-id",
         "Filter.1.Value.1": "vol-1 ~+/é",
     }
-    ours = snapshots.signed(OWN, "https://ec2.eu-west-1.amazonaws.com", "eu-west-1", parameters, NOW)
+    ours = aws.signed(
+        OWN, aws.Place("ec2", "eu-west-1", "https://ec2.eu-west-1.amazonaws.com"), parameters, NOW
+    )
     assert isinstance(ours.data, bytes)
     theirs = AWSRequest(
         "POST",
@@ -95,13 +97,13 @@ def test_a_refusal_is_named_by_its_code(tmp_path: Path) -> None:
     file.write_text("<Response><Errors><Error><Code>UnauthorizedOperation</Code></Error></Errors></Response>")
     with file.open("rb") as body:
         error = urllib.error.HTTPError("https://x", 403, "Forbidden", None, body)  # type: ignore[arg-type]
-        assert snapshots.refusal(error) == "UnauthorizedOperation"
+        assert aws.refusal(error) == "UnauthorizedOperation"
 
 
 def test_without_a_role_the_metadata_service_is_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshots, "METADATA", "http://127.0.0.1:1")
-    with pytest.raises(snapshots.AskError, match="the metadata service gives no credentials"):
-        snapshots.credentials()
+    monkeypatch.setattr(aws, "METADATA", "http://127.0.0.1:1")
+    with pytest.raises(aws.AskError, match="the metadata service gives no credentials"):
+        aws.credentials()
 
 
 def test_the_program_writes_what_anybody_may_know(

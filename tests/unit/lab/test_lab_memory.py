@@ -49,6 +49,25 @@ def test_a_new_daemon_knows_what_the_last_one_did(cloud: Cloud, net: Network) ->
     assert state(cloud, instance) == "stopped"
 
 
+def test_buckets_and_what_is_in_them_are_kept_and_a_call_that_fails_takes_none_away(cloud: Cloud) -> None:
+    s3, content = cloud.client("s3"), b"x" * 300_000
+    s3.create_bucket(Bucket="acme", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_object(Bucket="acme", Key="raw/a b", Body=content)
+    with pytest.raises(ClientError):
+        s3.put_object(Bucket="none", Key="a", Body=b"")
+    cloud.start()
+    assert s3.get_object(Bucket="acme", Key="raw/a b")["Body"].read() == content
+    assert s3.head_bucket(Bucket="acme", ExpectedBucketOwner=seed.ACCOUNT)["BucketRegion"] == "eu-west-1"
+    with pytest.raises(ClientError, match="403"):
+        s3.head_bucket(Bucket="acme", ExpectedBucketOwner="210987654321")
+    with pytest.raises(ClientError, match="404"):
+        s3.head_bucket(Bucket="none", ExpectedBucketOwner=seed.ACCOUNT)
+    s3.delete_object(Bucket="acme", Key="raw/a b")
+    s3.delete_bucket(Bucket="acme")
+    cloud.start()
+    assert s3.list_buckets()["Buckets"] == []
+
+
 def test_a_new_account_knows_no_image_but_debians(cloud: Cloud) -> None:
     images = {image["ImageId"]: image for image in cloud.ec2.describe_images()["Images"]}
     assert set(images) == {cloud.image("amd64"), cloud.image("arm64")}
