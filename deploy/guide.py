@@ -79,6 +79,7 @@ def facts(settings: Settings, memory_mib: int) -> dict[str, str]:
         idle = services.jupyterhub.idle_minutes
         said["Idle notebooks and terminals"] = f"ended after {_span(idle)}" if idle else "are never ended"
     said["Services"] = ", ".join(service.title for _, service in services.enabled() if service.path) or "none"
+    said["Schedules"] = "on" if limits.timers else "switched off"
     if settings.environments:
         said["Environments of the team"] = ", ".join(one.name for one in settings.environments)
     return said
