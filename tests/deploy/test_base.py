@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from deploy import tools
 from tests.workbench_in_lab import Workbench
 
 pytestmark = pytest.mark.lab
@@ -109,3 +110,21 @@ def test_swap_of_the_machine_below_is_left_alone(workbench: Workbench) -> None:
     ).stdout
     assert said.count("ConditionResult=no") == 2
     assert "ActiveState=active" not in said
+
+
+def test_the_tools_of_a_server_are_there_for_everybody_without_a_step_of_their_own(
+    workbench: Workbench,
+) -> None:
+    """A file that git lfs keeps apart comes with a plain `git clone`, and a page of the manual can be read."""
+    commands = " ".join(sorted(set(tools.PACKAGES) - {"man-db"} | {"man"}))
+    missing = f"for name in {commands}; do command -v $name > /dev/null || echo $name; done"
+    assert workbench.ssh(f"runuser -l grace -c '{missing}'").stdout == ""
+    assert "RSYNC" in workbench.ssh("runuser -l grace -c 'man rsync' | head -n 5").stdout.upper()
+    steps = (
+        "cd $(mktemp -d)",
+        "git init -q one && cd one && git config user.email g@example.org && git config user.name grace",
+        'git lfs track -q "*.bin" && echo large > a.bin && git add . && git commit -qm one && cd ..',
+        "git -C one show HEAD:a.bin | grep -q git-lfs && git clone -q one two && cat two/a.bin",
+    )
+    workbench.ssh(f"cat > /tmp/steps <<'END'\n{' && '.join(steps)}\nEND\nchmod 644 /tmp/steps")
+    assert workbench.ssh("runuser -l grace -c 'sh /tmp/steps'").stdout == "large\n"
