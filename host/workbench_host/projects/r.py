@@ -1,7 +1,7 @@
 """A project in R: a library of its own by renv (renv.lock), an R Markdown report, a project file of RStudio.
 
-The packages that the host has (Debian's) are seen beside the project's library, and in renv.lock: nothing is downloaded.
-Elsewhere `renv::restore()` gets the same versions from CRAN.
+The packages that the host has (Debian's) are seen beside the project's library, and are in renv.lock: nothing is
+downloaded. Elsewhere `renv::restore()` gets the same versions from CRAN.
 """
 
 from collections.abc import Iterator, Mapping
