@@ -6,7 +6,9 @@ environment, which has nbclient; the kernel is the notebook's, or the one that i
 """
 
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,8 +32,14 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     # As in JupyterLab: the host's kernels and not this environment's own, by sockets that are the user's alone.
     os.environ["JUPYTER_PATH"] = KERNELS
-    native = {"ensure_native_kernel": False}
-    config = Config({"KernelManager": {"transport": "ipc"}, "KernelSpecManager": native})
+    sockets = tempfile.mkdtemp(prefix="notebook-", dir=os.environ.get("XDG_RUNTIME_DIR"))
+    config = Config(
+        {
+            # Without a place they would be relative to the folder of this program, and the kernel has another.
+            "KernelManager": {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"},
+            "KernelSpecManager": {"ensure_native_kernel": False},
+        }
+    )
     named = {"kernel_name": kernel} if kernel else {}
     client = NotebookClient(
         notebook, config=config, timeout=None, resources={"metadata": {"path": str(source.parent)}}, **named
@@ -48,7 +56,11 @@ def main(arguments: Sequence[str]) -> int:
     except DeadKernelError:
         print("The kernel died, as it does where it takes more memory than its user may.", file=sys.stderr)
         status = 1
+    except RuntimeError as error:  # its kernel does not answer
+        print(error, file=sys.stderr)
+        status = 1
     finally:
+        shutil.rmtree(sockets, ignore_errors=True)
         nbformat.write(notebook, output)
         os.chmod(output, 0o600)
     return status

@@ -1,6 +1,7 @@
 """A project in R: a library of its own by renv (renv.lock), an R Markdown report, a project file of RStudio.
 
-renv takes the packages that the host has (Debian's) into the project's library, and asks CRAN for none of those.
+The packages that the host has (Debian's) are seen beside the project's library, and are in renv.lock: nothing is
+downloaded. Elsewhere `renv::restore()` gets the same versions from CRAN.
 """
 
 from collections.abc import Iterator, Mapping
@@ -73,16 +74,14 @@ _RUN = """\
 
 In RStudio open {name}.Rproj; `renv::snapshot()` writes what the code uses into renv.lock.
 """
-# With `load` the library would be this process's as well. IRkernel is what notebooks of R need.
+# The second is run in the project, whose .Rprofile loads its library.
 _INIT = """\
-options(renv.consent = TRUE, renv.config.auto.snapshot = FALSE, renv.config.install.transactional = FALSE)
-shared <- {shared}
-renv::init(project = ".", bare = TRUE, load = FALSE, restart = FALSE, settings = list(use.cache = !shared))
-library <- renv::paths$library(project = ".")
-found <- setdiff(unique(renv::dependencies(".", quiet = TRUE)$Package), "renv")
-renv::hydrate(c(found, "IRkernel"), library = library, project = ".", prompt = FALSE)
-renv::snapshot(project = ".", library = library, prompt = FALSE)
+options(renv.consent = TRUE)
+renv::init(project = ".", bare = TRUE, load = FALSE, restart = FALSE,
+           settings = list(external.libraries = "{site}", use.cache = {cache}))
 """
+_SNAPSHOT = "renv::snapshot(prompt = FALSE)"
+SITE = "/usr/lib/R/site-library"  # Debian's packages of R
 
 
 def files(name: str) -> Mapping[str, str]:
@@ -102,9 +101,6 @@ def readme(name: str) -> str:
 
 def commands(_: Path, __: str, shared: bool) -> Iterator[tuple[str, list[list[str]], dict[str, str]]]:
     """(what it makes, ways to make it, variables). In a shared folder the library has no links into a user's cache."""
-    script = _INIT.format(shared="TRUE" if shared else "FALSE")
-    yield (
-        f"the library, and {LOCK} with the version of each package",
-        [["Rscript", "--no-init-file", "-e", script]],
-        {},
-    )
+    script = _INIT.format(site=SITE, cache="FALSE" if shared else "TRUE")
+    yield "the library of the project", [["Rscript", "--no-init-file", "-e", script]], {}
+    yield f"{LOCK}, with the version of each package", [["Rscript", "-e", _SNAPSHOT]], {}
