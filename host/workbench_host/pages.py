@@ -39,7 +39,7 @@ _PAGE = """<!doctype html>
 def title() -> str:
     """The workbench's own name, as text."""
     try:
-        return TITLE.read_text()
+        return TITLE.read_text(encoding="utf-8")
     except FileNotFoundError:  # a host that is being configured for the first time
         return DEFAULT_TITLE
 
