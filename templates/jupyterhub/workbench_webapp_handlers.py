@@ -150,8 +150,7 @@ class Elsewhere(JupyterHandler):
 
 def without_jupyters(cookies):
     """A Cookie field without Jupyter's; of two _xsrf the last is its own, with the shorter path (RFC 6265, 5.4)."""
-    kept = [one.strip() for one in cookies.split(";")]
-    kept = [one for one in kept if not one.startswith("jupyterhub-")]
+    kept = [one for one in map(str.strip, cookies.split(";")) if one and not one.startswith("jupyterhub-")]
     theirs = [index for index, one in enumerate(kept) if one.partition("=")[0] == XSRF]
     if theirs:
         del kept[theirs[-1]]

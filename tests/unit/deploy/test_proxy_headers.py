@@ -6,14 +6,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from cli import headers
+from deploy import proxy
 from tests.unit.deploy.test_proxy import CADDY, OTHER, caddyfile, needs_caddy
 
 pytestmark = needs_caddy
@@ -46,12 +49,20 @@ def service() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def url(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The site of the one name, on a free port and without TLS; the sites beside it are left out."""
-    folder = tmp_path_factory.mktemp("caddy")
+    with site(replace(OTHER, upstream=service), tmp_path_factory.mktemp("caddy")) as url:
+        yield url
+
+
+@contextmanager
+def site(service: proxy.Entry, folder: Path) -> Iterator[str]:
+    """The site of the one name, on a free port and without TLS; the sites beside it are left out.
+
+    Pages of our own are in the folder.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    text = caddyfile("bench.example", [replace(OTHER, upstream=service)])
+    text = caddyfile("bench.example", [service]).replace(proxy.SITE, str(folder))
     text = re.sub(r"^(\{|https?:// \{)\n.*?^\}\n", "", text, flags=re.MULTILINE | re.DOTALL)
     text = "{\n\tadmin off\n\tauto_https off\n\tpersist_config off\n}\n" + text
     (folder / "Caddyfile").write_text(text.replace("https://bench.example {", f"{url} {{"))
@@ -61,7 +72,7 @@ def url(service: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         env={"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)},
     )
     try:
-        _wait_for(url)
+        _wait_for(f"{url}{service.path}")
         yield url
     finally:
         process.terminate()
@@ -72,7 +83,7 @@ def _wait_for(url: str) -> None:
     until = time.monotonic() + 30
     while True:
         try:
-            httpx.get(f"{url}/other/")
+            httpx.get(url)
             return
         except httpx.TransportError:
             if time.monotonic() > until:
