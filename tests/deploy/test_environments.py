@@ -3,22 +3,30 @@
 Python's packages come from PyPI; CRAN is stood in for by tests/standins/cran.py, and what attacks by tests/standins.
 """
 
-import hashlib
 import json
 import shutil
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from lab.visitor import Visitor
+from tests.deploy.team_environments import (
+    EVIL,
+    NOSY,
+    PROGRAM,
+    ROOT,
+    TINY,
+    TINY_2,
+    drive,
+    environments,
+    here,
+    lock_file,
+    package_of,
+    visit,
+    wanted,
+)
 from tests.standins import cran, index
-from tests.standins.mirror import ADDRESS, PORT, mirror, put
+from tests.standins.mirror import ADDRESS, mirror, put
 from tests.workbench_in_lab import Applied, Workbench, run
 from workbench import stack as stacks
 from workbench import stackfile, team
@@ -26,19 +34,8 @@ from workbench.host import program_path
 
 pytestmark = pytest.mark.lab
 
-PROGRAM = program_path("team-environments")
-ROOT = "/opt/environments"
 KERNELS = "/usr/local/share/jupyter/kernels"
 OLD, NEW = "1.16.0", "1.17.0"  # of six
-# What runs when R builds it: the code of a package is run to make its namespace.
-NOSY_CODE = """
-paths <- c("/etc/evil", "/usr/local/evil", "/opt/evil", "/opt/environments/evil.R")
-made <- vapply(paths, function(path) suppressWarnings(file.create(path)), TRUE)
-told <- c(system("id -un", intern = TRUE), sum(made), length(list.files("/srv/workbench")), length(list.files("/home")))
-"""
-TINY, TINY_2 = (("tiny", version, "", cran.package("tiny", version)) for version in ("1.0", "2.0"))
-NOSY_FILES = {"R/zzz.R": NOSY_CODE, "NAMESPACE": "export(answer, told)\n"}
-NOSY = ("nosy", "1.0", "", cran.package("nosy", "1.0", files=NOSY_FILES))
 CODE = "import six, sys; print(six.__version__, sys.prefix)"
 
 
@@ -53,33 +50,6 @@ def project(workbench: Workbench) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder)
         shutil.rmtree(team.folder(stack_file), ignore_errors=True)
-
-
-@contextmanager
-def here(folder: Path, *packages: tuple[str, str, str, bytes]) -> Iterator[None]:
-    """The repository of R on this machine too, at the address that it has on the host: `workbench lock` asks it."""
-    for path, content in cran.files(*packages).items():
-        (folder / "web" / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "web" / path).write_bytes(content)
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", PORT), partial(Quiet, directory=str(folder / "web")))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        shutil.rmtree(folder / "web")
-
-
-def environments(*packages: str) -> list[dict[str, Any]]:
-    return [
-        {"name": "geo", "python": "3.13", "requirements": "team-of-tests/geo.txt"},
-        {"name": "stats", "r": "4.5", "packages": list(packages)},
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -101,19 +71,6 @@ def applied(workbench: Workbench, project: Path) -> Iterator[Applied]:
     left = workbench.ssh(f"ls {ROOT}").stdout.split()
     assert [name for name in left if not name.startswith("r-")] == [], "of R's default they stay for a week"
     assert not any(name.startswith("env-") for name in workbench.ssh(f"ls {KERNELS}").stdout.split())
-
-
-@contextmanager
-def visit(workbench: Workbench, user: str = "ada") -> Iterator[Visitor]:
-    """A visit ends with a logout, which ends all others of the user too."""
-    with Visitor(workbench.url, workbench.ca) as visitor:
-        visitor.login(user, workbench.password(user))
-        visitor.spawn()
-        yield visitor
-
-
-def lock_file(workbench: Workbench, name: str) -> Path:
-    return team.folder(stackfile.path_of(workbench.stack)) / name
 
 
 def test_both_compute_in_a_notebook_and_a_second_run_changes_nothing(
@@ -272,52 +229,10 @@ def test_the_default_environments_may_be_the_teams_and_are_the_workbenchs_again(
     assert workbench.ssh(f"ls {ROOT}").stdout.count("python") == 0
 
 
-def drive(workbench: Workbench, told: dict[str, Any]) -> str:
-    """What the host's program says of environments that no settings made, with what is there put back afterwards."""
-    put(workbench, "wanted.json", json.dumps(told).encode())
-    config = "/etc/workbench/environments.json"
-    script = (
-        f"cp -p {config} {config}.kept; install -m 600 /run/test-mirror/wanted.json {config}; "
-        f"{PROGRAM} 2>&1; echo status $?; mv {config}.kept {config}"
-    )
-    return workbench.ssh(script).stdout
-
-
-def wanted(name: str, language: str, version: str, lock: str) -> dict[str, Any]:
-    digest = f"{sum(lock.encode()):012x}"
-    return {
-        "name": name,
-        "language": language,
-        "version": version,
-        "digest": digest,
-        "lock": lock,
-        "setting": "workbench:environments[0]",
-    }
-
-
 def test_what_builds_a_package_is_an_account_that_can_write_nowhere_else(
     workbench: Workbench, applied: Applied, project: Path
 ) -> None:
-    code = (
-        "import getpass, os, pathlib, subprocess, urllib.request\n"
-        "def attempt(what):\n"
-        "    try:\n        return str(what())\n    except Exception as error:\n        return type(error).__name__\n"
-        "folder = pathlib.Path(os.environ['HOME'])\n"
-        "told = [str(os.getuid())]\n"
-        "for path in ('/etc/evil', '/usr/local/evil', '/opt/evil', '/opt/environments/evil'):\n"
-        "    told.append(attempt(lambda: pathlib.Path(path).write_text('x')))\n"
-        "told.append(attempt(lambda: os.listdir('/srv/workbench')))\n"
-        "told.append(attempt(lambda: os.listdir('/home')))\n"
-        "told.append(attempt(lambda: urllib.request.urlopen('http://169.254.169.254/', timeout=5)))\n"
-        "told.append(attempt(lambda: urllib.request.urlopen('http://127.0.0.1:18765/', timeout=5)))\n"
-        "none = subprocess.DEVNULL\n"
-        "subprocess.Popen(['sleep', '4711'], start_new_session=True, stdin=none, stdout=none, stderr=none)\n"
-        "target = next(pathlib.Path('/opt/environments').glob('evil-*'))\n"
-        "(target / '.complete').write_text('{}')\n"
-        "(target / 'told').write_text('\\n'.join(told))\n"
-        "os.chmod(target / 'told', 0o777)\n"
-    )
-    evil = index.sdist("evil", "1.0", code)
+    evil = index.sdist("evil", "1.0", EVIL)
     for path, content in index.files(evil).items():
         put(workbench, path, content)
     told = {"index": f"{ADDRESS}/simple", "builds": None, "cran": ADDRESS, "debian": [], "build": True}
@@ -362,16 +277,6 @@ def test_what_builds_a_package_is_an_account_that_can_write_nowhere_else(
         workbench.ssh("systemctl stop test-listener")
         workbench.ssh(PROGRAM)
     assert workbench.apply().changed == []
-
-
-def package_of(one: tuple[str, str, str, bytes]) -> dict[str, str]:
-    name, version, _, content = one
-    return {
-        "Package": name,
-        "Version": version,
-        "File": f"src/contrib/{name}_{version}.tar.gz",
-        "Sha256": hashlib.sha256(content).hexdigest(),
-    }
 
 
 def test_a_library_that_is_missing_and_a_compiler_are_told_with_the_setting_that_brings_them(

@@ -9,6 +9,8 @@ import pytest
 
 from cli import activity
 from tests.unit import pulumi_project
+from tests.unit.cli.bake_on_lab import Bench, baking_stack
+from tests.unit.cli.rebuild_on_moto import Rebuilt, rebuilt
 from tests.unit.cli.stack_on_moto import World, account, world
 from workbench import stack as stacks
 
@@ -36,4 +38,19 @@ def aws(ec2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[W
     monkeypatch.setattr(stacks, "settings", lambda stack: SETTINGS)
     monkeypatch.setattr(activity, "people", lambda facts: [])
     with world(ec2, tmp_path, monkeypatch) as made:
+        yield made
+
+
+@pytest.fixture
+def made(ec2: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rebuilt]:
+    """One that is rebuilt, on which nobody is at work."""
+    monkeypatch.setattr(activity, "people", lambda facts: [])
+    with rebuilt(ec2, tmp_path, monkeypatch) as one:
+        yield one
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A stack of which images are made."""
+    with baking_stack(tmp_path, monkeypatch) as made:
         yield made

@@ -5,7 +5,7 @@ gives it data volume and address unless the server from before has them still.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.unit.cli.stack_on_moto import STACK, World, world
 from tests.unit.connector.deploying import FACTS
 from workbench import keys, servers, volumes
 from workbench import stack as stacks
+from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs
 
 OLD_IMAGE, NEW_IMAGE = "ami-12c6146b", "ami-0abcdef0123456789"
@@ -192,3 +193,25 @@ def machine(made: Rebuilt) -> Machine:
     found = made.machines.former()
     assert found is not None
     return found
+
+
+def rebuild_now(**more: Any) -> None:
+    rebuild.rebuild(**{"yes": True, **more})
+
+
+def refused(command: Callable[[], object]) -> str:
+    with pytest.raises(WorkbenchError) as error:
+        command()
+    return str(error.value)
+
+
+def untouched(made: Rebuilt) -> None:
+    """Nothing at all was changed."""
+    assert made.aws.calls == []
+    assert made.whole() == made.old
+
+
+def begun(made: Rebuilt, by: str) -> None:
+    """The first step of a rebuild is done, by that process."""
+    made.machines.rename(made.old, servers.FORMER, By=by)
+    made.aws.dies(-1)

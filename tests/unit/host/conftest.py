@@ -1,4 +1,4 @@
-"""A data volume of each test's own, and a host of apps."""
+"""A data volume of each test's own, a host of apps, and the folder of the team's environments."""
 
 import shutil
 import tempfile
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.host import team_folders
 from tests.unit.host.app_host import AppHost, Make
 from tests.unit.host.volume_file import MIB
 from workbench_host.volume import content
@@ -46,3 +47,9 @@ def make() -> Iterator[Make]:
 @pytest.fixture
 def apps(make: Make) -> AppHost:
     return make()
+
+
+@pytest.fixture
+def opt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """/opt/environments, of which there are none yet."""
+    return team_folders.make(tmp_path, monkeypatch)
