@@ -8,7 +8,7 @@ a notebook, it finds nothing the second time, and fails.
 Whom this program gave a lasting user manager stands in /var/lib/workbench/lingering. It is taken back from accounts
 that are closed and, with --off (nothing that is switched on needs it), from all. logind ends a manager that is taken
 back, with all that runs in it: who has a container, a job or another unit of their own there keeps it until a later
-call finds nothing.
+call finds nothing. One that ended otherwise, as by its user, or did not begin for want of the data volume, is started.
 """
 
 import pwd
@@ -40,6 +40,11 @@ def at_work(uid: int) -> bool:
     return any(started_by_user(path, uid) for path in control_groups())
 
 
+def is_awake(uid: int) -> bool:
+    """Whether the user's manager runs."""
+    return any(f"/user@{uid}.service/" in path for path in control_groups())
+
+
 def given() -> set[str]:
     return set(GIVEN.read_text(errors="replace").split()) if GIVEN.exists() else set()
 
@@ -51,14 +56,18 @@ def note(names: set[str]) -> None:
 
 @dataclass(frozen=True)
 class Due:
-    """All that is to be done: names to give a lasting user manager to, and to take it back from."""
+    """All that is to be done: names to give a lasting user manager to, and to take it back from; uids by name of those
+    whose lasting manager does not run.
+    """
 
     give: list[str]
     take: list[str]
+    wake: dict[str, int]
 
     def words(self) -> list[str]:
         return [
             *(f"have the user manager of {name} run from boot on" for name in self.give),
+            *(f"start the user manager of {name}" for name in self.wake),
             *(
                 f"have the user manager of {name}, and its timers, run no longer from boot on"
                 for name in self.take
@@ -70,9 +79,13 @@ def decide(people: Sequence[pwd.struct_passwd], off: bool) -> Due:
     uids = {one.pw_name: one.pw_uid for one in people}
     opened = {one.pw_name for one in people if not one.pw_shell.endswith(CLOSED)}
     if off:
-        return Due([], sorted(name for name in given() if name not in opened or not at_work(uids[name])))
+        taken = sorted(name for name in given() if name not in opened or not at_work(uids[name]))
+        return Due([], taken, {})
     give = [name for name in uids if name in opened and not (LINGERING / name).exists()]
-    return Due(give, sorted(given() - opened))
+    asleep = sorted(
+        name for name in given() & opened if (LINGERING / name).exists() and not is_awake(uids[name])
+    )
+    return Due(give, sorted(given() - opened), {name: uids[name] for name in asleep})
 
 
 def apply(due: Due, accounts: set[str]) -> None:
@@ -80,6 +93,8 @@ def apply(due: Due, accounts: set[str]) -> None:
     if due.give:
         note(given() | set(due.give))
         run("loginctl", "enable-linger", *due.give)
+    if due.wake:
+        run("systemctl", "start", *(f"user@{uid}.service" for uid in due.wake.values()))
     if due.take:
         for name in due.take:
             if name in accounts and (LINGERING / name).exists():

@@ -71,6 +71,11 @@ def timer(name: str) -> Path:
     return home() / ".config/systemd/user" / f"{UNIT.format(name)}.timer"
 
 
+def stamp(name: str) -> Path:
+    """Where the user's systemd notes when the timer was last due (systemd.timer(5), Persistent=)."""
+    return home() / ".local/share/systemd/timers" / f"stamp-{UNIT.format(name)}.timer"
+
+
 def named(name: str) -> str:
     """The name. Raises FailureError where it is none."""
     if not NAME.fullmatch(name):
@@ -109,6 +114,9 @@ def save(job: Job, times: Times) -> None:
     for one in (folder(), place):
         one.mkdir(mode=0o700, exist_ok=True)
     unit.parent.mkdir(parents=True, exist_ok=True)
+    stamp(job.name).unlink(
+        missing_ok=True
+    )  # of one of the same name before, which would have missed its runs
     write(place / WHAT, json.dumps(asdict(job), indent=1) + "\n", 0o600)
     text = _TIMER.format(name=job.name, calendar=times.calendar, delay=times.delay_seconds)
     write(unit, text, 0o600)
@@ -116,7 +124,7 @@ def save(job: Job, times: Times) -> None:
 
 def drop(name: str) -> None:
     """Forgets what it runs; what its runs have said stays."""
-    for path in (timer(name), folder(name) / WHAT):
+    for path in (timer(name), folder(name) / WHAT, stamp(name)):
         path.unlink(missing_ok=True)
 
 

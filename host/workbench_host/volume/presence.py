@@ -12,11 +12,12 @@ gone  ends what users run, since nothing else would let go of the volume, and ta
 import contextlib
 import glob
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Sequence
 
-from workbench_host.processes import USER_UIDS
+from workbench_host.processes import LINGERING, USER_UIDS
 from workbench_host.tools import DATA_VOLUME
 from workbench_host.volume.content import EBS_DEVICES
 
@@ -52,7 +53,17 @@ def slices() -> list[str]:
 
 
 def came() -> int:
+    # What runs from boot on of users did not begin without their homes (templates/timers/user.conf).
+    if lasting := managers():
+        _tried(UNMOUNT_SECONDS, "systemctl", "start", "--no-block", *lasting)
     return subprocess.run(["systemctl", "start", "--no-block", "multi-user.target"], check=False).returncode
+
+
+def managers() -> list[str]:
+    """The units of users' own systemd of those that have one from boot on."""
+    names = os.listdir(LINGERING) if LINGERING.is_dir() else []
+    accounts = {one.pw_name: one.pw_uid for one in pwd.getpwall()}
+    return [f"user@{accounts[name]}.service" for name in sorted(names) if accounts.get(name) in USER_UIDS]
 
 
 def gone() -> int:

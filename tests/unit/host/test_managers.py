@@ -33,12 +33,17 @@ class Logind:
         ]
 
     def run(self, command: str, verb: str, *names: str) -> str:
-        assert command == "loginctl"
         self.asked.append((verb, *names))
+        if command == "systemctl":
+            self.groups |= {f"/user.slice/{unit}/init.scope" for unit in names}
+            return ""
+        assert command == "loginctl"
         for name in names:
             assert name in self.people, "logind looks a name up"
             if verb == "enable-linger":
                 (self.folder / name).touch()
+                uid = next(one.pw_uid for one in self.accounts() if one.pw_name == name)
+                self.groups.add(f"/user.slice/user-{uid}.slice/user@{uid}.service/init.scope")
             else:
                 (self.folder / name).unlink()
         return ""
@@ -163,3 +168,14 @@ def test_programs_find_the_manager_only_where_it_lasts(logind: Logind) -> None:
         "XDG_RUNTIME_DIR": "/run/user/2000",
         "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/user/2000/bus",
     }
+
+
+def test_a_manager_that_has_ended_is_started_and_one_that_somebody_asked_for_is_left_alone(
+    logind: Logind,
+) -> None:
+    (logind.folder / "grace").touch()  # she asked for it herself
+    logind.main()
+    logind.groups.clear()
+    logind.asked.clear()
+    assert logind.main() == program.WOULD_CHANGE
+    assert logind.asked == [("start", "user@2000.service")]

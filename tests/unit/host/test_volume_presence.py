@@ -51,6 +51,19 @@ def test_a_volume_that_came_starts_all_that_is_to_run(asked: list[tuple[str, ...
     assert asked == [("systemctl", "start", "--no-block", "multi-user.target")]
 
 
+def test_users_who_have_a_systemd_from_boot_on_have_it_once_their_homes_are_there(
+    asked: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    uids = {"admin": 1000, "ada": 2001, "grace": 2002}
+    accounts = [SimpleNamespace(pw_name=name, pw_uid=uid) for name, uid in uids.items()]
+    monkeypatch.setattr("pwd.getpwall", lambda: accounts)
+    monkeypatch.setattr(presence, "LINGERING", tmp_path)
+    for name in ("admin", "ada", "somebody-of-before"):
+        (tmp_path / name).touch()
+    assert presence.main(["came"]) == 0
+    assert asked[0] == ("systemctl", "start", "--no-block", "user@2001.service")
+
+
 def test_at_a_shutdown_nothing_is_done_about_a_volume_that_is_there(
     asked: list[tuple[str, ...]], attached: Any
 ) -> None:
