@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from ruamel.yaml import YAML
 
 from lab.visitor import Visitor
 from tests.workbench_in_lab import Workbench
@@ -104,7 +105,7 @@ def bench(workbench: Workbench) -> Iterator[Bench]:
     users = workbench.declared_users
     users[0]["groups"] = [*users[0].get("groups", []), "lab"]
     stackfile.set_value(path, "users", users)
-    services = {**(stackfile_services(workbench) or {}), "data": {"s3": [ENTRY]}}
+    services = {**declared_services(workbench), "data": {"s3": [ENTRY]}}
     stackfile.set_value(path, "services", services)
     try:
         with api_at(here) as endpoint:
@@ -123,14 +124,10 @@ def bench(workbench: Workbench) -> Iterator[Bench]:
         s3.delete_bucket(Bucket=BUCKET)
 
 
-def stackfile_services(workbench: Workbench) -> Any:
-    from ruamel.yaml import YAML
-
-    return (
-        YAML(typ="safe")
-        .load(stackfile.path_of(workbench.stack).read_text())["config"]
-        .get("workbench:services")
-    )
+def declared_services(workbench: Workbench) -> Any:
+    """The section of the services, as the stack file has it."""
+    config = YAML(typ="safe").load(stackfile.path_of(workbench.stack).read_text())["config"]
+    return config.get("workbench:services") or {}
 
 
 def test_a_member_reads_and_writes_from_python_as_if_there_were_no_credentials(bench: Bench) -> None:
@@ -194,7 +191,7 @@ def test_every_kind_of_session_finds_the_service(bench: Bench) -> None:
     show = "printenv AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_EC2_METADATA_DISABLED"
     assert bench.as_user("ada", show).split() == ["http://127.0.0.1:59/", "true"]
     unit = (
-        "uid=$(id -u ada); systemctl start user@$uid; "
+        "uid=$(id -u ada); systemctl restart user@$uid; "
         f"systemd-run --quiet --user -M ada@ --pipe --wait {show}"
     )
     assert bench.workbench.ssh(unit).stdout.split() == ["http://127.0.0.1:59/", "true"]
