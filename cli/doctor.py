@@ -147,7 +147,7 @@ def _told(facts: Outputs) -> Mapping[str, Any] | Finding:
     try:
         return remote.report_of(facts, PROGRAM, _PROGRAM_SECONDS, "how it is")
     except WorkbenchError as error:
-        reason = findings.plain(error)
+        reason = common.plain(error)
     if any(words in reason for words in ("command not found", "has no such program yet")):
         return Finding(
             "server", "The server has not been configured by this version yet.", "workbench deploy", note=True
@@ -168,7 +168,7 @@ def _shown(facts: Outputs, host: Mapping[str, Any], ports: set[int]) -> Iterator
         pages = headers.pages(facts.address, facts.host_name, ["/", *paths])
         yield from headers.of_pages(pages, trusted=shown.refused is None)
     except (OSError, HTTPException, ValueError) as error:
-        what = f"{facts.url} could not be looked at: {findings.plain(error)}."
+        what = f"{facts.url} could not be looked at: {common.plain(error)}."
         yield Finding("pages", what, "workbench status")
 
 
