@@ -27,7 +27,9 @@ from cli import (
     remote,
     repair,
 )
+from cli.amis import Amis
 from cli.common import JsonOption, StackOption, YesOption, console
+from cli.disks import Disks
 from cli.findings import Finding
 from cli.progress import interrupted
 from workbench import servers, volumes
@@ -77,7 +79,7 @@ def doctor(
         unfinished = [] if living else [*_unfinished(exported), *begun.told(name, exported)]
         with ThreadPoolExecutor(1) as pool:
             left = pool.submit(repair.left_over, name, exported)
-            found = [] if remove else [*examine(stacks.outputs_in(exported)), *_kept(name, exported)]
+            found = [] if remove else list(_found(name, exported))
             seen = Stack(name, held, unfinished, left.result())
     if remove:
         if living:
@@ -92,6 +94,13 @@ def doctor(
         _tell(seen, found)
     if not seen.is_well or any(not one.note for one in found):
         raise typer.Exit(_UNWELL)
+
+
+def _found(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
+    """At the server, and of what is paid for beside it."""
+    yield from examine(stacks.outputs_in(exported))
+    yield from _kept(name, exported)
+    yield from _images(name, exported)
 
 
 def examine(facts: Outputs | None) -> list[Finding]:
@@ -119,6 +128,22 @@ def _kept(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
     if found and holdings.type_of_server(found) is None:
         listed = "; ".join(str(one.part) for one in found)
         yield Finding("kept", f"There is no server; what is kept costs {listed}.", note=True)
+
+
+def _images(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
+    """The stack's images, which no state knows, also where the state has forgotten the stack."""
+    try:
+        amis = Amis(Disks.of(name, exported, guess=True))
+    except (
+        WorkbenchError
+    ):  # AWS has nothing of a stack of that name, or of several: `workbench images` says which
+        return
+    if images := amis.all():
+        what = (
+            f"{', '.join(map(str, images))}: new servers start from there. What is not deleted stays after a destroy "
+            f"too; at present it costs at most {amis.usd_per_month(images):.2f} USD a month."
+        )
+        yield Finding("images", what, "workbench images", note=True)
 
 
 def _missing(one: Finding, facts: Outputs) -> Finding:
