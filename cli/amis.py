@@ -46,6 +46,11 @@ class Amis:
             )
             return {one["SnapshotId"]: stored_gib(one) for page in pages for one in page["Snapshots"]}
 
+    def usd_per_month(self, found: Sequence[Image]) -> float:
+        """What these cost together, at most."""
+        stored = self.snapshots()
+        return sum(usd_per_month(stored.get(image.snapshot, 0.0)) for image in found)
+
     def servers(self, found: Sequence[Image]) -> dict[str, list[str]]:
         """Which servers run from which image: `ID of stack NAME`, by the image's id."""
         servers: dict[str, list[str]] = {}

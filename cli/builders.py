@@ -17,7 +17,6 @@ from cli.waiting import asking, gone_is_fine, until
 from infra.first_boot import user_data
 from workbench import images, volumes
 from workbench.errors import WorkbenchError
-from workbench.leftovers import LIVING
 from workbench.settings import Settings
 
 HOURS = 3  # after which a builder that still runs ends by itself, whatever became of the run that made it
@@ -56,15 +55,8 @@ class Builders:
 
     def all(self) -> list[Builder]:
         """Those that are not gone."""
-        filters = [*self._disks.mine(images.BUILDER), {"Name": "instance-state-name", "Values": list(LIVING)}]
         with asking("Looking for builders"):
-            pages = self._ec2.get_paginator("describe_instances").paginate(Filters=filters)
-            return [
-                _builder(one)
-                for page in pages
-                for reservation in page["Reservations"]
-                for one in reservation["Instances"]
-            ]
+            return [_builder(one) for one in self._disks.living(images.BUILDER)]
 
     def make(self, settings: Settings, base: str, place: Place) -> Builder:
         """One of the settings' size, from the image `base`, once it runs. Raises WorkbenchError where AWS refuses."""

@@ -104,6 +104,11 @@ def become_root() -> None:
         os.execvp("sudo", ["sudo", "--preserve-env", "env", path, sys.executable, "-m", "cli", *sys.argv[1:]])
 
 
+def plain(text: object) -> str:
+    """Text of somebody else's choosing, as a terminal may be given it."""
+    return "".join(sign if sign.isprintable() else "?" for sign in str(text))
+
+
 @contextmanager
 def stage(title: str, times: dict[str, float] | None = None) -> Iterator[None]:
     """Says what begins, and how long it took once it is through; notes the seconds in `times`."""

@@ -140,15 +140,16 @@ class Disks:
             ]
         return sorted(found, key=lambda one: one.started)
 
+    def living(self, role: str) -> list[Mapping[str, Any]]:
+        """The stack's servers of a role that are not gone, as EC2 describes them."""
+        filters = [*self.mine(role), {"Name": "instance-state-name", "Values": list(LIVING)}]
+        pages = self.ec2.get_paginator("describe_instances").paginate(Filters=filters)
+        return [one for page in pages for held in page["Reservations"] for one in held["Instances"]]
+
     def server(self) -> Server | None:
         """The stack's server; not the one that a rebuild is to replace (cli/machines.py)."""
-        filters = [*self.mine(servers.SERVER), {"Name": "instance-state-name", "Values": list(LIVING)}]
         with asking("Looking for the stack's server"):
-            found = [
-                one
-                for reservation in self.ec2.describe_instances(Filters=filters)["Reservations"]
-                for one in reservation["Instances"]
-            ]
+            found = self.living(servers.SERVER)
         if not found:
             return None
         one = found[0]

@@ -27,7 +27,9 @@ from cli import (
     remote,
     repair,
 )
+from cli.amis import Amis
 from cli.common import JsonOption, StackOption, YesOption, console
+from cli.disks import Disks
 from cli.findings import Finding
 from cli.progress import interrupted
 from workbench import servers, volumes
@@ -77,7 +79,7 @@ def doctor(
         unfinished = [] if living else [*_unfinished(exported), *begun.told(name, exported)]
         with ThreadPoolExecutor(1) as pool:
             left = pool.submit(repair.left_over, name, exported)
-            found = [] if remove else [*examine(stacks.outputs_in(exported)), *_kept(name, exported)]
+            found = [] if remove else list(_found(name, exported))
             seen = Stack(name, held, unfinished, left.result())
     if remove:
         if living:
@@ -92,6 +94,13 @@ def doctor(
         _tell(seen, found)
     if not seen.is_well or any(not one.note for one in found):
         raise typer.Exit(_UNWELL)
+
+
+def _found(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
+    """At the server, and of what is paid for beside it."""
+    yield from examine(stacks.outputs_in(exported))
+    yield from _kept(name, exported)
+    yield from _images(name, exported)
 
 
 def examine(facts: Outputs | None) -> list[Finding]:
@@ -121,6 +130,22 @@ def _kept(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("kept", f"There is no server; what is kept costs {listed}.", note=True)
 
 
+def _images(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
+    """The stack's images, which no state knows, also where the state has forgotten the stack."""
+    try:
+        amis = Amis(Disks.of(name, exported, guess=True))
+    except (
+        WorkbenchError
+    ):  # AWS has nothing of a stack of that name, or of several: `workbench images` says which
+        return
+    if images := amis.all():
+        what = (
+            f"{', '.join(map(str, images))}: new servers start from there. What is not deleted stays after a destroy "
+            f"too; at present it costs at most {amis.usd_per_month(images):.2f} USD a month."
+        )
+        yield Finding("images", what, "workbench images", note=True)
+
+
 def _missing(one: Finding, facts: Outputs) -> Finding:
     """What is to be done about a data volume that is not mounted: AWS knows where it is."""
     where, volume = cloud.attached_to(facts), facts.volume_id
@@ -147,7 +172,7 @@ def _told(facts: Outputs) -> Mapping[str, Any] | Finding:
     try:
         return remote.report_of(facts, PROGRAM, _PROGRAM_SECONDS, "how it is")
     except WorkbenchError as error:
-        reason = findings.plain(error)
+        reason = common.plain(error)
     if any(words in reason for words in ("command not found", "has no such program yet")):
         return Finding(
             "server", "The server has not been configured by this version yet.", "workbench deploy", note=True
@@ -168,7 +193,7 @@ def _shown(facts: Outputs, host: Mapping[str, Any], ports: set[int]) -> Iterator
         pages = headers.pages(facts.address, facts.host_name, ["/", *paths])
         yield from headers.of_pages(pages, trusted=shown.refused is None)
     except (OSError, HTTPException, ValueError) as error:
-        what = f"{facts.url} could not be looked at: {findings.plain(error)}."
+        what = f"{facts.url} could not be looked at: {common.plain(error)}."
         yield Finding("pages", what, "workbench status")
 
 

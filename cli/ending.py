@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import account, common, holdings, rebuilding, repair, swapping
-from cli.amis import Amis, usd_per_month
+from cli.amis import Amis
 from cli.common import StackOption, WhoseOption, console
 from cli.described import Disk, Snapshot
 from cli.disks import Disks
@@ -233,8 +233,7 @@ def _tell_the_rest(name: str, disks: Disks) -> None:
     removed = f"`workbench destroy`, then `pulumi stack rm {name}`"
     amis = Amis(disks)
     if found := amis.all():
-        stored = amis.snapshots()
-        usd = sum(usd_per_month(stored.get(image.snapshot, 0.0)) for image in found)
+        usd = amis.usd_per_month(found)
         console.print(
             f"Its images ({len(found)}) cost at most {usd:.2f} USD a month still: `workbench delete-image all` deletes "
             f"them; {removed}, remove what is left then."

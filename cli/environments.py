@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import cloud, common, findings, remote
+from cli import cloud, common, remote
 from cli.common import JsonOption, StackOption, console
 from workbench import stack as stacks
 from workbench.host import program_path
@@ -41,13 +41,12 @@ def _show(report: dict[str, Any]) -> None:
         )
     console.print(table)
     if report["unknown"]:
-        console.print(f"Who uses them is not known: {findings.plain(report['unknown'])}.", markup=False)
+        console.print(f"Who uses them is not known: {common.plain(report['unknown'])}.", markup=False)
 
 
 def _users(one: dict[str, Any]) -> list[str]:
     """A text for each user, with the lock of those who have still a former one."""
     return [
-        findings.plain(user["user"])
-        + ("" if user["digest"] == one["digest"] else f" (still {user['digest']})")
+        common.plain(user["user"]) + ("" if user["digest"] == one["digest"] else f" (still {user['digest']})")
         for user in one["users"]
     ]

@@ -9,6 +9,7 @@ from typing import Any
 from cryptography import x509
 
 from cli import drift
+from cli.common import plain
 from workbench.host import SSH_PORT
 from workbench.settings.services import Proxy
 
@@ -71,11 +72,6 @@ def _judged(name: str, part: Any, judge: Callable[[Any], Iterator[Finding]]) -> 
     except (KeyError, TypeError, ValueError):  # the host has the programs of another version
         what = f"What the host tells of {name} is not as this version knows it; it brings its own programs."
         return [Finding("server", what, "workbench deploy")]
-
-
-def plain(text: object) -> str:
-    """Text of somebody else's choosing, as a terminal may be given it."""
-    return "".join(sign if sign.isprintable() else "?" for sign in str(text))
 
 
 def ports_beyond_loopback(told: Mapping[str, Any]) -> set[int]:

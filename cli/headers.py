@@ -6,7 +6,8 @@ from http.client import HTTPConnection
 from urllib.parse import urljoin, urlsplit
 
 from cli import outside
-from cli.findings import Finding, plain
+from cli.common import plain
+from cli.findings import Finding
 
 Headers = Mapping[str, Sequence[str]]  # a name in lower case -> what each header of this name says
 REDIRECTS = 5

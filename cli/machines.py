@@ -46,10 +46,8 @@ class Machines:
         return self._only(servers.SERVER)
 
     def _only(self, role: str) -> Machine | None:
-        filters = [*self._disks.mine(role), {"Name": "instance-state-name", "Values": list(LIVING)}]
         with asking("Looking for the stack's servers"):
-            pages = self._ec2.get_paginator("describe_instances").paginate(Filters=filters)
-            found = [_machine(one) for page in pages for one in _instances(page)]
+            found = [_machine(one) for one in self._disks.living(role)]
         if len(found) > 1:
             raise WorkbenchError(
                 f"{len(found)} servers of stack {self._disks.stack} have the role {role} "
@@ -62,7 +60,7 @@ class Machines:
         """As AWS has it by the server's id, which it knows before it finds it by its tags."""
         with asking(f"Asking for the server {server}"):
             page = self._ec2.describe_instances(InstanceIds=[server])
-        return str(next(iter(_instances(page)))["State"]["Name"])
+        return str(page["Reservations"][0]["Instances"][0]["State"]["Name"])
 
     def image_name(self, image: str) -> str:
         """`NAME (ID)`; the id alone of one that its publisher has taken back."""
@@ -151,10 +149,6 @@ class Machines:
             told = self._ec2.describe_addresses(Filters=self._disks.mine("address"))
         found: list[Mapping[str, Any]] = told["Addresses"]
         return found
-
-
-def _instances(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [one for reservation in page["Reservations"] for one in reservation["Instances"]]
 
 
 def _machine(one: Mapping[str, Any]) -> Machine:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from cli.findings import HTTPS, OPEN, Finding, plain
+from cli.common import plain
+from cli.findings import HTTPS, OPEN, Finding
 
 SECONDS = 1.5  # for a connection: who does not answer by then is behind a firewall that drops
 ANSWER_SECONDS = 10

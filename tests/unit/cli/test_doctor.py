@@ -11,6 +11,7 @@ import pytest
 import typer
 
 from cli import account, begun, cloud, common, doctor, holdings, locks, outside, remote, repair
+from cli.disks import Disks
 from cli.findings import Finding
 from workbench import leftovers, prices, servers, volumes
 from workbench import stack as stacks
@@ -23,6 +24,10 @@ ADDRESS = account.Found(
 )
 LIVING = locks.Holder("ada", "another.example.org", 7, datetime(2026, 11, 27, tzinfo=UTC))
 DEAD = locks.Holder("ada", socket.gethostname(), os.getpid(), datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def no_data(*_: Any, **__: Any) -> Disks:
+    raise WorkbenchError("Stack prod has no data")
 
 
 @pytest.fixture
@@ -38,6 +43,7 @@ def find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(locks, "of", lambda name: held)
         monkeypatch.setattr(repair, "export", lambda name: exported)
         monkeypatch.setattr(repair, "left_over", lambda name, exported: list(left))
+        monkeypatch.setattr(Disks, "of", no_data)
 
     return set_
 

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from click.testing import Result
 from typer.testing import CliRunner
 
-from cli import account, common, holdings
+from cli import account, common, doctor, holdings
 from cli import cloud as clouds
 from cli.amis import Amis
 from cli.main import app
@@ -117,6 +117,22 @@ def test_an_image_has_one_price_by_what_aws_stores_of_it(
     assert told["usd_per_month_at_most"] == 0.22
     (part,) = holdings.parts(holdings.of(STACK, bench.exported()))
     assert str(part) == "images (1, at most 5 GiB): about 0.22 USD a month"
+
+
+def test_a_doctor_names_images_with_their_price_also_where_the_state_has_forgotten_the_stack(
+    bench: Bench,
+) -> None:
+    forgotten: dict[str, Any] = {"deployment": {"resources": []}}
+    assert list(doctor._images(STACK, bench.exported())) == []
+    assert list(doctor._images(STACK, forgotten)) == [], "nor has AWS anything of a stack of that name"
+    made = bench.bake()
+    (told,) = doctor._images(STACK, bench.exported())
+    assert told.note
+    assert told.what.startswith(f"{made}: new servers start from there. ")
+    assert told.what.endswith(" at present it costs at most 1.50 USD a month.")
+    assert list(doctor._images(STACK, forgotten)) == [told]
+    Amis(bench.disks()).remove(made)
+    assert list(doctor._images(STACK, bench.exported())) == []
 
 
 def test_a_stack_without_images_has_none_deleted_and_is_told(command: Callable[..., Result]) -> None:
