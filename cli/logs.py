@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import cloud, common, findings, remote
+from cli import cloud, common, remote
 from cli.common import JsonOption, StackOption
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
@@ -146,7 +146,7 @@ def entries(facts: Outputs, arguments: Sequence[str]) -> Iterator[dict[str, Any]
         except BaseException:
             process.terminate()
             raise
-        complaint = findings.plain((process.stderr.read().strip().splitlines() or ["no answer."])[-1])
+        complaint = common.plain((process.stderr.read().strip().splitlines() or ["no answer."])[-1])
         status = process.wait()
     if status != 0:
         if "command not found" in complaint:
@@ -181,7 +181,7 @@ def service_of(unit: str, user: str | None) -> str:
 def line(found: Mapping[str, Any]) -> Text:
     """An entry for people. Further lines of a message are set in, so that none looks like an entry of its own."""
     when = datetime.fromisoformat(found["time"]).strftime("%Y-%m-%d %H:%M:%S")
-    who = findings.plain(found["service"]) + (f" ({findings.plain(found['user'])})" if found["user"] else "")
+    who = common.plain(found["service"]) + (f" ({common.plain(found['user'])})" if found["user"] else "")
     colour = {_ERROR: "red", _WARNING: "yellow"}.get(max(_ERROR, found["priority"]), "")
-    said = [findings.plain(part) for part in str(found["message"]).splitlines()] or [""]
+    said = [common.plain(part) for part in str(found["message"]).splitlines()] or [""]
     return Text.assemble((when, "dim"), " ", (who, "bold"), ": ", ("\n    ".join(said), colour))
