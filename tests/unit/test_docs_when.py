@@ -16,7 +16,19 @@ PAGE = (ROOT / "docs" / "when.md").read_text()
 ENTRIES = re.split(r"\n(?=\*\*)", PAGE)[1:]
 OURS: click.Group = typer.main.get_command(main.app)  # type: ignore[assignment]
 # What stands in code and is no setting, command, file or word of a command.
-HOSTS = {"sudo", "htop", "ncdu", "uv", "pip", "systemctl", "fail2ban-client", "cat", "du", "chown"}
+HOSTS = {
+    "workbench-app",
+    "sudo",
+    "htop",
+    "ncdu",
+    "uv",
+    "pip",
+    "systemctl",
+    "fail2ban-client",
+    "cat",
+    "du",
+    "chown",
+}
 
 
 def commands(text: str) -> Iterator[str]:
