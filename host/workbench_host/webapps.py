@@ -192,7 +192,11 @@ def run(arguments: Sequence[str]) -> int:
     try:
         os.execvpe(command[0], command, {**os.environ, **surroundings(address, port)})
     except OSError as error:
-        print(f"{command[0]} cannot be run: {error.strerror}.", file=sys.stderr)
+        local = (
+            Path.home() / ".local" / "bin" / command[0]
+        ).exists()  # of `pip install --user`; not on the PATH
+        hint = f" It is in ~/.local/bin: try `python -m {command[0]}`." if local else ""
+        print(f"{command[0]} cannot be run: {error.strerror}.{hint}", file=sys.stderr)
         return 127
 
 

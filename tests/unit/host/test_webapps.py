@@ -94,10 +94,16 @@ def test_a_port_that_somebody_has_is_said_and_nothing_is_run() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_command_that_is_not_there_is_said() -> None:
-    done = program("run", "--port", "39999", "nowhere-to-be-found")
+def test_a_command_that_is_not_there_is_said_with_where_pip_may_have_put_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = program("run", "nowhere-to-be-found")
     assert done.returncode == 127
-    assert "nowhere-to-be-found cannot be run: No such file or directory." in done.stderr
+    assert done.stderr.endswith("nowhere-to-be-found cannot be run: No such file or directory.\n")
+    (tmp_path / ".local/bin").mkdir(parents=True)
+    (tmp_path / ".local/bin/nowhere-to-be-found").touch(mode=0o755)
+    assert "try `python -m nowhere-to-be-found`" in program("run", "nowhere-to-be-found").stderr
 
 
 def test_what_of_ones_own_listens_is_listed_with_its_command_and_nothing_else(
