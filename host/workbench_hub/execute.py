@@ -6,23 +6,52 @@ environment, which has nbclient; the kernel is the notebook's, or the one that i
 """
 
 import os
-import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-KERNELS = (
-    "/usr/local/share/jupyter"  # as users' servers have it (templates/jupyterhub/jupyterhub_config.py.j2)
-)
+# As users' servers have it (templates/jupyterhub/jupyterhub_config.py.j2).
+KERNELS = "/usr/local/share/jupyter"
 
 
-def main(arguments: Sequence[str]) -> int:
-    import nbformat
+def run(notebook: Any, folder: Path, kernel: str) -> str:
+    """Runs all cells, whose outputs are put into the notebook; why it could not, "" where it could.
+
+    As in JupyterLab: the host's kernels and not this environment's own, by sockets that are the user's alone.
+    """
     from jupyter_client.kernelspec import NoSuchKernel
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
     from traitlets.config import Config
+
+    os.environ["JUPYTER_PATH"] = KERNELS
+    with tempfile.TemporaryDirectory(prefix="notebook-", dir=os.environ.get("XDG_RUNTIME_DIR")) as sockets:
+        # Without a place the sockets would be relative to the folder of this program, and the kernel has another.
+        config = Config()
+        config.KernelManager.transport = "ipc"
+        config.KernelManager.connection_file = f"{sockets}/kernel.json"
+        config.KernelSpecManager.ensure_native_kernel = False
+        named = {"kernel_name": kernel} if kernel else {}
+        place = {"metadata": {"path": str(folder)}}
+        client = NotebookClient(notebook, config=config, timeout=None, resources=place, **named)
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            return str(error)
+        except NoSuchKernel as error:
+            return f"There is no kernel called {error.name} here."
+        except DeadKernelError:
+            return "The kernel died, as it does where it takes more memory than its user may."
+        except RuntimeError as error:  # its kernel does not answer
+            return str(error)
+    return ""
+
+
+def main(arguments: Sequence[str]) -> int:
+    import nbformat
 
     source, output, kernel = Path(arguments[0]), Path(arguments[1]), arguments[2] if arguments[2:] else ""
     try:
@@ -30,40 +59,16 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"{source} is no notebook that can be read: {error}", file=sys.stderr)
         return 1
-    # As in JupyterLab: the host's kernels and not this environment's own, by sockets that are the user's alone.
-    os.environ["JUPYTER_PATH"] = KERNELS
-    sockets = tempfile.mkdtemp(prefix="notebook-", dir=os.environ.get("XDG_RUNTIME_DIR"))
-    config = Config(
-        {
-            # Without a place they would be relative to the folder of this program, and the kernel has another.
-            "KernelManager": {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"},
-            "KernelSpecManager": {"ensure_native_kernel": False},
-        }
-    )
-    named = {"kernel_name": kernel} if kernel else {}
-    client = NotebookClient(
-        notebook, config=config, timeout=None, resources={"metadata": {"path": str(source.parent)}}, **named
-    )
-    status = 0
+    # A run that is ended leaves its outputs too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
-        client.execute()
-    except CellExecutionError as error:
-        print(error, file=sys.stderr)
-        status = 1
-    except NoSuchKernel as error:
-        print(f"There is no kernel called {error.name} here.", file=sys.stderr)
-        status = 1
-    except DeadKernelError:
-        print("The kernel died, as it does where it takes more memory than its user may.", file=sys.stderr)
-        status = 1
-    except RuntimeError as error:  # its kernel does not answer
-        print(error, file=sys.stderr)
-        status = 1
+        why = run(notebook, source.parent, kernel)
     finally:
-        shutil.rmtree(sockets, ignore_errors=True)
         nbformat.write(notebook, output)
         os.chmod(output, 0o600)
-    return status
+    if why:
+        print(why, file=sys.stderr)
+    return 1 if why else 0
 
 
 if __name__ == "__main__":
