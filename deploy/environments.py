@@ -19,7 +19,7 @@ from workbench.settings.services import Base, Services
 from workbench.stack import Context
 from workbench_host.kernels import LOGO, R_LOGO
 from workbench_host.team.builder import ACCOUNT, UID
-from workbench_host.team.places import WANTED, Wanted
+from workbench_host.team.places import PYTHON, WANTED, Wanted
 
 COMMAND = "/usr/local/bin/workbench-env"
 # With what Debian, CRAN and PyPI build most of their packages; R's headers come with those of R below.
@@ -57,10 +57,10 @@ def environments(context: Context) -> None:
     content = files.Content(wanted(locks, settings.mirrors, settings.services).encode())
     files.put(content=content, dest=str(WANTED), mode="600", name=str(WANTED))  # a mirror may have a password
     programs.run(program="team-environments", reads=str(WANTED), name="The team's environments")
-    logos.copied(
-        logos={f"{python.KERNEL}/{LOGO}": python.LOGO, f"{r.KERNEL}/{LOGO}": str(R_LOGO)},
-        name="Logos of the default kernels",
-    )
+    pictures = {f"{r.KERNEL}/{LOGO}": str(R_LOGO)}
+    if all(one.name != PYTHON for one in settings.environments):  # else the program has seen to it
+        pictures[f"{python.KERNEL}/{LOGO}"] = python.LOGO
+    logos.copied(logos=pictures, name="Logos of the default kernels")
 
 
 def wanted(locks: Sequence[team.Lock], mirrors: Mirrors, services: Services) -> str:

@@ -21,7 +21,8 @@ from workbench_host.team.places import DEFAULT_KERNEL, DEFAULT_TITLE, PYTHON
 
 ENVIRONMENT = uv.Environment("python", ("--system-site-packages",))  # so that users can add their own
 KERNEL = f"{KERNELS}/{DEFAULT_KERNEL}"
-LOGO = f"{uv.link(ENVIRONMENT.name)}/{PYTHON_LOGO.replace('3*', versions.PYTHON)}"  # as ipykernel ships it
+# As ipykernel ships it, below an environment that is never the team's: root reads what is copied.
+LOGO = f"{uv.link('jupyterhub')}/{PYTHON_LOGO.replace('3*', versions.PYTHON)}"
 PROFILE = "/etc/profile.d/workbench-python.sh"
 BIN = f"{uv.link(ENVIRONMENT.name)}/bin"  # first on the PATH of people
 # What people's commands have where no shell reads a profile: as Debian's /etc/profile, and ours after it, make it.

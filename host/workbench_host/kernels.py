@@ -20,6 +20,7 @@ KERNELS = Path("/usr/local/share/jupyter/kernels")
 LOGO = "logo-svg.svg"
 PYTHON_LOGO = f"lib/python3*/site-packages/ipykernel/resources/{LOGO}"
 R_LOGO = Path("/usr/lib/R/site-library/IRkernel/kernelspec") / LOGO
+LOGO_BYTES = 64 * 1024  # at most; ipykernel's has 10 kB
 
 
 def file(name: str) -> Path:
@@ -39,10 +40,19 @@ def has(name: str, described: Mapping[str, Any]) -> bool:
 
 
 def logo(described: Mapping[str, Any]) -> Path | None:
-    """The picture of a kernel; None where its package has none, and JupyterLab shows its first letter."""
+    """The picture of a kernel; None where its package has none, and JupyterLab shows its first letter.
+
+    What a package brings, its build may have changed into anything: root takes no more than a small file of the same
+    environment, which is root's by now.
+    """
     if described["language"] == "R":
         return R_LOGO if R_LOGO.exists() else None
-    return next(iter(sorted(Path(described["argv"][0]).parents[1].glob(PYTHON_LOGO))), None)
+    environment = Path(described["argv"][0]).parents[1].resolve()
+    for shipped in sorted(environment.glob(PYTHON_LOGO)):
+        found = shipped.resolve()
+        if found.is_relative_to(environment) and found.is_file() and found.stat().st_size <= LOGO_BYTES:
+            return found
+    return None
 
 
 def add(name: str, described: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -287,3 +288,29 @@ def test_a_kernel_has_the_picture_of_its_own_package(host: Path, monkeypatch: py
     assert not any(path.is_symlink() for path in pictures.values())  # which Jupyter's server would refuse
     assert pictures["python-3.12"].read_text() == "<svg>Python</svg>"
     assert pictures["r-4.4.3"].read_text() == "<svg>R</svg>"
+
+
+@pytest.mark.parametrize("made", ["a link", "a link to a folder above", "a pipe", "a large file", "a folder"])
+def test_a_picture_that_a_package_made_into_something_else_is_not_taken(host: Path, made: str) -> None:
+    """Root reads it, and everybody reads the copy: a link to /etc/shadow would show everybody's passwords' hashes."""
+    environment, secret = host / "geo-0123456789ab", host / "secret"
+    secret.write_text("secret")
+    place = environment / "lib/python3.13/site-packages/ipykernel/resources" / kernels.LOGO
+    described = {"argv": [str(environment / "bin/python")], "display_name": "geo", "language": "python"}
+    place.parent.mkdir(parents=True)
+    if made == "a link":
+        place.symlink_to(secret)
+    elif made == "a link to a folder above":
+        place.parent.rmdir()
+        (host / kernels.LOGO).write_text("secret")
+        place.parent.symlink_to(host)
+    elif made == "a pipe":
+        os.mkfifo(place)
+    elif made == "a large file":
+        with place.open("wb") as file:
+            file.truncate(10 * 1024**3)
+    else:
+        place.mkdir()
+    kernels.add("env-geo", described)
+    assert [path.name for path in (kernels.KERNELS / "env-geo").iterdir()] == ["kernel.json"]
+    assert kernels.has("env-geo", described)
