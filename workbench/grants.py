@@ -6,7 +6,7 @@ what both allow.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 # Characters without white space of all policies in a role. Source: AWS, "IAM and AWS STS quotas".
@@ -17,6 +17,10 @@ LONGEST_PREFIX = 512  # of the 1024 bytes of a key
 _READ = ("s3:GetObject",)
 # What uploads in parts need beside PutObject. Source: AWS, "Amazon S3 multipart upload API and permissions".
 _WRITE = ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+# For buckets that are encrypted with a key of one's own: by way of S3 alone, so for no more than what may be read there. A
+# session's policy limits what a key's policy grants the role, too. Source: AWS, IAM User Guide, "Session policies".
+_DECRYPT, _ENCRYPT = "kms:Decrypt", "kms:GenerateDataKey"
+_BY_S3 = {"StringLike": {"kms:ViaService": "s3.*"}}
 
 
 class Grant(NamedTuple):
@@ -36,7 +40,7 @@ def policy(grants: Sequence[Grant], partition: str = "aws") -> str:
     )
 
 
-def statements(grants: Iterable[Grant], partition: str = "aws") -> list[dict[str, Any]]:
+def statements(grants: Sequence[Grant], partition: str = "aws") -> list[dict[str, Any]]:
     """What may be done with objects, by their keys; what may be listed, by buckets; where buckets are.
 
     Listing is told by a condition, which holds for all resources of a statement: so each bucket has its own.
@@ -57,7 +61,8 @@ def statements(grants: Iterable[Grant], partition: str = "aws") -> list[dict[str
     for bucket in sorted(prefixes.keys() - set(whole)):
         condition = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in sorted(prefixes[bucket])]}}
         said.append({**_allow(["s3:ListBucket"], [arns[bucket]]), "Condition": condition})
-    return said
+    keys = [_DECRYPT, _ENCRYPT] if any(one.write for one in grants) else [_DECRYPT]
+    return [*said, {**_allow(keys, ["*"]), "Condition": _BY_S3}]
 
 
 def _allow(actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:

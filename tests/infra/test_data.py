@@ -54,6 +54,7 @@ def test_the_role_may_do_just_what_is_granted_and_the_servers_alone_takes_it_on(
         '"s3:GetObject"',
         '"s3:GetBucketLocation"',
         '"s3:ListBucket"',
+        '"kms:Decrypt"',
     }
     use = only(cloud, "RolePolicy", "data-use")
     assert statements(use["policy"]) == [

@@ -49,11 +49,18 @@ def test_members_get_the_places_of_their_groups_and_no_others(config: dict[str, 
 
 
 def test_to_read_is_neither_to_write_nor_to_list_the_rest_of_the_bucket() -> None:
-    objects, where, listing = statements(Grant("acme-raw", "a/", False))
+    objects, where, listing, keys = statements(Grant("acme-raw", "a/", False))
     assert (objects["Action"], objects["Resource"]) == ("s3:GetObject", "arn:aws:s3:::acme-raw/a/*")
     assert (where["Action"], where["Resource"]) == ("s3:GetBucketLocation", "arn:aws:s3:::acme-raw")
     assert (listing["Action"], listing["Resource"]) == ("s3:ListBucket", "arn:aws:s3:::acme-raw")
     assert listing["Condition"] == {"StringLike": {"s3:prefix": ["a/*"]}}
+    assert (keys["Action"], keys["Resource"]) == ("kms:Decrypt", "*")
+
+
+def test_a_key_that_encrypts_a_bucket_is_used_by_way_of_s3_alone() -> None:
+    keys = statements(Grant("acme-raw", "a/", False), Grant("acme-out", "", True))[-1]
+    assert keys["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert keys["Condition"] == {"StringLike": {"kms:ViaService": "s3.*"}}
 
 
 def test_what_several_places_come_to_is_no_more_than_each_of_them() -> None:
@@ -68,6 +75,7 @@ def test_what_several_places_come_to_is_no_more_than_each_of_them() -> None:
         ("s3:GetBucketLocation", "['arn:aws:s3:::acme-out', 'arn:aws:s3:::acme-raw']"),
         ("s3:ListBucket", "arn:aws:s3:::acme-raw"),
         ("s3:ListBucket", "arn:aws:s3:::acme-out"),
+        ("['kms:Decrypt', 'kms:GenerateDataKey']", "*"),
     }
     assert "Condition" not in by["s3:ListBucket", "arn:aws:s3:::acme-raw"]
     assert by["s3:ListBucket", "arn:aws:s3:::acme-out"]["Condition"] == {

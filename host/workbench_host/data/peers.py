@@ -14,6 +14,7 @@ _SOCKET = struct.Struct("!HH16s16s12s")  # inet_diag_sockid: ports, addresses, i
 _ANY = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _FOUND = struct.Struct("=BBBB48sIIIII")  # inet_diag_msg
 _SECONDS = 1.0
+_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291, 2.5.5.2
 
 Address = tuple[str, int]
 
@@ -24,7 +25,7 @@ def owner(peer: Address, ours: Address) -> int | None:
     Where there is no such connection the kernel answers with a socket that listens at the peer's port, or with what is
     left of a closed one: neither is taken.
     """
-    wanted = _SOCKET.pack(peer[1], ours[1], _packed(peer[0]), _packed(ours[0]), _ANY)
+    wanted = _socket(peer, ours, b"")
     body = _WANTED.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + wanted
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _SOCK_DIAG) as kernel:
         kernel.settimeout(_SECONDS)
@@ -32,10 +33,14 @@ def owner(peer: Address, ours: Address) -> int | None:
         answer = kernel.recv(4096)
     if len(answer) < _HEADER.size + _FOUND.size or _HEADER.unpack_from(answer)[1] != _BY_FAMILY:
         return None
-    _, state, _, _, found, _, _, _, uid, _ = _FOUND.unpack_from(answer, _HEADER.size)
+    family, state, _, _, found, _, _, _, uid, _ = _FOUND.unpack_from(answer, _HEADER.size)
+    if family == socket.AF_INET6:  # one for both, as Java opens it: its addresses are told as mapped ones
+        wanted = _socket(peer, ours, _MAPPED)
     same = found[:36] == wanted[:36]
     return int(uid) if same and state == _ESTABLISHED else None
 
 
-def _packed(address: str) -> bytes:
-    return socket.inet_aton(address).ljust(16, b"\0")
+def _socket(peer: Address, ours: Address, before: bytes) -> bytes:
+    """A connection as sock_diag has it, with addresses of four bytes, or of sixteen after the bytes `before`."""
+    one, other = ((before + socket.inet_aton(host)).ljust(16, b"\0") for host, _ in (peer, ours))
+    return _SOCKET.pack(peer[1], ours[1], one, other, _ANY)

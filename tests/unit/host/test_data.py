@@ -156,6 +156,19 @@ def test_a_connection_is_its_openers_as_long_as_it_is_there() -> None:
 
 
 @needs_root
+def test_a_socket_of_both_families_is_its_openers_too() -> None:
+    """As Java opens all of its sockets."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket(socket.AF_INET6) as opened:
+        ours = listening.getsockname()
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        os.fchown(opened.fileno(), ADA, ADA)
+        opened.connect((f"::ffff:{ours[0]}", ours[1]))
+        accepted, peer = listening.accept()
+        with accepted:
+            assert peers.owner(peer, ours) == ADA
+
+
+@needs_root
 def test_who_listens_at_the_port_of_a_connection_that_is_gone_is_not_taken_for_its_opener() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_server(("127.0.0.1", 0)) as other:
         assert peers.owner(other.getsockname(), listening.getsockname()) is None
