@@ -17,8 +17,8 @@ LONGEST_PREFIX = 512  # of the 1024 bytes of a key
 _READ = ("s3:GetObject",)
 # What uploads in parts need beside PutObject. Source: AWS, "Amazon S3 multipart upload API and permissions".
 _WRITE = ("s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
-# For buckets that are encrypted with a key of one's own: by way of S3 alone, so for no more than what may be read there. A
-# session's policy limits what a key's policy grants the role, too. Source: AWS, IAM User Guide, "Session policies".
+# For buckets encrypted with a key of one's own: by way of S3 alone, so for no more than what may be read there.
+# A session's policy limits what a key's policy grants the role, too. Source: AWS, IAM User Guide, "Session policies".
 _DECRYPT, _ENCRYPT = "kms:Decrypt", "kms:GenerateDataKey"
 _BY_S3 = {"StringLike": {"kms:ViaService": "s3.*"}}
 
