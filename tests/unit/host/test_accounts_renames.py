@@ -1,7 +1,6 @@
 """Users who get another name: what is decided, killed anywhere, and what the steps do to folders and to the hub."""
 
 import os
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -282,29 +281,6 @@ def test_links_among_the_homes_are_nobodys_home(place: Path, monkeypatch: pytest
     renaming.rename_home("anna", ("ana", ME))
     monkeypatch.setattr(system, "read_accounts", lambda groups: {})
     assert system.read_system(()).homes == {"anna": ME}
-
-
-@pytest.mark.parametrize("taken", [False, True])
-def test_the_hub_knows_the_user_by_the_new_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
-) -> None:
-    path, called = tmp_path / "hub.sqlite", []
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
-        database.executemany(
-            "INSERT INTO users (name) VALUES (?)", [("ana",), ("ben",), *([("anna",)] if taken else [])]
-        )
-    monkeypatch.setattr(renaming, "HUB", str(path))
-    monkeypatch.setattr(renaming, "run", lambda *command: called.append(command[1]))
-    monkeypatch.setattr(renaming.subprocess, "run", lambda *_, **__: type("Done", (), {"returncode": 0}))
-    for _ in range(2):
-        renaming.rename_in_hub("anna", ("ana", 2000))
-    with sqlite3.connect(path) as database:
-        names = [row[0] for row in database.execute("SELECT name FROM users ORDER BY id")]
-    assert names == (["ana", "ben", "anna"] if taken else ["anna", "ben"])
-    assert called == ([] if taken else ["stop", "start"])
-    monkeypatch.setattr(renaming, "HUB", str(tmp_path / "none"))
-    renaming.rename_in_hub("anna", ("ana", 2000))
 
 
 def test_whoever_comes_back_while_what_ran_is_ended_is_ended_again(monkeypatch: pytest.MonkeyPatch) -> None:
