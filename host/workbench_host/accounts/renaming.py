@@ -39,7 +39,7 @@ def _has(file: str, name: str, number: int) -> bool:
 
 
 def rename_home(name: str, former: tuple[str, int]) -> None:
-    """The home, and the folder for temporary files; the old path leads to the home for as long as nobody else has it.
+    """The home, and the folder for temporary files; the old path leads to the home from then on.
 
     Virtual environments, kernels and the lists of recent files have the old one in them. In both folders only root can
     make anything, so that nobody puts something in the way.

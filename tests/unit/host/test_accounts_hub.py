@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from jupyterhub import orm
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 from workbench_host.accounts import hub, renaming
 from workbench_host.tools import FailureError
@@ -15,7 +17,10 @@ class Host:
 
     def __init__(self, path: Path) -> None:
         self.path, self.state, self.called = path, "active", []
-        self.database = orm.new_session_factory(f"sqlite:///{path}")()
+        engine = create_engine(f"sqlite:///{path}")
+        orm.register_foreign_keys(engine)
+        orm.Base.metadata.create_all(engine)
+        self.database = Session(engine)
         self.database.add(orm.OAuthClient(identifier="jupyterhub"))
         self.database.commit()
 
