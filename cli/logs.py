@@ -142,7 +142,10 @@ def entries(facts: Outputs, arguments: Sequence[str]) -> Iterator[dict[str, Any]
     with subprocess.Popen(told, text=True, errors="replace", **pipes) as process:  # type: ignore[call-overload]
         try:
             for printed in process.stdout:
-                yield json.loads(printed)
+                if printed.endswith(
+                    "\n"
+                ):  # else it was cut off with the connection, of which the status tells
+                    yield remote.read(facts, printed, "its logs")
         except BaseException:
             process.terminate()
             raise

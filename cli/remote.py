@@ -1,11 +1,13 @@
 """What is asked of the server over SSH, and why it does not let one in."""
 
+import contextlib
 import json
 import select
 import subprocess
 import sys
 from typing import Any
 
+from cli import common
 from workbench import keys, openssh
 from workbench import stack as stacks
 from workbench.errors import WorkbenchError
@@ -31,8 +33,20 @@ def report_of(facts: Outputs, program: str, timeout: float, about: str) -> dict[
         if program.split()[0] in why and "not found" in why:  # as sudo says it
             why = "it has no such program yet, which `workbench deploy` brings."
         raise WorkbenchError(f"{facts.address} could not be asked for {about}: {why}")
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
+    return read(facts, done.stdout, about)
+
+
+def read(facts: Outputs, printed: str, about: str) -> dict[str, Any]:
+    """The JSON that a program on the server printed. Raises WorkbenchError where something else stands before it."""
+    with contextlib.suppress(ValueError):
+        found = json.loads(printed)
+        if isinstance(found, dict):
+            return found
+    first = common.plain(next(iter(printed.strip().splitlines()), "")[:80])
+    raise WorkbenchError(
+        f"{facts.address} was asked for {about}, and says {first!r} instead: what a shell or sudo prints there at the "
+        f"start of a command (~/.bashrc of {ADMIN}, /etc/bash.bashrc) has to go."
+    )
 
 
 def await_words(process: subprocess.Popen[str]) -> None:

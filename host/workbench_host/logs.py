@@ -52,10 +52,10 @@ Match = tuple[str, ...]  # fields that have all to be so, as journalctl takes th
 
 
 class People:
-    """Names of accounts by uid."""
+    """Names of accounts by uid; `former` are names of today by those that their users had before."""
 
-    def __init__(self, uids: Mapping[str, int]) -> None:
-        self.uids = uids
+    def __init__(self, uids: Mapping[str, int], former: Mapping[str, str] | None = None) -> None:
+        self.uids, self._former = uids, former or {}
         self._names = {uid: name for name, uid in uids.items()}
 
     def name(self, uid: int) -> str | None:
@@ -64,13 +64,22 @@ class People:
             return None
         return self._names.get(uid, str(uid))
 
+    def today(self, name: str) -> str:
+        """What somebody of this name is called today."""
+        return self._former.get(name, name)
+
+    def all_of(self, name: str) -> list[str]:
+        """A name of today, and all that its user had before."""
+        return [name, *(old for old, today in self._former.items() if today == name)]
+
 
 def people() -> People:
     """All who have or had an account, and the administrator."""
-    uids = {name: entry.uid for name, entry in read_registry().users.items()}
+    registry = read_registry()
+    uids = {name: entry.uid for name, entry in registry.users.items()}
     with contextlib.suppress(KeyError):
         uids[pwd.getpwuid(ADMIN_UID).pw_name] = ADMIN_UID
-    return People(uids)
+    return People(uids, registry.former())
 
 
 def number(entry: Mapping[str, Any], field: str) -> int | None:
@@ -92,7 +101,7 @@ def user_of(entry: Mapping[str, Any], unit: str, known: People) -> str | None:
         if uid is not None and (name := known.name(uid)):
             return name
     if found := SERVER.fullmatch(unit):
-        return found[1]
+        return known.today(found[1])
     if found := OF_UID.match(unit):
         return known.name(int(found[1]))
     return None
@@ -150,10 +159,11 @@ def of_units(units: Iterable[str]) -> list[Match]:
     ]
 
 
-def of_user(name: str, uid: int) -> list[Match]:
+def of_user(names: Iterable[str], uid: int) -> list[Match]:
     """What a user's processes said, what happened in the user's slice, and what may tell of logins."""
-    own = [f"jupyter-{name}-singleuser{rest}" for rest in (".service", "-front.service", "-front.socket")]
-    own += [f"jupyter-{name}:*", f"workbench-apps@{uid}.service", f"workbench-apps@{uid}.socket"]
+    kinds = ("-singleuser.service", "-singleuser-front.service", "-singleuser-front.socket", ":*")
+    own = [f"jupyter-{name}{kind}" for name in names for kind in kinds]
+    own += [f"workbench-apps@{uid}.service", f"workbench-apps@{uid}.socket"]
     own += [f"workbench-apps-again@{uid}.service", f"user@{uid}.service", f"user-{uid}.slice"]
     logins: list[Match] = [(f"_SYSTEMD_UNIT={unit}",) for unit in LOGIN_UNITS]
     return [(f"_UID={uid}",), (f"_SYSTEMD_OWNER_UID={uid}",), *of_units(expanded(own)), *logins]
@@ -185,14 +195,16 @@ class Wanted:
     """Which entries are asked for, by their matches and by what is not the journal's to judge."""
 
     def __init__(self, options: argparse.Namespace, known: People) -> None:
-        self._known, self._people, self._name = known, options.people or options.deploy, options.user
-        if options.user is not None:
-            if options.user not in known.uids:
+        self._known, self._people = known, options.people or options.deploy
+        self._name = None if options.user is None else known.today(options.user)
+        if self._name is not None:
+            if self._name not in known.uids:
                 raise FailureError(
                     f"there is no account {options.user!r}; there are {', '.join(sorted(known.uids))}"
                 )
-            self.matches = of_user(options.user, known.uids[options.user])
-            self._named = re.compile(rf"(?<![\w.-]){re.escape(options.user)}(?![\w-])")
+            names = known.all_of(self._name)
+            self.matches = of_user(names, known.uids[self._name])
+            self._named = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, names))})(?![\w-])")
         else:
             self.matches = of_deploys() if options.deploy else of_units(expanded(json.loads(options.units)))
 

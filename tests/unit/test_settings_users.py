@@ -54,8 +54,8 @@ ADA = {"name": "ada", "admin": True}
         ),
         (
             {"users": [{**ADA, "formerly": "ben"}, {"name": "ben", "formerly": "ada"}]},
-            "workbench:users[0].formerly is ben, and so names go round in a circle (ada, ben); give one of them a "
-            "third name first",
+            "workbench:users[0].formerly is ben, and so names go round in a circle (ada, ben); take other "
+            "names, as nobody gets one",
         ),
         ({"limits": {"diskGib": 51}}, "workbench:limits.diskGib is 51, but the whole data volume has 50 GiB"),
         ({"limits": {"memoryPercent": 120}}, "workbench:limits.memoryPercent is 120; takes at most 100"),

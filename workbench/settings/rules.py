@@ -95,7 +95,7 @@ def _users(settings: "Settings") -> Faults:
 
 
 def _names_in_a_circle(former: dict[str, str | None]) -> Faults:
-    """Names that people exchange: no order of renames leads there, since a name is free only once nobody has it."""
+    """Names that people exchange, which no order of renames leads to: a name is never given to somebody else."""
     for index, name in enumerate(former):
         passed, at = [name], former[name]
         while at is not None and at not in passed:
@@ -104,8 +104,8 @@ def _names_in_a_circle(former: dict[str, str | None]) -> Faults:
         if at == name and len(passed) > 1:
             yield Fault(
                 ("users", index, "formerly"),
-                f"is {former[name]}, and so names go round in a circle ({', '.join(passed)}); give one of them a third "
-                "name first, and deploy in between",
+                f"is {former[name]}, and so names go round in a circle ({', '.join(passed)}); take other "
+                "names, as nobody gets one that was somebody else's",
             )
             return
 

@@ -54,8 +54,8 @@ class User(Section):
 
     formerly: Annotated[str, AfterValidator(checks.user_name)] | None = Field(
         None,
-        description="name that this user had until now: uid, home, password and all else stay. It may stay here; once "
-        "done, it does nothing",
+        description="name that this user had until now: uid, home, password and what is in the home stay, and so does "
+        "what the hub knows. It may stay here; once done, it does nothing. Nobody else gets the name of before",
     )
 
     def faults(self) -> Iterator[Fault]:

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Collection, Iterator, Mapping
 
 from workbench_host.accounts.records import FIRST_UID, ConflictError, Registry, System, Wanted
+from workbench_host.accounts.renames import why_not_free
 from workbench_host.processes import USER_UIDS
 
 HOMES = "/home"
@@ -63,6 +64,8 @@ def objection(user: Wanted, uid: int, registry: Registry, system: System) -> str
         return f"user {name} is to have uid {uid}, which {owners[uid]} has or had: take another uid"
     if name in registry.gids:
         return f"user {name} has the name of a group that is or was here: choose another name"
+    if name not in registry.users and name in (former := registry.former()):
+        return f"name of user {name}: {why_not_free(name, former[name], registry)}"
     account = system.accounts.get(name)
     if account and name not in registry.users:
         return f"user {name} has the name of an account of the system: choose another name"

@@ -18,7 +18,7 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from workbench_host import processes
@@ -48,8 +48,8 @@ def rows(path: str, query: str) -> list[tuple[str, str]]:
             return []
 
 
-def seen() -> dict[str, datetime.datetime]:
-    """When each user was last seen, in UTC."""
+def seen(former: Mapping[str, str]) -> dict[str, datetime.datetime]:
+    """When each user was last seen, in UTC; `former` are names of today by those of before, which PAM noted."""
     found = [
         (name, datetime.datetime.fromtimestamp(int(stamp), datetime.UTC))
         for name, stamp in rows(LOGINS, "SELECT Name, Time FROM Lastlog2 WHERE Time > 0")
@@ -58,7 +58,8 @@ def seen() -> dict[str, datetime.datetime]:
         (name, datetime.datetime.fromisoformat(stamp).replace(tzinfo=datetime.UTC))
         for name, stamp in rows(HUB, "SELECT name, last_activity FROM users WHERE last_activity IS NOT NULL")
     ]
-    return dict(sorted(found, key=lambda pair: pair[1]))  # of two for a name, the last one counts
+    told = ((former.get(name, name), when) for name, when in found)
+    return dict(sorted(told, key=lambda pair: pair[1]))  # of two for a name, the last one counts
 
 
 def servers() -> Counter[str]:
@@ -85,7 +86,7 @@ def disk_gib(name: str, uid: int, shares: dict[int, quota.Share] | None) -> floa
 
 def report() -> dict[str, object]:
     declared, registry, shares = read_wanted(), read_registry(), quota.shares()
-    last, running, here, at_work = seen(), servers(), logins(), processes.at_work()
+    last, running, here, at_work = seen(registry.former()), servers(), logins(), processes.at_work()
     states = {user.name: "removed" if user.removed else "active" for user in declared.users}
     groups = {group.gr_name: set(group.gr_mem) for group in grp.getgrall()}
     users = []

@@ -52,7 +52,7 @@ class Wanted:
 class Entry:
     """What the registry remembers of a name: the digest of the hash that was declared last, the hash last seen.
 
-    `formerly` is the name that it had before, `moving` whether that is not over yet.
+    `formerly` is the name that it had before, `moving` whether that is not over yet, `earlier` are those before it.
     """
 
     uid: int
@@ -61,6 +61,12 @@ class Entry:
     locked: bool = False
     formerly: str | None = None
     moving: bool = False
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def former(self) -> tuple[str, ...]:
+        """All names that it had."""
+        return (*self.earlier, *([self.formerly] if self.formerly else []))
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,10 @@ class System:
 
 @dataclass(frozen=True)
 class Registry:
-    """What the data volume remembers: users, and the gids of groups. Neither ever goes to another name."""
+    """What the data volume remembers: users, and the gids of groups.
+
+    Neither ever goes to another name, and no name to another user.
+    """
 
     users: Mapping[str, Entry] = field(default_factory=dict)
     gids: Mapping[str, int] = field(default_factory=dict)
@@ -105,6 +114,12 @@ class Registry:
     def opened(self) -> dict[str, int]:
         """The uids by name of those whose account is open."""
         return {name: entry.uid for name, entry in self.users.items() if not entry.locked}
+
+    def former(self) -> dict[str, str]:
+        """The names of today by those that their users had before and nobody has."""
+        return {
+            old: name for name, entry in self.users.items() for old in entry.former if old not in self.users
+        }
 
     def all_ids(self) -> frozenset[int]:
         return frozenset({entry.uid for entry in self.users.values()} | set(self.gids.values()))

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from workbench_host.accounts.records import Entry, Registry, Wanted
 from workbench_host.tools import CONFIG, DATA_VOLUME, FailureError, wanted, write
@@ -32,7 +33,7 @@ def read_registry() -> Registry:
     try:
         with open(REGISTRY) as file:
             told = json.load(file)
-            users = {name: Entry(**entry) for name, entry in told["users"].items()}
+            users = {name: _entry(entry) for name, entry in told["users"].items()}
             return Registry(users, {name: int(gid) for name, gid in told.get("groups", {}).items()})
     except FileNotFoundError:
         return Registry()
@@ -45,7 +46,13 @@ def read_registry() -> Registry:
 def _told(entry: Entry) -> dict[str, object]:
     """An entry; of a name that was never another without what tells of that, as programs of before read it."""
     told = asdict(entry)
-    return told if entry.formerly else {key: told[key] for key in told if key not in {"formerly", "moving"}}
+    unknown = {"earlier"} if not entry.earlier else set()
+    unknown |= {"formerly", "moving"} if not entry.formerly else set()
+    return {key: told[key] for key in told if key not in unknown}
+
+
+def _entry(told: Mapping[str, Any]) -> Entry:
+    return Entry(**{**told, "earlier": tuple(told.get("earlier", ()))})
 
 
 def is_kept() -> bool:

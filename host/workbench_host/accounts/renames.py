@@ -21,11 +21,17 @@ def registered(users: Mapping[str, Wanted], registry: Registry, system: System) 
         raise ConflictError("; ".join(said))
     entries = {name: entry for name, entry in registry.users.items() if name not in new.values()}
     moved = {
-        name: replace(registry.users[old], formerly=old, moving=True)
+        name: renamed_entry(registry.users[old], name, old)
         for name, old in new.items()
         if old in registry.users
     }
     return Registry({**entries, **moved}, registry.gids)
+
+
+def renamed_entry(entry: Entry, name: str, old: str) -> Entry:
+    """The entry under its new name, which remembers all names of before; one that is taken again is none of them."""
+    earlier = tuple(one for one in entry.former if one not in {name, old})
+    return replace(entry, formerly=old, moving=True, earlier=earlier)
 
 
 def is_new(name: str, user: Wanted, registry: Registry) -> bool:
@@ -40,25 +46,43 @@ def objections(
     name: str, old: str, users: Mapping[str, Wanted], registry: Registry, system: System
 ) -> Iterator[str]:
     """What stands against a user's new name."""
-    begins = f"formerly of user {name} is {old}"
+    begins, former = f"formerly of user {name} is {old}", registry.former()
     if name in registry.users:
         yield (
             f"{begins}, but {name} has or had an account and a home of its own (uid {registry.users[name].uid}): take "
             "another name, or take formerly out"
         )
+    elif former.get(name, old) != old:
+        yield f"{begins}, but {why_not_free(name, former[name], registry)}"
+    elif old in former:
+        yield f"{begins}, who is {former[old]} today: take that for formerly"
     elif old not in registry.users:
         yield f"{begins}, and there never was a user {old} here: `workbench users` lists the names; or take it out"
     elif old in users:
         yield (
-            f"{begins}, but {old} is declared as well: take that user out; if {old} is to get a new name too, deploy "
-            "once with that alone"
+            f"{begins}, but {old} is declared as well: take that user out, as nobody gets a name that was somebody "
+            "else's"
         )
+    elif registry.users[old].moving:
+        yield f"{begins}, whose own new name is not through: deploy once with {old} as before, then rename"
     elif old in system.leaving:
         yield f"{begins}, whose home is being archived: deploy once with {old} as before, then rename"
     elif name in system.homes:
         yield f"{begins}, but there is a folder /home/{name} already: move it away"
     elif name in system.accounts or name in system.gids:
         yield f"{begins}, but {name} is the name of an account or group of the system: choose another name"
+
+
+def why_not_free(name: str, holder: str, registry: Registry) -> str:
+    """Why somebody else does not get a name that was the holder's.
+
+    A browser's sign-in at RStudio is a name and a signature, and holds for 30 days; what the user has noted anywhere,
+    such as a schedule, leads by the old path to the home; and who writes to the name means the one who had it.
+    """
+    return (
+        f"{name} is what {holder} (uid {registry.users[holder].uid}) was called before, and sign-ins in browsers, "
+        "paths to the home and mails still go by it: choose another name"
+    )
 
 
 def renamed(registry: Registry, system: System) -> tuple[System, list[Step]]:

@@ -2,17 +2,14 @@
 
 import contextlib
 import os
-import sqlite3
 import stat
-import subprocess
 from collections.abc import Callable
 
-from workbench_host.accounts.people import HUB
+from workbench_host.accounts import hub
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.accounts.system import HOMES, fields
 from workbench_host.tools import FailureError, run, sync_folder
 
-HUB_UNIT = "jupyterhub.service"
 TRIES = 3  # whoever logs in while what ran is ended is ended again
 
 End = Callable[[str, int], None]
@@ -42,7 +39,7 @@ def _has(file: str, name: str, number: int) -> bool:
 
 
 def rename_home(name: str, former: tuple[str, int]) -> None:
-    """The home, and the folder for temporary files; the old path leads to the home for as long as nobody else has it.
+    """The home, and the folder for temporary files; the old path leads to the home from then on.
 
     Virtual environments, kernels and the lists of recent files have the old one in them. In both folders only root can
     make anything, so that nobody puts something in the way.
@@ -95,29 +92,14 @@ def _lead(path: str, name: str) -> None:
 def rename_in_hub(name: str, former: tuple[str, int]) -> None:
     """What the hub knows of the user: named servers and tokens, which would else be of the next one of the old name.
 
-    The hub reads names when it starts, so it is stopped meanwhile; open notebooks of others go on, the proxy is apart.
+    Who logged in by the new name before, as after a run that was killed half-way, has begun anew there: that goes, with
+    the servers that run, for what was there under the old name.
     """
     old, _ = former
-    if not _in_hub(old) or _in_hub(name):
+    if not hub.knows(old):
         return
-    is_on = subprocess.run(["systemctl", "is-active", "--quiet", HUB_UNIT], check=False).returncode == 0
-    if is_on:
-        run("systemctl", "stop", HUB_UNIT)
-    try:
-        with contextlib.closing(sqlite3.connect(HUB, timeout=10)) as database, database:
-            database.execute("UPDATE users SET name = ? WHERE name = ?", (name, old))
-    except sqlite3.Error as error:
-        raise FailureError(f"{HUB} could not be changed: {error}") from None
-    finally:
-        if is_on:
-            run("systemctl", "start", "--no-block", HUB_UNIT)
-
-
-def _in_hub(name: str) -> bool:
-    if not os.path.exists(HUB):
-        return False
-    with contextlib.closing(sqlite3.connect(f"file:{HUB}?mode=ro", uri=True, timeout=10)) as database:
-        try:
-            return bool(database.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchall())
-        except sqlite3.OperationalError:  # no such table yet
-            return False
+    with hub.changing() as database:
+        if hub.knows(name):
+            run("systemctl", "stop", *(f"jupyter-{name}{rest}-singleuser.service" for rest in ("", ":*")))
+        database.execute("DELETE FROM users WHERE name = ?", (name,))
+        database.execute("UPDATE users SET name = ? WHERE name = ?", (name, old))

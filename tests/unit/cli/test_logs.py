@@ -146,6 +146,30 @@ def test_what_the_host_complains_of_is_one_sentence(host: Any) -> None:
     assert str(done.exception) == "192.0.2.7 did not tell its logs: there is no account 'x'; there are ada."
 
 
+@pytest.mark.parametrize("banner", ["Welcome \x1b[2Jto the workbench!", "17", "[]", ""])
+def test_what_a_shell_prints_before_is_said_in_a_sentence(banner: str, host: Any) -> None:
+    host(f"print({banner!r})\nprint(json.dumps({ENTRY!r}))")
+    done = CliRunner().invoke(main.app, ["logs", "ssh"])
+    assert isinstance(done.exception, WorkbenchError)
+    said = str(done.exception)
+    assert said.startswith("192.0.2.7 was asked for its logs, and says '" + banner[:7])
+    assert "~/.bashrc of admin" in said
+    assert "\x1b" not in said
+    assert done.stdout == ""
+
+
+def test_a_line_that_is_cut_off_with_the_connection_is_not_shown_and_the_connection_is_told_of(
+    host: Any,
+) -> None:
+    host(
+        f"print(json.dumps({ENTRY!r}))\nprint(json.dumps({ENTRY!r})[:30], end='')\n"
+        "print('Connection closed by remote host', file=sys.stderr)\nsys.exit(255)"
+    )
+    done = CliRunner().invoke(main.app, ["logs", "ssh", "--json"])
+    assert len(done.stdout.splitlines()) == 1
+    assert "192.0.2.7 did not tell its logs: Connection closed by remote host" in str(done.exception)
+
+
 def test_words_of_a_command_line_reach_the_host_as_words(host: Any) -> None:
     host("sys.exit(sys.argv[1])")
     done = CliRunner().invoke(main.app, ["logs", "user", "x; reboot", "--since", "$(id)"])

@@ -74,7 +74,7 @@ class Machine:
             if self.homes.get(old) == uid:
                 assert name not in self.homes
                 self.homes[name] = self.homes.pop(old)
-        elif old in self.hub and name not in self.hub:
+        elif old in self.hub:
             self.hub = self.hub - {old} | {name}
 
     def change_home(self, step: Any) -> None:

@@ -1,7 +1,6 @@
 """Users who get another name: what is decided, killed anywhere, and what the steps do to folders and to the hub."""
 
 import os
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -91,24 +90,63 @@ def test_one_that_fails_keeps_nobody_else_waiting_and_is_done_by_the_next(verb: 
     assert not registry.users["anna"].moving
 
 
-def test_the_key_may_stay_for_ever_also_where_somebody_else_gets_the_old_name() -> None:
+def test_the_key_may_stay_for_ever() -> None:
     machine, registry = a_team()
     registry = apply(machine, [NEW, BEN], registry)
     assert verbs([NEW, BEN], registry, machine) == ["end_sessions"] * machine.accounts["anna"].running
-    registry = apply(machine, [NEW, BEN, Wanted("ana")], registry)
-    assert machine.accounts["ana"].uid == 2002
-    assert machine.accounts["anna"].uid == 2000
     server = Machine(homes=machine.homes)  # another one, with the same volume
-    registry = apply(server, [NEW, BEN, Wanted("ana")], registry)
+    registry = apply(server, [NEW, BEN], registry)
     assert server.accounts["anna"].uid == 2000
     empty = Machine()  # another stack, whose volume knows nobody
     other = apply(empty, [NEW, BEN])
-    other = apply(empty, [NEW, BEN, Wanted("ana")], other)
-    assert {name: entry.uid for name, entry in other.users.items()} == {
+    assert {name: entry.uid for name, entry in other.users.items()} == {"anna": 2000, "ben": 2001}
+    assert verbs([NEW, BEN], other, empty) == []
+
+
+@pytest.mark.parametrize("killed", [None, *range(6)])
+def test_nobody_else_gets_a_name_that_was_somebodys(killed: int | None) -> None:
+    machine, registry = a_team()
+    registry = apply(machine, [NEW, BEN], registry, killed_after=killed)
+    said = (
+        "ana is what anna (uid 2000) was called before, and sign-ins in browsers, paths to the home and mails still "
+        "go by it: choose another name"
+    )
+    for wanted, begins in [
+        ([NEW, BEN, Wanted("ana")], "name of user ana: "),
+        ([BEN, Wanted("ana")], "name of user ana: "),  # also once anna is closed
+        ([NEW, Wanted("ana", formerly="ben")], "formerly of user ana is ben, but "),
+    ]:
+        with pytest.raises(records.ConflictError) as refused:
+            apply(machine, wanted, registry)
+        assert str(refused.value) == begins + said
+    on = [Wanted("annette", formerly="anna"), BEN]
+    if killed is not None:
+        with pytest.raises(
+            records.ConflictError, match="whose own new name is not through: deploy once with anna as"
+        ):
+            apply(machine, on, registry)
+        registry = apply(machine, [NEW, BEN], registry)
+    third = apply(machine, on, registry)
+    assert third.users["annette"].former == ("ana", "anna")
+    for name in ("ana", "anna"):
+        with pytest.raises(
+            records.ConflictError, match=rf"^name of user {name}: {name} is what annette \(uid 2000\)"
+        ):
+            apply(machine, [Wanted("annette"), BEN, Wanted(name)], third)
+    back = apply(machine, [Wanted("ana", formerly="annette"), BEN], third)
+    assert back.users["ana"].former == ("anna", "annette")
+    assert machine.homes["ana"] == 2000
+
+
+def test_who_had_a_name_already_when_this_was_allowed_keeps_it() -> None:
+    before = remembered(anna=Entry(2000, formerly="ana"), ana=Entry(2001))
+    machine = Machine()
+    after = apply(machine, [Wanted("anna", formerly="ana"), Wanted("ana")], before)
+    assert {name: account.uid for name, account in machine.accounts.items() if account.uid >= 2000} == {
         "anna": 2000,
-        "ben": 2001,
-        "ana": 2002,
+        "ana": 2001,
     }
+    assert after.former() == {}
 
 
 def test_on_a_fresh_server_the_account_is_made_with_the_uid_of_before() -> None:
@@ -127,6 +165,13 @@ def test_back_again_and_on_to_a_third_name() -> None:
     registry = apply(machine, [Wanted("annette", formerly="ana")], registry)
     assert machine.homes["annette"] == 2000
     assert {name for name, entry in registry.users.items() if entry.uid == 2000} == {"annette"}
+
+
+def test_a_name_that_is_not_the_last_one_any_more_is_told_with_the_one_of_today() -> None:
+    machine, registry = a_team()
+    registry = apply(machine, [NEW], registry)
+    with pytest.raises(records.ConflictError, match="is ana, who is anna today: take that for formerly"):
+        apply(machine, [Wanted("annette", formerly="ana")], registry)
 
 
 def test_a_closed_account_is_opened_under_its_new_name() -> None:
@@ -149,11 +194,16 @@ def test_a_closed_account_is_opened_under_its_new_name() -> None:
         ([Wanted("ben", formerly="ana")], "formerly of user ben is ana, but ben has or had an account"),
         (
             [Wanted("cleo", formerly="ben"), Wanted("ben", formerly="ana")],
-            "formerly of user cleo is ben, but ben is declared as well: take that user out",
+            "formerly of user cleo is ben, but ben is declared as well: take that user out, as nobody gets a name "
+            "that was somebody else's",
         ),
         (
             [Wanted("anna", formerly="anne")],
             "formerly of user anna is anne, and there never was a user anne here",
+        ),
+        (
+            [Wanted("annette", formerly="anna")],
+            "formerly of user annette is anna, and there never was a user anna here",
         ),
         ([NEW, OLD], "formerly of user anna is ana, but ana is declared as well"),
         ([Wanted("root", formerly="ana")], "but root is the name of an account or group of the system"),
@@ -177,6 +227,9 @@ def test_the_registry_of_whoever_was_never_renamed_is_as_programs_of_before_read
 ) -> None:
     monkeypatch.setattr(registry, "REGISTRY", str(tmp_path / "users" / "registry.json"))
     kept = remembered(ben=Entry(2001), anna=Entry(2000, formerly="ana", moving=True))
+    registry.write_registry(kept)
+    assert registry.read_registry() == kept
+    kept = remembered(ana=Entry(2000, formerly="anna", earlier=("a", "b")))
     registry.write_registry(kept)
     assert registry.read_registry() == kept
     assert registry._told(Entry(2001)) == {"uid": 2001, "declared": None, "shadow": None, "locked": False}
@@ -282,29 +335,6 @@ def test_links_among_the_homes_are_nobodys_home(place: Path, monkeypatch: pytest
     renaming.rename_home("anna", ("ana", ME))
     monkeypatch.setattr(system, "read_accounts", lambda groups: {})
     assert system.read_system(()).homes == {"anna": ME}
-
-
-@pytest.mark.parametrize("taken", [False, True])
-def test_the_hub_knows_the_user_by_the_new_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
-) -> None:
-    path, called = tmp_path / "hub.sqlite", []
-    with sqlite3.connect(path) as database:
-        database.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT UNIQUE)")
-        database.executemany(
-            "INSERT INTO users (name) VALUES (?)", [("ana",), ("ben",), *([("anna",)] if taken else [])]
-        )
-    monkeypatch.setattr(renaming, "HUB", str(path))
-    monkeypatch.setattr(renaming, "run", lambda *command: called.append(command[1]))
-    monkeypatch.setattr(renaming.subprocess, "run", lambda *_, **__: type("Done", (), {"returncode": 0}))
-    for _ in range(2):
-        renaming.rename_in_hub("anna", ("ana", 2000))
-    with sqlite3.connect(path) as database:
-        names = [row[0] for row in database.execute("SELECT name FROM users ORDER BY id")]
-    assert names == (["ana", "ben", "anna"] if taken else ["anna", "ben"])
-    assert called == ([] if taken else ["stop", "start"])
-    monkeypatch.setattr(renaming, "HUB", str(tmp_path / "none"))
-    renaming.rename_in_hub("anna", ("ana", 2000))
 
 
 def test_whoever_comes_back_while_what_ran_is_ended_is_ended_again(monkeypatch: pytest.MonkeyPatch) -> None:

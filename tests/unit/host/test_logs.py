@@ -145,6 +145,34 @@ def test_of_a_user_there_is_all_that_ran_and_what_names_the_user(capsys: Any, jo
     assert "UNIT=jupyter-ada:two-singleuser.service" in last
 
 
+@pytest.mark.parametrize("asked_for", ["anna", "ana"])
+def test_of_a_user_with_another_name_there_is_what_was_said_under_the_one_of_before(
+    asked_for: str, capsys: Any, journal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry({"anna": Entry(ADA, formerly="ana", earlier=("a.b",)), "grace": Entry(GRACE)})
+    monkeypatch.setattr(logs, "read_registry", lambda: registry)
+    asked = journal(
+        entry("Main process exited", _PID="1", UNIT="jupyter-ana-singleuser.service"),
+        entry("Started.", _PID="1", UNIT="jupyter-ana:two-singleuser.service"),
+        entry("Accepted publickey for a.b from 192.0.2.1", _SYSTEMD_UNIT="ssh.service"),
+        entry("Accepted publickey for axb from 192.0.2.1", _SYSTEMD_UNIT="ssh.service"),
+        entry("Accepted publickey for anna from 192.0.2.1", _SYSTEMD_UNIT="ssh.service"),
+        entry("Accepted publickey for ana-b from 192.0.2.1", _SYSTEMD_UNIT="ssh.service"),
+        entry("hers", _UID=str(GRACE), _SYSTEMD_UNIT="jupyter-grace-singleuser.service"),
+    )
+    assert logs.main(["--user", asked_for]) == 0
+    found = printed(capsys)
+    assert [(one["user"], one["message"]) for one in found] == [
+        ("anna", "Main process exited"),
+        ("anna", "Started."),
+        (None, "Accepted publickey for a.b from 192.0.2.1"),
+        (None, "Accepted publickey for anna from 192.0.2.1"),
+    ]
+    last = json.loads(asked.read_text().splitlines()[-1])
+    assert {f"UNIT=jupyter-{name}-singleuser.service" for name in ("anna", "ana", "a.b")} <= set(last)
+    assert "UNIT=jupyter-ana:two-singleuser.service" in last
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
