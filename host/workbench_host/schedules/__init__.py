@@ -1,8 +1,8 @@
 """Schedules of users' own: what a user's systemd runs at set times, whether or not the user is logged in.
 
-`command` is workbench-schedule, `times` judges when, `jobs` knows what is kept of each schedule and where, `running` is
-what systemd calls for a run (the unit workbench-schedule@NAME of the user's own manager), and `mailer` the service that
-mails what became of one to its user. All but the mailer run as the user.
+`command` is workbench-schedule, `times` judges when and `targets` what, `jobs` knows what is kept of each schedule and
+where, `running` is what systemd calls for a run (the unit workbench-schedule@NAME of the user's own manager), and
+`mailer` the service that mails what became of one to its user. All but the mailer run as the user.
 """
 
 from workbench_host.tools import CONFIG

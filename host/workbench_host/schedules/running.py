@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from workbench_host.data import renewed
 from workbench_host.schedules import LONGEST, MAIL_SOCKET, jobs
 from workbench_host.schedules.jobs import Job
 from workbench_host.team import places
@@ -88,7 +89,7 @@ def command(job: Job, output: Path) -> list[str]:
             raise FailureError(
                 "notebooks are executed by JupyterHub's environment, and JupyterHub is off here"
             )
-        kernel = places.kernel_of(job.environment) or "ir" if job.environment else ""
+        kernel = (places.kernel_of(job.environment) or "ir") if job.environment else ""
         return [str(NOTEBOOKS), "-I", str(EXECUTE), job.words[0], str(output), kernel]
     return [*(("workbench-env", job.environment) if job.environment else ()), *job.words]
 
@@ -99,11 +100,14 @@ def _end(number: int, _: object) -> None:
 
 
 def follow(words: list[str], folder: str, log: Log) -> str:
-    """Runs it; what became of it, in words."""
+    """Runs it; what became of it, in words.
+
+    The user's systemd began when it did: whether there is data in S3 is as it is now.
+    """
     try:
         child = subprocess.Popen(
             words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**renewed(os.environ), "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
     except OSError as error:
         return f"could not be started: {reason(error)}"
