@@ -7,7 +7,7 @@ where, `running` is what systemd calls for a run (the unit workbench-schedule@NA
 
 from workbench_host.tools import CONFIG
 
-SETTINGS = f"{CONFIG}/timers.json"  # is there while limits.timers is true; what users' programs read
+SETTINGS = f"{CONFIG}/timers.json"  # is there while limits.timers is true: {"mail": whether runs are mailed}
 ADDRESSES = f"{CONFIG}/schedule-mail.json"  # root's alone: users' addresses by their names
 MAIL_FOLDER = "workbench-schedule-mail"  # in /run; the socket in it is open to everybody on the host
 MAIL_SOCKET = f"/run/{MAIL_FOLDER}/socket"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench_host.data import renewed
-from workbench_host.schedules import LONGEST, MAIL_SOCKET, jobs
+from workbench_host.schedules import LONGEST, MAIL_SOCKET, SETTINGS, jobs
 from workbench_host.schedules.jobs import Job
 from workbench_host.team import places
 from workbench_host.tools import FailureError, reason
@@ -29,6 +29,7 @@ HEAD_BYTES, TAIL_BYTES = 4 * 1024**2, 1024**2  # of what a run says
 MAILED_BYTES = 4000
 END_SECONDS = 5.0  # for what runs to end by itself
 MAIL_SECONDS = 10.0
+RESTART_SECONDS = 15.0  # in which the mailer is there again; systemd tries every 10
 # JupyterHub's environment has what executes notebooks; kernels are found as in JupyterLab.
 NOTEBOOKS = Path("/opt/workbench/jupyterhub/bin/python")
 EXECUTE = Path(__file__).parents[2] / "workbench_hub" / "execute.py"
@@ -129,18 +130,32 @@ def follow(words: list[str], folder: str, log: Log) -> str:
 
 
 def mail(told: Mapping[str, Any]) -> str:
-    """Hands it to the service that mails it to the user's own address; what that says."""
+    """Hands it to the service that mails it to the user's own address; what that says.
+
+    Where it begins anew just now, as after a deploy that changed an address, it is waited for.
+    """
     try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(MAIL_SECONDS)
-            line.connect(MAIL_SOCKET)
-            line.sendall(json.dumps(told).encode())
-            line.shutdown(socket.SHUT_WR)
-            return line.recv(400).decode(errors="replace")
-    except FileNotFoundError:
-        return ""  # nothing is mailed from here
-    except OSError as error:
+        if not json.loads(Path(SETTINGS).read_text()).get("mail"):
+            return ""  # nothing is mailed from here
+        until = time.monotonic() + RESTART_SECONDS
+        while True:
+            try:
+                return _said(json.dumps(told).encode())
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
+    except (OSError, ValueError) as error:
         return f"not mailed: {reason(error)}"
+
+
+def _said(told: bytes) -> str:
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(MAIL_SECONDS)
+        line.connect(MAIL_SOCKET)
+        line.sendall(told)
+        line.shutdown(socket.SHUT_WR)
+        return line.recv(400).decode(errors="replace")
 
 
 def is_mailed(job: Job, before: str, result: str) -> bool:

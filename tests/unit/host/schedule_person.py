@@ -25,6 +25,8 @@ class Person:
         monkeypatch.setattr(command, "systemctl", self.systemctl)
         monkeypatch.setattr(command, "need_timers", lambda: None)
         monkeypatch.setattr(running, "MAIL_SOCKET", str(home / "mail"))
+        monkeypatch.setattr(running, "SETTINGS", str(home / "timers.json"))
+        (home / "timers.json").write_text('{"mail": false}')
         monkeypatch.setattr(places, "ROOT", home / "environments")
 
     def systemctl(self, *words: str, seconds: float | None = None) -> str:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -133,9 +134,8 @@ def test_a_disk_that_is_full_keeps_nothing_from_running(
 
 @needs("systemd-analyze")
 def test_failures_are_handed_to_the_mailer_and_so_is_that_they_are_over(person: Person) -> None:
-    import socket
-
     heard: list[dict[str, object]] = []
+    (person.home / "timers.json").write_text('{"mail": true}')
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(person.home / "mail"))
         listener.listen()
@@ -209,3 +209,25 @@ def test_what_is_in_the_home_runs_under_another_name_of_its_user_too(
     for name, argument in (("inside", "~/not-a-file-of-ours"), ("linked", ""), ("outside", "")):
         assert person.run("--run", name)[0] == 0, person.kept(name)
         assert person.kept(name)[0].startswith(f"{renamed}/work\n{argument}\n")
+
+
+@needs("systemd-analyze")
+def test_a_mailer_that_begins_anew_is_waited_for_and_one_that_does_not_is_said(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (person.home / "timers.json").write_text('{"mail": true}')
+    monkeypatch.setattr(running, "RESTART_SECONDS", 0.1)
+    person.add("bad", "false")
+    assert "bad: not mailed: No such file or directory." in person.run("--run", "bad")[1]
+    monkeypatch.setattr(running, "RESTART_SECONDS", 20.0)
+
+    def begin() -> None:
+        time.sleep(0.7)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(person.home / "mail"))
+            listener.listen()
+            with listener.accept()[0] as connection:
+                connection.sendall(b"queued to be mailed")
+
+    threading.Thread(target=begin, daemon=True).start()
+    assert "bad: queued to be mailed.\n" in person.run("--run", "bad")[1]
