@@ -49,7 +49,8 @@ def timers(context: Context) -> None:
         },
     )
     if settings.limits.timers:
-        files.put(content=files.Content(b"{}\n"), dest=schedules.SETTINGS, name=schedules.SETTINGS)
+        content = files.Content(f"{json.dumps({'mail': settings.alarms.mail is not None})}\n".encode())
+        files.put(content=content, dest=schedules.SETTINGS, name=schedules.SETTINGS)
     else:
         host_files.file(path=schedules.SETTINGS, present=False, name="No schedules of users")
     wanted = settings.limits.timers or settings.services.docker.enabled
@@ -65,6 +66,7 @@ def mail(settings: Settings) -> None:
     """The service that mails users what became of their schedules, where there is a mail server."""
     if not settings.limits.timers or settings.alarms.mail is None:
         units.off(unit=MAIL_UNIT, name=f"Stop {MAIL_UNIT}")
+        host_files.file(path=schedules.ADDRESSES, present=False, name=f"No {schedules.ADDRESSES}")
         return
     content = files.Content(f"{json.dumps(addresses(settings), indent=1)}\n".encode())
     files.put(content=content, dest=schedules.ADDRESSES, mode="600", name=schedules.ADDRESSES)

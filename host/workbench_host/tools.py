@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 DATA_VOLUME = "/srv/workbench"  # where the data volume is mounted, with all that outlives the server
@@ -43,11 +43,28 @@ class FailureError(Exception):
         super().__init__(without_password(text))
 
 
+class UsageError(Exception):
+    """A command was called in a way that it is not called in."""
+
+
 def reason(error: Exception) -> str:
     """Why something failed, in words: of what the system refuses without its number, and with the file."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error) or type(error).__name__
+
+
+def status_of(program: str, do: Callable[[], int]) -> int:
+    """The exit status of what a user's command does; why it is not 0 is a sentence on standard error."""
+    try:
+        return do()
+    except UsageError as error:
+        print(f"{error}. `{program} --help` says more.", file=sys.stderr)
+        return 2
+    except (FailureError, OSError) as error:
+        said = reason(error)
+        print(f"{said[:1].upper()}{said[1:]}.", file=sys.stderr)
+        return 1
 
 
 def run(

@@ -6,6 +6,7 @@ overridden. Whose process asks, the kernel says (peers.py).
 """
 
 import os
+from collections.abc import Mapping
 
 from workbench_host import tools
 
@@ -29,3 +30,9 @@ WITH_DATA = {
 def environment() -> dict[str, str]:
     """What programs of users have in their environment, on this host."""
     return WITH_DATA if os.path.exists(CONFIG) else WITHOUT_METADATA
+
+
+def renewed(variables: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a process that began under earlier settings, as a user's lasting systemd did, with today's."""
+    others = {name: value for name, value in variables.items() if WITH_DATA.get(name) != value}
+    return {**others, **environment()}

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -24,11 +25,15 @@ from typing import NoReturn
 from workbench_host import trust_folder
 from workbench_host.accounts.shared import SHARED
 from workbench_host.projects import python, r
-from workbench_host.tools import FailureError, printable, reason
+from workbench_host.tools import FailureError, UsageError, printable, status_of
 
 LANGUAGES: dict[str, ModuleType] = {"python": python, "r": r}
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_][A-Za-z0-9]+)*")
 LONGEST = 50
+HALF, HALF_SECONDS = (
+    ".workbench-project-",
+    60,
+)  # what a folder is made in; another call's is not touched that long
 GITIGNORE = """\
 # Data is large, and not everybody's: keep it where it is backed up, and say in README.md where it comes from.
 data/raw/*
@@ -48,10 +53,6 @@ To run the report every Monday at seven, also while you are away:
     workbench-schedule add {schedule} "Mon 07:00" {report}
 """
 CHANGED = 'workbench-schedule add {schedule} "Mon 07:00" "Rscript -e \'rmarkdown::render(\\"{report}\\")\'"'
-
-
-class UsageError(Exception):
-    """It was called in a way that it is not called in."""
 
 
 def parsed(arguments: Sequence[str]) -> tuple[str, str, Path]:
@@ -93,14 +94,22 @@ def place(name: str, folder: Path) -> tuple[Path, bool]:
     if not os.access(real, os.W_OK | os.X_OK):
         raise FailureError(f"you may not write to {folder}")
     if os.path.lexists(real / name):
-        raise FailureError(f"{real / name} is there already; take another name, or another folder")
+        raise FailureError(
+            f"{real / name} is there already; take another name, or another folder"
+            + (
+                "; its README.md has the commands for its environment"
+                if (real / name / "README.md").is_file()
+                else ""
+            )
+        )
     return real / name, shared
 
 
-def texts(name: str, language: ModuleType) -> dict[str, str]:
+def texts(target: Path, language: ModuleType) -> dict[str, str]:
     """All files by their paths, but for what the environment's tools write."""
+    name = target.name
     schedule = re.sub(r"[^a-z0-9-]", "-", name.lower())[:40]
-    wanted = README.format(name=name, run=language.readme(name), schedule=schedule, report=language.REPORT)
+    wanted = README.format(name=name, run=language.readme(target), schedule=schedule, report=language.REPORT)
     if language is r:
         plain = f'workbench-schedule add {schedule} "Mon 07:00" {r.REPORT}'
         wanted = wanted.replace(plain, CHANGED.format(schedule=schedule, report=r.REPORT))
@@ -110,13 +119,16 @@ def texts(name: str, language: ModuleType) -> dict[str, str]:
         "data/raw/.gitkeep": "",
         "data/raw/example.csv": EXAMPLE,
         "data/derived/.gitkeep": "",
-        **language.files(name),
+        **language.files(target),
     }
 
 
 def write(target: Path, contents: Mapping[str, str]) -> None:
-    """Makes the folder with its files, whole or not at all."""
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    """Makes the folder with its files, whole or not at all; what a call that was killed left of one goes."""
+    for left in target.parent.glob(f"{HALF}*"):
+        if left.lstat().st_uid == os.getuid() and left.lstat().st_mtime < time.time() - HALF_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
+    beside = Path(tempfile.mkdtemp(prefix=HALF, dir=target.parent))
     try:
         inner = beside / target.name  # made as its place has it: group, setgid bit and ACL are inherited
         inner.mkdir()
@@ -143,9 +155,9 @@ def ran(words: Sequence[str], folder: Path, variables: Mapping[str, str]) -> str
     return "" if done.returncode == 0 else (" ".join(said[-3:])[-500:] or f"status {done.returncode}")
 
 
-def environment(target: Path, name: str, language: ModuleType, shared: bool) -> str:
+def environment(target: Path, language: ModuleType, shared: bool) -> str:
     """Makes it; what could not be made, "" where all could. What builds on that is not tried."""
-    for what, ways, variables in language.commands(target, name, shared):
+    for what, ways, variables in language.commands(target, shared):
         print(f"Making {what} ...", flush=True)
         why = ""
         for words in ways:
@@ -179,11 +191,11 @@ def repository(target: Path, shared: bool) -> str:
 
 def make(name: str, language: str, folder: Path) -> int:
     target, shared = place(name, folder)
-    write(target, texts(name, LANGUAGES[language]))
+    write(target, texts(target, LANGUAGES[language]))
     if shared:
         # git and R run nothing in a folder of others before its user says so, and this is who asks for it.
         trust_folder.main([str(target)])
-    lacking = [environment(target, name, LANGUAGES[language], shared), repository(target, shared)]
+    lacking = [environment(target, LANGUAGES[language], shared), repository(target, shared)]
     lacking = [one for one in lacking if one]
     print(f"{target} is there.")
     for one in lacking:
@@ -208,14 +220,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     signal.signal(signal.SIGTERM, _stop)
     try:
-        return make(*parsed(arguments))
-    except UsageError as error:
-        print(f"workbench-project: {error}. `workbench-project --help` says more.", file=sys.stderr)
-        return 2
-    except (FailureError, OSError) as error:
-        said = reason(error)
-        print(f"{said[:1].upper()}{said[1:]}.", file=sys.stderr)
-        return 1
+        return status_of("workbench-project", lambda: make(*parsed(arguments)))
     except KeyboardInterrupt:
         print("Ended before it was through. What is there of the project can be deleted.", file=sys.stderr)
         return 130

@@ -1,5 +1,6 @@
 """A project in Python: an environment of its own by uv (pyproject.toml, uv.lock, .venv), a kernel, a notebook."""
 
+import itertools
 import json
 import os
 import shutil
@@ -13,9 +14,10 @@ LOCK = "uv.lock"
 IGNORED = ".venv/\n__pycache__/\n.ipynb_checkpoints/\n.pytest_cache/\n"
 REPORT = "report/report.ipynb"
 
+# Under a name that is no package's: uv would take pandas for the project itself, in one that is called so.
 _PYPROJECT = """\
 [project]
-name = "{name}"
+name = "project-{name}"
 version = "0.1.0"
 description = ""
 requires-python = ">=3.{minor}"
@@ -67,12 +69,12 @@ _RUN = """\
     uv run python src/analysis.py    # data/derived/by_site.csv
     uv add scikit-learn              # another package, into pyproject.toml and uv.lock
 
-report/report.ipynb is the report: open it in JupyterLab with the kernel "{name}". Who has a copy of this project makes
-that kernel with `uv run python -m ipykernel install --user --name {kernel} --display-name {name}`.
+report/report.ipynb is the report: open it in JupyterLab with the kernel "{title}". Who has a copy of this project makes
+that kernel with `uv run python -m ipykernel install --user --name {kernel} --display-name "{title}"`.
 """
 
 
-def files(name: str) -> Mapping[str, str]:
+def files(target: Path) -> Mapping[str, str]:
     """The project's files of this language by their paths."""
     minor = subprocess.run(
         [PYTHON, "-c", "import sys; print(sys.version_info.minor)"],
@@ -81,25 +83,46 @@ def files(name: str) -> Mapping[str, str]:
         check=False,
     ).stdout.strip()
     return {
-        "pyproject.toml": _PYPROJECT.format(name=name.lower(), minor=minor or "11"),
+        "pyproject.toml": _PYPROJECT.format(name=target.name.lower(), minor=minor or "11"),
         "src/analysis.py": _CODE,
         "tests/test_analysis.py": _TEST,
-        REPORT: json.dumps(notebook(name), indent=1) + "\n",
+        REPORT: json.dumps(notebook(target), indent=1) + "\n",
     }
 
 
-def readme(name: str) -> str:
-    return _RUN.format(name=name, kernel=kernel(name))
+def readme(target: Path) -> str:
+    kernel, title = kernel_of(target)
+    return _RUN.format(kernel=kernel, title=title)
 
 
-def kernel(name: str) -> str:
-    return f"project-{name.lower()}"
+def program(target: Path) -> Path:
+    """The Python of the project's environment."""
+    return target / ".venv" / "bin" / "python"
 
 
-def notebook(name: str) -> dict[str, object]:
+def kernel_of(target: Path) -> tuple[str, str]:
+    """(name, title) of the project's kernel: no other project of its user's has it, not one of the same name either."""
+    kernels = Path.home() / ".local/share/jupyter/kernels"
+    base = f"project-{target.name.lower()}"
+    names = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+    name = next(one for one in names if _is_free(kernels / one / "kernel.json", target))
+    return name, target.name if name == base else f"{target.name} ({target.parent.name})"
+
+
+def _is_free(spec: Path, target: Path) -> bool:
+    """Whether the kernel is this project's, nobody's, or one of a project that is gone."""
+    try:
+        used = Path(json.loads(spec.read_text())["argv"][0])
+    except (OSError, ValueError, LookupError, TypeError):
+        return not spec.exists()
+    return used == program(target) or not used.exists()
+
+
+def notebook(target: Path) -> dict[str, object]:
     """The report, as nbformat 4.5 has it."""
+    kernel, title = kernel_of(target)
     cells = [
-        ("markdown", f"# {name}\n\nCounts by site."),
+        ("markdown", f"# {target.name}\n\nCounts by site."),
         (
             "code",
             'import sys\n\nsys.path.insert(0, "../src")\nimport analysis\n\n'
@@ -111,11 +134,11 @@ def notebook(name: str) -> dict[str, object]:
     for number, (kind, text) in enumerate(cells):
         cell: dict[str, object] = {"cell_type": kind, "id": f"cell-{number}", "metadata": {}, "source": text}
         made.append(cell | ({"execution_count": None, "outputs": []} if kind == "code" else {}))
-    spec = {"name": kernel(name), "display_name": name, "language": "python"}
+    spec = {"name": kernel, "display_name": title, "language": "python"}
     return {"cells": made, "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def commands(folder: Path, name: str, shared: bool) -> Iterator[tuple[str, list[list[str]], dict[str, str]]]:
+def commands(target: Path, shared: bool) -> Iterator[tuple[str, list[list[str]], dict[str, str]]]:
     """(what it makes, ways to make it, variables), in the order in which they build on each other.
 
     The second way goes by what was downloaded before, as where no network is.
@@ -127,6 +150,6 @@ def commands(folder: Path, name: str, shared: bool) -> Iterator[tuple[str, list[
     lock, sync = [uv, "lock", "--quiet", "--python", PYTHON], [uv, "sync", "--quiet", "--python", PYTHON]
     yield f"{LOCK}, with the version of each package", [lock, [*lock, "--offline"]], variables
     yield "the environment .venv", [sync, [*sync, "--offline"]], variables
-    python = str(folder / ".venv" / "bin" / "python")
-    install = [python, "-m", "ipykernel", "install", "--user", "--name", kernel(name), "--display-name", name]
-    yield f"the kernel {name}", [install], variables
+    kernel, title = kernel_of(target)
+    install = [str(program(target)), "-m", "ipykernel", "install", "--user", "--name", kernel]
+    yield f"the kernel {title}", [[*install, "--display-name", title]], variables

@@ -84,22 +84,22 @@ _SNAPSHOT = "renv::snapshot(prompt = FALSE)"
 SITE = "/usr/lib/R/site-library"  # Debian's packages of R
 
 
-def files(name: str) -> Mapping[str, str]:
+def files(target: Path) -> Mapping[str, str]:
     """The project's files of this language by their paths."""
     return {
-        f"{name}.Rproj": _RPROJ,
+        f"{target.name}.Rproj": _RPROJ,
         "R/analysis.R": _CODE,
         "R/run.R": _SCRIPT,
         "tests/test_analysis.R": _TEST,
-        REPORT: _REPORT.format(name=name),
+        REPORT: _REPORT.format(name=target.name),
     }
 
 
-def readme(name: str) -> str:
-    return _RUN.format(name=name)
+def readme(target: Path) -> str:
+    return _RUN.format(name=target.name)
 
 
-def commands(_: Path, __: str, shared: bool) -> Iterator[tuple[str, list[list[str]], dict[str, str]]]:
+def commands(_: Path, shared: bool) -> Iterator[tuple[str, list[list[str]], dict[str, str]]]:
     """(what it makes, ways to make it, variables). In a shared folder the library has no links into a user's cache."""
     script = _INIT.format(site=SITE, cache="FALSE" if shared else "TRUE")
     yield "the library of the project", [["Rscript", "--no-init-file", "-e", script]], {}

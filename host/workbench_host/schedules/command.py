@@ -14,26 +14,17 @@ where mail is set up, and with --mail each run. What runs have said is in ~/sche
 import json
 import os
 import pwd
-import shutil
-import stat
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from workbench_host import managers
 from workbench_host.processes import LINGERING
-from workbench_host.schedules import SETTINGS, UNIT, jobs, running, times
-from workbench_host.schedules.jobs import COMMAND, NOTEBOOK, Job
-from workbench_host.team import places
-from workbench_host.tools import FailureError, printable, reason
+from workbench_host.schedules import SETTINGS, UNIT, jobs, running, targets, times
+from workbench_host.schedules.jobs import Job
+from workbench_host.tools import FailureError, UsageError, printable, status_of
 
-INTERPRETERS = {".py": "python", ".r": "Rscript", ".sh": "bash"}
 CONTROL_SECONDS = 30
-
-
-class UsageError(Exception):
-    """It was called in a way that it is not called in."""
 
 
 def need_timers() -> None:
@@ -67,40 +58,6 @@ def systemctl(*words: str, seconds: float | None = CONTROL_SECONDS) -> str:
     return done.stdout
 
 
-def what(words: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Kind and words of what is to run, as it is found from any folder. Raises FailureError where there is no such."""
-    first, path = words[0], Path(words[0])
-    if path.is_file():
-        full, suffix = os.path.abspath(path), path.suffix.lower()
-        if suffix == ".ipynb":
-            if len(words) > 1:
-                raise FailureError(
-                    f"a notebook takes no arguments, and {words[1]!r} stands after it; options go first"
-                )
-            return NOTEBOOK, (full,)
-        if suffix in INTERPRETERS:
-            return COMMAND, (INTERPRETERS[suffix], full, *words[1:])
-        if os.access(path, os.X_OK):
-            return COMMAND, (full, *words[1:])
-        kinds = ", ".join([*INTERPRETERS, ".ipynb"])
-        raise FailureError(f"{first} is neither a program nor a file of a kind that can be run ({kinds})")
-    if len(words) == 1 and len(first.split()) > 1:
-        return COMMAND, ("bash", "-c", first)
-    if shutil.which(first) is None:
-        raise FailureError(f"there is neither a file nor a command called {first!r} here")
-    return COMMAND, tuple(words)
-
-
-def others_write(words: Sequence[str]) -> str:
-    """The file of these that others may write to; "" where there is none."""
-    for word in words:
-        if word.startswith("/") and os.path.isfile(word):
-            found = os.stat(word)
-            if found.st_uid not in (0, os.getuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return word
-    return ""
-
-
 def add(arguments: Sequence[str]) -> int:
     options, name, when, words = parsed(arguments)
     need_timers()
@@ -112,16 +69,18 @@ def add(arguments: Sequence[str]) -> int:
     if len(jobs.names()) >= jobs.MOST:
         raise FailureError(f"there are {jobs.MOST} schedules of yours, which is the most; remove some first")
     environment = options.get("--env")
-    if environment is not None and (
-        environment not in places.names() or not (places.ROOT / environment).is_symlink()
+    language = None if environment is None else targets.language_of(environment)
+    found, (kind, full, file) = times.judge(when), targets.judge(words)
+    if (
+        environment
+        and file is not None
+        and (of_file := targets.written_in(full[file])) not in (None, language)
     ):
-        there = ", ".join(sorted(places.names())) or "none"
-        raise FailureError(f"there is no environment called {environment} here; there are {there}")
-    found, (kind, full) = times.judge(when), what(words)
+        raise FailureError(
+            f"{environment} is an environment of {language}, and {words[0]} is written in {of_file}"
+        )
     folder = os.getcwd()
-    if environment and kind == COMMAND and full[0] == "python" and places.kernel_of(environment) is None:
-        raise FailureError(f"{environment} is an environment of R, and {full[1]} a script of Python")
-    job = Job(name, found.calendar, kind, full, folder, environment, "--mail" in options)
+    job = Job(name, found.calendar, kind, full, folder, environment, "--mail" in options, file)
     jobs.save(job, found)
     try:
         systemctl("daemon-reload")
@@ -133,7 +92,7 @@ def add(arguments: Sequence[str]) -> int:
     print(
         f"Begin: within {found.delay_seconds} s. Folder: {folder}. What it says is kept in {jobs.folder(name)}."
     )
-    if written := others_write(full):
+    if written := targets.others_write(full):
         print(f"Others may write to {written}: what they put there will run as you.")
     return 0
 
@@ -279,17 +238,12 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print((__doc__ or "").strip())
         return 0 if arguments else 2
-    verb, *rest = arguments
-    try:
-        if verb == "--run":  # as the unit calls it
-            return running.once(one(rest, verb))
-        if verb not in VERBS:
-            raise UsageError(f"there is no {verb!r}; there are {', '.join(VERBS)}")
-        return VERBS[verb](rest)
-    except UsageError as error:
-        print(f"{error}. `workbench-schedule --help` says more.", file=sys.stderr)
-        return 2
-    except (FailureError, OSError) as error:
-        said = reason(error)
-        print(f"{said[:1].upper()}{said[1:]}.", file=sys.stderr)
-        return 1
+    return status_of("workbench-schedule", lambda: do(*arguments))
+
+
+def do(verb: str, *rest: str) -> int:
+    if verb == "--run":  # as the unit calls it
+        return running.once(one(rest, verb))
+    if verb not in VERBS:
+        raise UsageError(f"there is no {verb!r}; there are {', '.join(VERBS)}")
+    return VERBS[verb](rest)

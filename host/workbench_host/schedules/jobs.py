@@ -13,8 +13,8 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from workbench_host.schedules import UNIT
@@ -47,7 +47,7 @@ WantedBy=timers.target
 
 @dataclass(frozen=True)
 class Job:
-    """A schedule. `kind` says whether `words` are a command, or a notebook's path."""
+    """A schedule. `kind` says whether `words` are a command, or a notebook's path; `file` which of them is a path."""
 
     name: str
     when: str
@@ -56,6 +56,7 @@ class Job:
     folder: str
     environment: str | None = None
     mail: bool = False
+    file: int | None = None
 
 
 def home() -> Path:
@@ -65,6 +66,15 @@ def home() -> Path:
 def folder(name: str | None = None) -> Path:
     """Where all schedules are, or one."""
     return home() / "schedules" / (name or "")
+
+
+def kept(path: str) -> str:
+    """A path as it is kept: what is in the home is relative to it, and is found under another name of its user too."""
+    whole = Path(path)
+    for one, above in ((whole, home()), (whole.parent.resolve() / whole.name, home().resolve())):
+        if one.is_relative_to(above):
+            return str(one.relative_to(above))
+    return path
 
 
 def timer(name: str) -> Path:
@@ -99,13 +109,18 @@ def load(name: str) -> Job:
             found = one.stat()
             if found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise FailureError(f"others may write to {one}, so what it says does not run; chmod go-w it")
-        told = json.loads(path.read_text())
-        return Job(**{**told, "words": tuple(told["words"])})
+        job = Job(**json.loads(path.read_text()))
+        return _with_paths(job, lambda path: str(home() / path))
     except FileNotFoundError:
         others = ", ".join(names()) or "none"
         raise FailureError(f"there is no schedule called {name}; there are {others}") from None
     except (ValueError, TypeError, KeyError) as error:
         raise FailureError(f"{path} cannot be read ({error}); remove the schedule and add it again") from None
+
+
+def _with_paths(job: Job, as_: Callable[[str], str]) -> Job:
+    words = tuple(as_(word) if at == job.file else word for at, word in enumerate(job.words))
+    return replace(job, words=words, folder=as_(job.folder))
 
 
 def save(job: Job, times: Times) -> None:
@@ -117,7 +132,7 @@ def save(job: Job, times: Times) -> None:
     stamp(job.name).unlink(
         missing_ok=True
     )  # of one of the same name before, which would have missed its runs
-    write(place / WHAT, json.dumps(asdict(job), indent=1) + "\n", 0o600)
+    write(place / WHAT, json.dumps(asdict(_with_paths(job, kept)), indent=1) + "\n", 0o600)
     text = _TIMER.format(name=job.name, calendar=times.calendar, delay=times.delay_seconds)
     write(unit, text, 0o600)
 
@@ -143,7 +158,8 @@ def note(name: str, told: Mapping[str, str]) -> None:
 
 def runs(name: str) -> list[Path]:
     """The logs and notebooks of its runs, the oldest first."""
-    return sorted(path for path in folder(name).iterdir() if RUN.fullmatch(path.name))
+    found = (path for path in folder(name).iterdir() if RUN.fullmatch(path.name))
+    return sorted(found, key=lambda path: (path.stem, path.suffix))
 
 
 def prune(name: str) -> None:

@@ -25,7 +25,7 @@ from workbench_host.alarms.program import CREDENTIALS, secret
 from workbench_host.processes import USER_UIDS
 from workbench_host.schedules import MAIL_SOCKET, jobs
 from workbench_host.session_scope import caller
-from workbench_host.tools import FailureError, printable, write
+from workbench_host.tools import FailureError, printable, reason, write
 
 A_DAY, OF_ALL = 20, 500  # mails to one user, and to all together, within DAY_SECONDS
 DAY_SECONDS = 86400.0
@@ -93,12 +93,36 @@ class Allowance:
             write(self.path, json.dumps(self.sent), 0o600)
 
 
+class Waiting:
+    """Mails that wait to be sent, a file each: the service begins anew when an address changes, and loses none."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder, self.lock = folder, threading.Lock()
+        self.paths: queue.Queue[Path] = queue.Queue()
+        for path in sorted(folder.glob("*.json")):
+            self.paths.put(path)
+
+    def put(self, one: tuple[str, str, str]) -> None:
+        """(user, subject, text). Raises FailureError where too many wait, and OSError where it cannot be kept."""
+        with self.lock:
+            if self.paths.qsize() >= WAITING:
+                raise FailureError("too many mails wait to be sent")
+            path = self.folder / f"{time.time_ns():020}.json"
+            write(path, json.dumps(one), 0o600)
+            self.paths.put(path)
+
+    def next(self) -> Path:
+        """The oldest one, for which it waits. Who has sent it deletes it."""
+        return self.paths.get()
+
+
 class Mailer:
     """Takes what users say, and sends it one after another."""
 
     def __init__(self, config: Mapping[str, Any], addresses: Mapping[str, str], state: Path) -> None:
         self.config, self.addresses, self.allowance = config, addresses, Allowance(state / "sent.json")
-        self.waiting: queue.Queue[tuple[str, str, str]] = queue.Queue(WAITING)
+        self.waiting = Waiting(state / "waiting")
         self.connected: Counter[int] = Counter()
         self.lock = threading.Lock()
 
@@ -109,20 +133,15 @@ class Mailer:
             raise FailureError("the settings have no email of yours")
         told = request(data)
         self.allowance.take(user)
-        try:
-            self.waiting.put_nowait((user, *letter(told, user, self.config)))
-        except queue.Full:
-            raise FailureError("too many mails wait to be sent") from None
-        return "mailed"
+        self.waiting.put((user, *letter(told, user, self.config)))
+        return "queued to be mailed"
 
     def serve(self, connection: socket.socket, uid: int) -> None:
         with connection:
             try:
                 said = self.answer(uid, received(connection))
-            except (FailureError, KeyError) as error:
-                said = f"not mailed: {error}"
-            except OSError:
-                said = ""
+            except (FailureError, KeyError, OSError) as error:  # the latter where the disk is full, too
+                said = f"not mailed: {reason(error)}"
             try:
                 connection.sendall(said.encode())
             except OSError:
@@ -144,17 +163,26 @@ class Mailer:
 
     def send(self) -> None:
         """Sends the next one, for which it waits; of what the server refuses twice the journal has why."""
-        user, subject, text = self.waiting.get()
+        path = self.waiting.next()
+        try:
+            user, subject, text = json.loads(path.read_text())
+            if user not in self.addresses:
+                raise ValueError(f"the settings have no email of {user} any more")
+        except (OSError, ValueError) as error:
+            print(f"A mail was not sent: {reason(error)}.", file=sys.stderr, flush=True)
+            path.unlink(missing_ok=True)
+            return
         config = {**self.config["mail"], "to": [self.addresses[user]]}
         for wait in (AGAIN_SECONDS, None):
             try:
                 mail.send(config, secret(alarms.PASSWORD), subject, text)
-                return
+                break
             except FailureError as error:
                 if wait is None:
                     print(f"A mail to {user} was not sent: {error}.", file=sys.stderr, flush=True)
                 else:
                     time.sleep(wait)
+        path.unlink(missing_ok=True)
 
     def send_all(self) -> None:
         while True:

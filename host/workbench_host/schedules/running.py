@@ -19,7 +19,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from workbench_host.schedules import LONGEST, MAIL_SOCKET, jobs
+from workbench_host.data import renewed
+from workbench_host.schedules import LONGEST, MAIL_SOCKET, SETTINGS, jobs
 from workbench_host.schedules.jobs import Job
 from workbench_host.team import places
 from workbench_host.tools import FailureError, reason
@@ -28,6 +29,7 @@ HEAD_BYTES, TAIL_BYTES = 4 * 1024**2, 1024**2  # of what a run says
 MAILED_BYTES = 4000
 END_SECONDS = 5.0  # for what runs to end by itself
 MAIL_SECONDS = 10.0
+RESTART_SECONDS = 15.0  # in which the mailer is there again; systemd tries every 10
 # JupyterHub's environment has what executes notebooks; kernels are found as in JupyterLab.
 NOTEBOOKS = Path("/opt/workbench/jupyterhub/bin/python")
 EXECUTE = Path(__file__).parents[2] / "workbench_hub" / "execute.py"
@@ -88,7 +90,7 @@ def command(job: Job, output: Path) -> list[str]:
             raise FailureError(
                 "notebooks are executed by JupyterHub's environment, and JupyterHub is off here"
             )
-        kernel = places.kernel_of(job.environment) or "ir" if job.environment else ""
+        kernel = (places.kernel_of(job.environment) or "ir") if job.environment else ""
         return [str(NOTEBOOKS), "-I", str(EXECUTE), job.words[0], str(output), kernel]
     return [*(("workbench-env", job.environment) if job.environment else ()), *job.words]
 
@@ -99,11 +101,14 @@ def _end(number: int, _: object) -> None:
 
 
 def follow(words: list[str], folder: str, log: Log) -> str:
-    """Runs it; what became of it, in words."""
+    """Runs it; what became of it, in words.
+
+    The user's systemd began when it did: whether there is data in S3 is as it is now.
+    """
     try:
         child = subprocess.Popen(
             words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**renewed(os.environ), "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
     except OSError as error:
         return f"could not be started: {reason(error)}"
@@ -125,18 +130,32 @@ def follow(words: list[str], folder: str, log: Log) -> str:
 
 
 def mail(told: Mapping[str, Any]) -> str:
-    """Hands it to the service that mails it to the user's own address; what that says."""
+    """Hands it to the service that mails it to the user's own address; what that says.
+
+    Where it begins anew just now, as after a deploy that changed an address, it is waited for.
+    """
     try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(MAIL_SECONDS)
-            line.connect(MAIL_SOCKET)
-            line.sendall(json.dumps(told).encode())
-            line.shutdown(socket.SHUT_WR)
-            return line.recv(400).decode(errors="replace")
-    except FileNotFoundError:
-        return ""  # nothing is mailed from here
-    except OSError as error:
+        if not json.loads(Path(SETTINGS).read_text()).get("mail"):
+            return ""  # nothing is mailed from here
+        until = time.monotonic() + RESTART_SECONDS
+        while True:
+            try:
+                return _said(json.dumps(told).encode())
+            except (FileNotFoundError, ConnectionRefusedError):
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)
+    except (OSError, ValueError) as error:
         return f"not mailed: {reason(error)}"
+
+
+def _said(told: bytes) -> str:
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(MAIL_SECONDS)
+        line.connect(MAIL_SOCKET)
+        line.sendall(told)
+        line.shutdown(socket.SHUT_WR)
+        return line.recv(400).decode(errors="replace")
 
 
 def is_mailed(job: Job, before: str, result: str) -> bool:

@@ -1,4 +1,4 @@
-"""A data volume of each test's own, a host of apps, and the folder of the team's environments."""
+"""A data volume of each test's own, a host of apps, a user with schedules, the folder of the team's environments."""
 
 import shutil
 import tempfile
@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.host import team_folders
 from tests.unit.host.app_host import AppHost, Make
+from tests.unit.host.schedule_person import Person
 from tests.unit.host.volume_file import MIB
 from workbench_host.volume import content
 from workbench_host.volume import program as volume
@@ -53,3 +54,8 @@ def apps(make: Make) -> AppHost:
 def opt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """/opt/environments, of which there are none yet."""
     return team_folders.make(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Person:
+    return Person(tmp_path / "home", monkeypatch, capfd)

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def test_a_project_has_all_its_parts_and_one_commit_of_its_user(
     (birds / "data" / "raw" / "large.csv").touch()
     (birds / "data" / "derived" / "made.csv").touch()
     assert person.git(birds, "status", "--porcelain") == "", "data stays out of git"
-    assert [path.name for path in person.home.iterdir() if path.name.startswith(".birds")] == []
+    assert list(person.home.glob(".*-project-*")) == []
     readme = (birds / "README.md").read_text()
     assert 'workbench-schedule add birds "Mon 07:00"' in readme
     assert "{" not in readme
@@ -109,6 +110,8 @@ def test_what_is_there_is_not_touched(person: Person) -> None:
         status, said = person.run(name)
         assert (status, "is there already" in said) == (1, True)
     assert sorted(path.name for path in person.home.iterdir()) == ["birds", "link"]
+    (person.home / "birds" / "README.md").touch()
+    assert person.run("birds")[1].endswith("its README.md has the commands for its environment.\n")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +172,7 @@ def test_in_a_shared_folder_the_group_works_in_one_repository_and_who_made_it_tr
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person.is_known()
-    monkeypatch.setattr(python, "commands", lambda *given: iter([(str(given[2]), [["true"]], {})]))
+    monkeypatch.setattr(python, "commands", lambda *given: iter([(str(given[1]), [["true"]], {})]))
     status, said = person.run("birds", "--in", str(person.shared / "team"))
     birds = person.shared / "team" / "birds"
     assert (status, "Making True ..." in said) == (0, True), said
@@ -181,7 +184,56 @@ def test_in_a_shared_folder_the_group_works_in_one_repository_and_who_made_it_tr
 
 
 def test_uv_makes_copies_where_others_write_and_tries_what_was_downloaded(tmp_path: Path) -> None:
-    alone, shared = (list(python.commands(tmp_path, "birds", shared)) for shared in (False, True))
+    alone, shared = (list(python.commands(tmp_path / "birds", shared)) for shared in (False, True))
     assert "UV_LINK_MODE" not in alone[0][2]
     assert shared[0][2]["UV_LINK_MODE"] == "copy"
     assert [ways[-1][-1] for _, ways, _ in alone[:2]] == ["--offline", "--offline"]
+
+
+@pytest.mark.parametrize("name", ["pandas", "pytest", "IPykernel", "numpy"])
+def test_a_project_of_a_packages_name_is_none_that_it_depends_on(person: Person, name: str) -> None:
+    """uv would take the package for the project itself, and refuse."""
+    person.run(name)
+    told = tomllib.loads((person.home / name / "pyproject.toml").read_text())["project"]
+    assert told["name"] == f"project-{name.lower()}"
+    assert told["name"] not in told["dependencies"]
+
+
+def test_two_projects_of_one_name_have_two_kernels(person: Person) -> None:
+    def install(target: Path) -> tuple[str, str]:
+        """As ipykernel does it."""
+        name, title = python.kernel_of(target)
+        spec = person.home / ".local/share/jupyter/kernels" / name / "kernel.json"
+        spec.parent.mkdir(parents=True, exist_ok=True)
+        spec.write_text(json.dumps({"argv": [str(python.program(target)), "-m", "ipykernel_launcher"]}))
+        python.program(target).parent.mkdir(parents=True, exist_ok=True)
+        python.program(target).touch()
+        return name, title
+
+    first, second, third = person.home / "Bird", person.shared / "team" / "bird", person.home / "old" / "bird"
+    assert install(first) == ("project-bird", "Bird")
+    assert install(second) == ("project-bird-2", "bird (team)")
+    assert install(first) == ("project-bird", "Bird"), "its own again"
+    report = python.notebook(third)["metadata"]
+    assert report == {
+        "kernelspec": {"name": "project-bird-3", "display_name": "bird (old)", "language": "python"}
+    }
+    assert '--name project-bird-2 --display-name "bird (team)"' in python.readme(second)
+    python.program(first).unlink()
+    assert install(third)[0] == "project-bird", "that of a project that is gone"
+
+
+def test_what_a_call_that_was_killed_left_goes_with_the_next_and_nothing_else_does(person: Person) -> None:
+    old, new, other = (
+        person.home / name for name in (f"{command.HALF}a", f"{command.HALF}b", ".fish-archived")
+    )
+    for folder in (old, new, other):
+        (folder / "fish").mkdir(parents=True)
+    for folder in (old, other):
+        os.utime(folder, (1, 1))
+    person.run("fish")
+    assert sorted(path.name for path in person.home.iterdir() if path.is_dir()) == [
+        other.name,
+        new.name,
+        "fish",
+    ]

@@ -47,7 +47,7 @@ def said(told: object) -> bytes:
 def test_a_mail_is_to_the_users_own_address_and_says_what_became_of_it(
     service: mailer.Mailer, box: Mailbox
 ) -> None:
-    assert service.answer(2000, said({**FINE, "to": "boss@example.org"})) == "mailed"
+    assert service.answer(2000, said({**FINE, "to": "boss@example.org"})) == "queued to be mailed"
     service.send()
     (one,) = box.mails
     assert (one["From"], one["To"]) == ("bench@example.org", "ada@example.org")
@@ -75,7 +75,7 @@ def test_what_is_no_run_of_a_schedule_is_not_mailed(service: mailer.Mailer, told
     for data in (b"", b"\xff\xfe", b"[" * 20000):
         with pytest.raises(FailureError, match="no run of a schedule"):
             service.answer(2000, data)
-    assert service.waiting.empty()
+    assert list(service.waiting.folder.iterdir()) == []
 
 
 def test_nothing_that_a_user_says_becomes_a_header_or_moves_a_terminal(
@@ -102,7 +102,7 @@ def test_a_flood_ends_with_the_days_number_also_over_a_restart(
             one.answer(2000, said(FINE))
     later = time.time() + mailer.DAY_SECONDS + 1
     monkeypatch.setattr(mailer.time, "time", lambda: later)
-    assert again.answer(2000, said(FINE)) == "mailed"
+    assert again.answer(2000, said(FINE)) == "queued to be mailed"
 
 
 def test_all_together_have_a_days_number_too(service: mailer.Mailer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_who_says_nothing_has_the_own_places_and_leaves_the_others_theirs(
     with connection_of(service, 2000, monkeypatch) as ada:
         ada.sendall(said(FINE))
         ada.shutdown(socket.SHUT_WR)
-        assert ada.recv(100) == b"mailed"
+        assert ada.recv(100) == b"queued to be mailed"
     assert silent[0].recv(100) == b"not mailed: it took too long to say"
     for one in silent:
         one.close()
@@ -158,3 +158,37 @@ def test_who_says_too_much_and_who_is_no_user_is_not_heard(
         assert ada.recv(100) == b"not mailed: it is too long"
     for uid in (0, 1000, 61184):
         assert connection_of(service, uid, monkeypatch).recv(100) == b""
+
+
+def test_mails_that_wait_outlast_the_service_and_go_once(
+    service: mailer.Mailer, box: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        service.answer(2000, said({**FINE, "name": name}))
+    state = service.allowance.path.parent
+    again = mailer.Mailer(service.config, service.addresses, state)
+    again.send()
+    mailer.Mailer(service.config, service.addresses, state).send()
+    assert [mail["Subject"].split(":")[0].split()[-1] for mail in box.mails] == ["one", "two"]
+    again.answer(2000, said(FINE))
+    mailer.Mailer(service.config, {}, state).send()
+    assert capsys.readouterr().err == "A mail was not sent: the settings have no email of ada any more.\n"
+    assert list(service.waiting.folder.iterdir()) == []
+
+
+def test_too_many_that_wait_and_a_full_disk_are_told_to_who_asks(
+    service: mailer.Mailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailer, "WAITING", 1)
+    service.answer(2000, said(FINE))
+    with pytest.raises(FailureError, match="too many mails wait"):
+        service.answer(2000, said(FINE))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(mailer, "write", full)
+    with connection_of(service, 2000, monkeypatch) as ada:
+        ada.sendall(said(FINE))
+        ada.shutdown(socket.SHUT_WR)
+        assert ada.recv(100) == b"not mailed: No space left on device"

@@ -1,0 +1,233 @@
+"""Runs of schedules in a home of the test's, by real programs; the user's systemd is stood in."""
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.needs import needs
+from tests.unit.host.schedule_person import Person
+from workbench_host import data
+from workbench_host.schedules import jobs, running
+
+
+@needs("systemd-analyze")
+def test_a_run_keeps_what_it_says_and_how_it_ended(person: Person) -> None:
+    person.add("good", "pwd; echo said; echo told >&2")
+    person.add("bad", "echo before; exit 3")
+    assert person.run("--run", "good")[0] == 0
+    assert person.run("--run", "bad")[0] == 1
+    assert person.kept("good") == [f"{person.home}/work\nsaid\ntold\n\n[good: ok, 0 s]\n"]
+    told = jobs.last("bad")
+    assert told["result"] == "failed with status 3"
+    assert told["log"] == jobs.runs("bad")[0].name
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in jobs.folder("bad").iterdir())
+    _, said = person.run("logs", "bad")
+    assert said.startswith("before\n\n[bad: failed with status 3, 0 s]\n")
+    person.said["list-timers"] = json.dumps(
+        [{"unit": "workbench-schedule@bad.timer", "next": 4102444800000000}]
+    )
+    _, said = person.run("list")
+    head, bad, good = said.splitlines()
+    assert head.split() == ["NAME", "WHEN", "NEXT", "LAST", "RESULT"]
+    assert bad.startswith("bad   Mon *-*-* 00:00:00  2")
+    assert bad.endswith("failed with status 3")
+    assert good.endswith("  ok")
+
+
+@needs("systemd-analyze")
+def test_a_script_runs_by_its_interpreter_and_in_the_folder_where_it_was_added(person: Person) -> None:
+    (person.home / "work" / "src").mkdir()
+    (person.home / "work" / "src" / "a.py").write_text("import os, sys; print(os.getcwd(), sys.argv[1:])")
+    person.add("script", "src/a.py", "--fast", "x y")
+    assert person.run("--run", "script")[0] == 0
+    assert person.kept("script")[0].startswith(f"{person.home}/work ['--fast', 'x y']\n")
+
+
+@needs("systemd-analyze")
+def test_long_output_keeps_its_begin_and_its_end(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "HEAD_BYTES", 100)
+    monkeypatch.setattr(running, "TAIL_BYTES", 50)
+    person.add("long", f'{sys.executable} -c \'print("a" * 1000 + "END")\'')
+    assert person.run("--run", "long")[0] == 0
+    (log,) = person.kept("long")
+    assert log == f"{'a' * 100}\n[854 bytes are left out]\n{'a' * 46}END\n\n[long: ok, 0 s]\n"
+
+
+@needs("systemd-analyze")
+def test_only_the_last_runs_are_kept_and_nothing_else_in_the_folder_goes(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "KEPT", 2)
+    person.add("often", "true")
+    (jobs.folder("often") / "notes.log").write_text("mine")
+    (jobs.folder("often") / "2020-01-01T000000.ipynb").touch()
+    for _ in range(4):
+        person.run("--run", "often")
+    assert len(jobs.runs("often")) == 2
+    assert (jobs.folder("often") / "notes.log").read_text() == "mine"
+
+
+@needs("systemd-analyze")
+def test_runs_of_one_name_never_overlap(person: Person) -> None:
+    person.add("slow", "true")
+    held = os.open(jobs.folder("slow"), os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    assert person.run("--run", "slow") == (1, "Slow runs already.\n")
+    os.close(held)
+    assert person.run("--run", "slow")[0] == 0
+
+
+@needs("systemd-analyze")
+def test_a_run_that_is_ended_says_so_and_takes_what_it_started_along(person: Person) -> None:
+    person.add("slow", "echo begun; exec sleep 60")
+    code = "import sys; from workbench_host.schedules import command, running; sys.exit(running.once('slow'))"
+    environment = {**os.environ, "HOME": str(person.home), "PYTHONPATH": os.pathsep.join(sys.path)}
+    child = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    until = time.monotonic() + 20
+    while "begun" not in "".join(person.kept("slow") if jobs.last("slow") else []):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert jobs.last("slow")["result"] == "running"
+    child.terminate()
+    assert child.wait(20) == 1
+    assert jobs.last("slow")["result"].startswith("was ended: the server stopped, somebody stopped it")
+    assert person.kept("slow")[0].startswith("begun\n\n[slow: was ended")
+
+
+@needs("systemd-analyze")
+def test_what_others_may_write_to_does_not_run(person: Person) -> None:
+    person.add("mine", "true")
+    (jobs.folder("mine") / jobs.WHAT).chmod(0o620)
+    status, said = person.run("--run", "mine")
+    assert (status, said.endswith("so what it says does not run; chmod go-w it.\n")) == (1, True)
+    (jobs.folder("mine") / jobs.WHAT).chmod(0o600)
+    jobs.folder("mine").chmod(0o777)
+    assert person.run("--run", "mine")[0] == 1
+    _, said = person.run("list")
+    assert "others may write to" in said
+
+
+@needs("systemd-analyze")
+def test_a_disk_that_is_full_keeps_nothing_from_running(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person.add("full", f"touch {person.home}/ran; echo x")
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    real = os.write
+    monkeypatch.setattr(
+        running.os, "write", lambda fd, data: full(fd, data) if b"x" in data else real(fd, data)
+    )
+    status, said = person.run("--run", "full")
+    assert (person.home / "ran").exists()
+    assert (status, "its output could not be kept: No space left on device" in said) == (0, True)
+
+
+@needs("systemd-analyze")
+def test_failures_are_handed_to_the_mailer_and_so_is_that_they_are_over(person: Person) -> None:
+    heard: list[dict[str, object]] = []
+    (person.home / "timers.json").write_text('{"mail": true}')
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(person.home / "mail"))
+        listener.listen()
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection = listener.accept()[0]
+                except OSError:
+                    return
+                with connection, connection.makefile("rb") as said:
+                    heard.append(json.loads(said.read()))
+                    connection.sendall(b"mailed")
+
+        threading.Thread(target=answer, daemon=True).start()
+        person.add("flaky", f"test -e {person.home}/well && echo fine")
+        assert "flaky: mailed.\n" in person.run("--run", "flaky")[1]
+        (person.home / "well").touch()
+        assert "mailed" in person.run("--run", "flaky")[1]
+        assert "mailed" not in person.run("--run", "flaky")[1], "all is well, as before"
+    assert [one["result"] for one in heard] == ["failed with status 1", "ok"]
+    assert heard[1]["last"] == "fine\n"
+
+
+@needs("systemd-analyze")
+def test_a_run_finds_data_that_was_set_up_after_the_users_systemd_began_and_none_that_is_gone(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lasting one keeps the variables of its own begin, which may be months ago."""
+    config = person.home / "data.json"
+    monkeypatch.setattr(data, "CONFIG", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "mine")
+    for name in data.WITH_DATA:
+        monkeypatch.delenv(name, raising=False)
+    person.add("show", "printenv | grep -E '^AWS_(CONT|EC2|PROFILE)' | sort")
+    config.touch()
+    assert person.run("--run", "show")[0] == 0
+    expected = {**data.WITH_DATA, "AWS_PROFILE": "mine"}
+    assert person.kept("show")[-1].split("\n\n")[0].splitlines() == [
+        f"{name}={value}" for name, value in sorted(expected.items())
+    ]
+    for name, value in data.WITH_DATA.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "of another service")
+    config.unlink()
+    assert person.run("--run", "show")[0] == 0
+    assert person.kept("show")[-1].split("\n\n")[0].splitlines() == [
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN=of another service",
+        "AWS_EC2_METADATA_DISABLED=true",
+        "AWS_PROFILE=mine",
+    ]
+
+
+@needs("systemd-analyze")
+def test_what_is_in_the_home_runs_under_another_name_of_its_user_too(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, other = person.home / "work", person.home.parent / "other"
+    other.mkdir()
+    for folder in (work, other):
+        (folder / "a.sh").write_text("pwd; echo $1")
+    person.add("inside", "a.sh", "~/not-a-file-of-ours")
+    person.add("outside", str(other / "a.sh"))
+    (person.home.parent / "link").symlink_to(person.home)
+    person.add("linked", str(person.home.parent / "link" / "work" / "a.sh"))
+    kept = json.loads((jobs.folder("linked") / jobs.WHAT).read_text())
+    assert (kept["folder"], kept["words"]) == ("work", ["bash", "work/a.sh"])
+    (person.home.parent / "link").unlink()
+    renamed = person.home.rename(person.home.parent / "renamed")
+    monkeypatch.setenv("HOME", str(renamed))
+    for name, argument in (("inside", "~/not-a-file-of-ours"), ("linked", ""), ("outside", "")):
+        assert person.run("--run", name)[0] == 0, person.kept(name)
+        assert person.kept(name)[0].startswith(f"{renamed}/work\n{argument}\n")
+
+
+@needs("systemd-analyze")
+def test_a_mailer_that_begins_anew_is_waited_for_and_one_that_does_not_is_said(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (person.home / "timers.json").write_text('{"mail": true}')
+    monkeypatch.setattr(running, "RESTART_SECONDS", 0.1)
+    person.add("bad", "false")
+    assert "bad: not mailed: No such file or directory." in person.run("--run", "bad")[1]
+    monkeypatch.setattr(running, "RESTART_SECONDS", 20.0)
+
+    def begin() -> None:
+        time.sleep(0.7)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(person.home / "mail"))
+            listener.listen()
+            with listener.accept()[0] as connection:
+                connection.sendall(b"queued to be mailed")
+
+    threading.Thread(target=begin, daemon=True).start()
+    assert "bad: queued to be mailed.\n" in person.run("--run", "bad")[1]
