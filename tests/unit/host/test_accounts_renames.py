@@ -61,6 +61,7 @@ def test_killed_anywhere_the_next_run_ends_as_if_nothing_had_been() -> None:
         machine, registry = a_team()
         registry = apply(machine, [NEW, BEN], registry, killed_after=killed)
         machine.apps.discard("ana")
+        machine.hub |= {"anna"} & set(machine.accounts)  # she logs in meanwhile
         registry = apply(machine, [NEW, BEN], registry)
         assert state(machine, registry) == right, killed
         assert verbs([NEW, BEN], registry, machine) == []
