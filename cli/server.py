@@ -147,6 +147,12 @@ def open_(stack: StackOption = None) -> None:
     webbrowser.open(facts.url)
 
 
+_AFTER_USERS = (
+    "Users are as declared. What other services have by users' names and groups (data, mails of schedules, timers, "
+    "containers) follows with a whole `workbench deploy`."
+)
+
+
 def deploy(
     stack: StackOption = None,
     only: Annotated[
@@ -176,6 +182,8 @@ def deploy(
         with loudness.quiet_prints(as_json), loudness.telling(stacks.state_folder(name) / configure.LOG):
             run.hand_over(told, facts, extent)
             shown = run.end()
+    if extent == configure.Extent("users"):
+        console.print(_AFTER_USERS)
     if extent == configure.WHOLE:
         baking.after(name, context.settings)
     if as_json:

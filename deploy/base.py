@@ -13,6 +13,7 @@ from pyinfra.api.operation import operation
 from pyinfra.context import host
 
 from deploy import accounts, files, programs, units
+from deploy.facts import Lines
 from deploy.service import Service
 from workbench.host import SSH_PORT, host_name
 from workbench.settings.section import RESERVED_PORTS
@@ -120,18 +121,11 @@ def timezone(value: str) -> Generator[StringCommand, None, None]:
     )
 
 
-class Locales(FactBase[list[str]]):
+class Locales(Lines):
     """The locales that the host has built, in glibc's own spelling (en_US.utf8)."""
 
     def command(self) -> str:
         return "locale -a"
-
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
-    @staticmethod
-    def default() -> list[str]:
-        return []
 
 
 @operation()

@@ -7,14 +7,14 @@ Kernels that the host's own programs make have theirs from there (workbench_host
 from collections.abc import Generator, Mapping
 from shlex import quote
 
-from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import operation
 from pyinfra.context import host
 
+from deploy.facts import Lines
 from deploy.files import Described
 
 
-class Missing(FactBase[list[str]]):
+class Missing(Lines):
     """Which of the pictures differ from what their package has, of those whose kernel and package are there."""
 
     def command(self, logos: Mapping[str, str]) -> str:
@@ -23,13 +23,6 @@ class Missing(FactBase[list[str]]):
             f'set -- {pairs}; while [ $# -gt 0 ]; do if [ -e "$(dirname "$1")/kernel.json" ] && [ -e "$2" ] && '
             f'! cmp -s "$2" "$1"; then echo "$1"; fi; shift 2; done'
         )
-
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
-    @staticmethod
-    def default() -> list[str]:
-        return []
 
 
 @operation()

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
 
@@ -24,6 +25,20 @@ def knows(name: str) -> bool:
             return bool(database.execute("SELECT 1 FROM users WHERE name = ?", (name,)).fetchall())
         except sqlite3.OperationalError:  # no such table yet
             return False
+
+
+def sign_out(name: str) -> None:
+    """Ends all sessions that somebody of this name has at the hub, as its Logout does (workbench_hub/sessions.py).
+
+    Running servers go on, and tokens that were asked for stay.
+    """
+    if not knows(name):
+        return
+    with changing() as database:
+        ((number,),) = database.execute("SELECT id FROM users WHERE name = ?", (name,))
+        database.execute("UPDATE users SET cookie_id = ? WHERE id = ?", (secrets.token_hex(), number))
+        database.execute("DELETE FROM api_tokens WHERE user_id = ? AND session_id IS NOT NULL", (number,))
+        database.execute("DELETE FROM oauth_codes WHERE user_id = ? AND session_id IS NOT NULL", (number,))
 
 
 @contextlib.contextmanager

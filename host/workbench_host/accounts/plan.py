@@ -180,6 +180,8 @@ def activate(user: Wanted, entry: Entry, system: System) -> tuple[Entry, list[St
     is_new = new is not None and (account is None or account.shadow != new)
     if is_new:
         steps.append(Step("set_password", name, new))
+    if account and user.digest != entry.declared:
+        steps.append(Step("sign_out", name))  # whoever has the password of before may have a session by it
     if account:
         steps += memberships(name, account, user.memberships)
     if account and account.elevated and not user.admin:

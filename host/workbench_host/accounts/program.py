@@ -124,12 +124,18 @@ def rename_in_hub(name: str, former: tuple[str, int]) -> None:
     renaming.rename_in_hub(name, former)
 
 
+def sign_out(name: str, _: object) -> None:
+    from workbench_host.accounts import hub
+
+    hub.sign_out(name)
+
+
 VERBS: dict[str, Callable[[str, Any], None]] = {
     function.__name__: function
     for function in (
         *(add_system_group, add_group, add_user, make_home, archive_home, return_home, drop_archived),
         *(set_keys, drop_keys, set_password, set_due, set_groups, unlock, lock, close_apps, end_sessions),
-        *(rename_account, rename_home, rename_in_hub),
+        *(rename_account, rename_home, rename_in_hub, sign_out),
     )
 }
 

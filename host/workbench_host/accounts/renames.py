@@ -95,7 +95,9 @@ def renamed(registry: Registry, system: System) -> tuple[System, list[Step]]:
             continue
         steps += moves(name, old, entry)
         if old in accounts and name not in accounts and accounts[old].uid == entry.uid:
-            accounts[name] = replace(accounts.pop(old), running=False, elevated=False)
+            accounts[name] = replace(
+                accounts.pop(old), elevated=False
+            )  # what runs from boot on does so again
         for numbers in (gids, homes):
             if old in numbers and name not in numbers and numbers[old] == entry.uid:
                 numbers[name] = numbers.pop(old)

@@ -5,9 +5,11 @@ import os
 import stat
 from collections.abc import Callable
 
+from workbench_host import managers
 from workbench_host.accounts import hub
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.accounts.system import HOMES, fields
+from workbench_host.processes import LINGERING
 from workbench_host.tools import FailureError, run, sync_folder
 
 TRIES = 3  # whoever logs in while what ran is ended is ended again
@@ -18,9 +20,12 @@ End = Callable[[str, int], None]
 def rename_account(name: str, former: tuple[str, int], end: End) -> None:
     """The account and the group: uid, gid, password and memberships stay (usermod(8)). All that runs is ended before.
 
-    What they own goes by numbers, and so do quotas, limits and the ids of containers.
+    What they own goes by numbers, and so do quotas, limits and the ids of containers. Whose systemd ran from boot on,
+    for timers or containers, has it again at once.
     """
     old, uid = former
+    if _has("passwd", old, uid):
+        _carry_lingering(name, old)
     for left in reversed(range(TRIES)):
         if not _has("passwd", old, uid):
             break
@@ -32,6 +37,19 @@ def rename_account(name: str, former: tuple[str, int], end: End) -> None:
                 raise
     if _has("group", old, uid):
         run("groupmod", "--new-name", name, old)
+    if (LINGERING / name).exists():
+        run("loginctl", "enable-linger", name)
+
+
+def _carry_lingering(name: str, old: str) -> None:
+    """Notes under the new name that the user's systemd is to run from boot on, before its end takes the old note away.
+
+    logind passes over a name that has no account yet.
+    """
+    if (LINGERING / old).exists():
+        if old in managers.given():
+            managers.note(managers.given() | {name})
+        (LINGERING / name).touch()
 
 
 def _has(file: str, name: str, number: int) -> bool:

@@ -17,6 +17,7 @@ _PLAIN = {
     "set_keys": "set the SSH keys",
     "drop_keys": "take the declared SSH keys away",
     "set_password": "set the password",
+    "sign_out": "end the sessions in JupyterHub",
     "unlock": "open the account again",
     "lock": "close the account",
     "rename_home": "move the home, with a link from the old path",

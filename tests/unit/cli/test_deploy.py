@@ -49,6 +49,18 @@ def test_only_what_reads_is_for_programs(prepared: Path) -> None:
     assert "--json goes with --dry-run" in str(done.exception)
 
 
+@pytest.mark.parametrize(
+    ("options", "is_said"), [(["--only", "users"], True), (["--only", "proxy"], False), ([], False)]
+)
+def test_a_deploy_of_the_users_alone_says_what_follows_with_a_whole_one(
+    options: list[str], is_said: bool, prepared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy_that(prepared, monkeypatch, f"tell(**{END!r})")
+    done = CliRunner().invoke(app, ["deploy", *options])
+    assert done.exit_code == 0, done.exception
+    assert ("follows with a whole `workbench deploy`" in " ".join(done.output.split())) == is_said
+
+
 def test_a_quiet_deploy_says_nothing(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(common.console, "quiet", False)
     deploy_that(prepared, monkeypatch, f"tell(**{END!r})")

@@ -28,6 +28,7 @@ class Machine:
         self.apps: set[str] = set()
         self.archives: list[str] = []
         self.hub: set[str] = set()
+        self.signed_in: set[str] = set()  # at the hub
 
     def system(self) -> Any:
         away = frozenset(self.leaving), frozenset(self.gone), frozenset(self.apps)
@@ -54,6 +55,8 @@ class Machine:
             del self.keys[name]
         elif step.verb == "close_apps":
             self.apps.remove(name)
+        elif step.verb == "sign_out":
+            self.signed_in.discard(name)
         elif step.verb.startswith("rename_"):
             self.rename(step)
         elif "home" in step.verb or step.verb == "drop_archived":

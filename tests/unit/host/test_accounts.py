@@ -69,6 +69,31 @@ def test_a_hash_that_is_no_longer_declared_takes_the_password_away() -> None:
     assert registry.users["ana"].shadow is None
 
 
+@pytest.mark.parametrize("password", [HASHES[1], None])
+@pytest.mark.parametrize("killed", [None, 0, 1])
+def test_another_declared_password_ends_the_sessions_of_the_one_before(
+    password: str | None, killed: int | None
+) -> None:
+    machine, before = (
+        Machine(),
+        [Wanted("ana", password_hash=HASHES[0]), Wanted("ben", password_hash=HASHES[0])],
+    )
+    assert "sign_out" not in verbs(before, remembered(), machine)  # nobody had a session by another one
+    registry = apply(machine, before)
+    machine.signed_in = {"ana", "ben"}
+    after = [Wanted("ana", password_hash=password), before[1]]
+    assert verbs(after, registry, machine) == [
+        "set_password",
+        "sign_out",
+    ]  # in between nobody begins one by it
+    registry = apply(machine, after, registry, killed_after=killed)
+    registry = apply(machine, after, registry)
+    assert machine.signed_in == {"ben"}
+    assert verbs(after, registry, machine) == []
+    machine.change("ana", shadow=HASHES[2])  # by herself
+    assert verbs(after, registry, machine) == []
+
+
 def test_an_account_that_the_administrator_locked_by_hand_stays_locked_and_keeps_its_password() -> None:
     machine, wanted = Machine(), [Wanted("ana", password_hash=HASHES[0])]
     registry = apply(machine, wanted)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from workbench_host.accounts import hub, renaming
 from workbench_host.tools import FailureError
+from workbench_hub import sessions
 
 
 class Host:
@@ -128,6 +129,32 @@ def test_where_it_fails_nothing_is_changed_and_the_hub_runs_again(
     assert host.told() == before
 
 
+def test_who_is_signed_out_has_no_session_left_and_all_else(host: Host) -> None:
+    """As the hub's own Logout does it, with the same tables: what that leaves is compared."""
+    host.add("ana", "ben", "cleo")
+    users = {user.name: user for user in host.database.query(orm.User)}
+    for user in users.values():
+        host.database.add(
+            orm.APIToken(user=user, note="cookie", session_id="s", hashed=user.name, prefix="p")
+        )
+        host.database.add(orm.OAuthCode(user=user, code="c", session_id="s"))
+    host.database.commit()
+    cookies = {name: user.cookie_id for name, user in users.items()}
+    sessions.end_all(host.database, users["cleo"])
+    for _ in range(2):
+        hub.sign_out("ana")
+        hub.sign_out("nobody")
+    host.database.expire_all()
+    assert {name for name, user in users.items() if user.cookie_id == cookies[name]} == {"ben"}
+    assert host.told() == {
+        "ana": ["1", "of ana", "anas"],
+        "ben": ["2", "of ben", "cookie", "bens"],
+        "cleo": ["3", "of cleo", "cleos"],
+    }
+    assert [code.user.name for code in host.database.query(orm.OAuthCode)] == ["ben"]
+    assert host.called == [STOP, START] * 2
+
+
 def test_without_a_database_nothing_is_done(
     host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -135,5 +162,6 @@ def test_without_a_database_nothing_is_done(
     for name in ("none", "empty"):
         monkeypatch.setattr(hub, "HUB", str(tmp_path / name))
         renaming.rename_in_hub("anna", ("ana", 2000))
+        hub.sign_out("ana")
     assert host.called == []
     assert not (tmp_path / "none").exists()

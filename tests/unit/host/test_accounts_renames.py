@@ -61,6 +61,7 @@ def test_killed_anywhere_the_next_run_ends_as_if_nothing_had_been() -> None:
         machine, registry = a_team()
         registry = apply(machine, [NEW, BEN], registry, killed_after=killed)
         machine.apps.discard("ana")
+        machine.hub |= {"anna"} & set(machine.accounts)  # she logs in meanwhile
         registry = apply(machine, [NEW, BEN], registry)
         assert state(machine, registry) == right, killed
         assert verbs([NEW, BEN], registry, machine) == []
@@ -75,6 +76,15 @@ def test_killed_and_then_not_declared_any_more_it_is_closed_under_the_new_name(k
     assert machine.homes == {"anna": 2000, "ben": 2001}
     assert registry.users["anna"].locked
     assert not registry.users["anna"].moving
+
+
+def test_what_runs_from_boot_on_ends_where_a_renamed_account_is_to_be_closed() -> None:
+    machine, registry = a_team()
+    registry = apply(machine, [NEW, BEN], registry, killed_after=0)
+    steps = verbs([BEN], registry, machine)
+    assert steps.index("rename_account") < steps.index("end_sessions")
+    registry = apply(machine, [NEW, BEN], a_team()[1])
+    assert "end_sessions" not in verbs([NEW, BEN], registry, machine)
 
 
 @pytest.mark.parametrize("verb", ["rename_account", "rename_home", "rename_in_hub"])
@@ -335,26 +345,6 @@ def test_links_among_the_homes_are_nobodys_home(place: Path, monkeypatch: pytest
     renaming.rename_home("anna", ("ana", ME))
     monkeypatch.setattr(system, "read_accounts", lambda groups: {})
     assert system.read_system(()).homes == {"anna": ME}
-
-
-def test_whoever_comes_back_while_what_ran_is_ended_is_ended_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    accounts, ended, tries = {"ana": 2000}, [], []
-
-    def run(*command: str) -> str:
-        if command[0] == "usermod":
-            tries.append(command)
-            if len(tries) < 3:
-                raise FailureError("user ana is currently used by process 4711")
-            accounts["anna"] = accounts.pop("ana")
-        return ""
-
-    monkeypatch.setattr(renaming, "run", run)
-    monkeypatch.setattr(
-        renaming, "fields", lambda file: ([name, "x", str(uid)] for name, uid in accounts.items())
-    )
-    renaming.rename_account("anna", ("ana", 2000), lambda name, uid: ended.append(name))
-    assert ended == ["ana"] * 3
-    assert accounts == {"anna": 2000}
 
 
 def test_without_a_registry_nobody_is_renamed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,8 @@ def test_every_other_step_has_its_words_and_none_of_them_a_secret() -> None:
     there = apply(machine, [before])
     after = Wanted("ana", admin=True, ssh_keys=(KEY,), password_hash=HASHES[1])
     assert said([after], there, machine) == [
-        "ana: take out of wind, set the SSH keys, set the password, add to sudo, workbench-admins"
+        "ana: take out of wind, set the SSH keys, set the password, "
+        "end the sessions in JupyterHub, add to sudo, workbench-admins"
     ]
     machine = Machine()
     there = apply(machine, [before])
