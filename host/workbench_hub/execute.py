@@ -7,22 +7,25 @@ environment, which has nbclient; the kernel is the notebook's, or the one that i
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 KERNELS = (
     "/usr/local/share/jupyter"  # as users' servers have it (templates/jupyterhub/jupyterhub_config.py.j2)
 )
 
 
+ENDED = "The notebook was ended before it was through; what its cells had put out by then is kept."
+
+
 def main(arguments: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))  # until there is a kernel
     import nbformat
-    from jupyter_client.kernelspec import NoSuchKernel
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
-    from traitlets.config import Config
 
     source, output, kernel = Path(arguments[0]), Path(arguments[1]), arguments[2] if arguments[2:] else ""
     try:
@@ -33,6 +36,24 @@ def main(arguments: Sequence[str]) -> int:
     # As in JupyterLab: the host's kernels and not this environment's own, by sockets that are the user's alone.
     os.environ["JUPYTER_PATH"] = KERNELS
     sockets = tempfile.mkdtemp(prefix="notebook-", dir=os.environ.get("XDG_RUNTIME_DIR"))
+    try:
+        said = execute(notebook, source.parent, kernel, sockets)
+    finally:
+        shutil.rmtree(sockets, ignore_errors=True)
+        nbformat.write(notebook, output)
+        os.chmod(output, 0o600)
+    if said:
+        print(said, file=sys.stderr)
+    return 1 if said else 0
+
+
+def execute(notebook: Any, folder: Path, kernel: str, sockets: str) -> str:
+    """Runs the cells, which puts their output into the notebook; what went wrong, "" where nothing did."""
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+    from traitlets.config import Config
+
     config = Config(
         {
             # Without a place they would be relative to the folder of this program, and the kernel has another.
@@ -41,29 +62,39 @@ def main(arguments: Sequence[str]) -> int:
         }
     )
     named = {"kernel_name": kernel} if kernel else {}
+    ended = threading.Event()
+
+    def end(*_: object) -> None:
+        """Beside nbclient's own handler, which ends the kernel: after a while that is longer than there is."""
+        ended.set()
+        client.shutdown_kernel = "immediate"
+
+    def begun(**_: object) -> None:
+        signal.signal(signal.SIGTERM, end)
+
     client = NotebookClient(
-        notebook, config=config, timeout=None, resources={"metadata": {"path": str(source.parent)}}, **named
+        notebook,
+        config=config,
+        timeout=None,
+        resources={"metadata": {"path": str(folder)}},
+        on_notebook_start=begun,
+        **named,
     )
-    status = 0
     try:
         client.execute()
-    except CellExecutionError as error:
-        print(error, file=sys.stderr)
-        status = 1
-    except NoSuchKernel as error:
-        print(f"There is no kernel called {error.name} here.", file=sys.stderr)
-        status = 1
-    except DeadKernelError:
-        print("The kernel died, as it does where it takes more memory than its user may.", file=sys.stderr)
-        status = 1
-    except RuntimeError as error:  # its kernel does not answer
-        print(error, file=sys.stderr)
-        status = 1
-    finally:
-        shutil.rmtree(sockets, ignore_errors=True)
-        nbformat.write(notebook, output)
-        os.chmod(output, 0o600)
-    return status
+    except Exception as error:
+        if ended.is_set():  # nbclient fails in one way or another, once its kernel is gone
+            return ENDED
+        if isinstance(error, NoSuchKernel):
+            return f"There is no kernel called {error.name} here."
+        if isinstance(error, DeadKernelError):
+            return "The kernel died, as it does where it takes more memory than its user may."
+        if isinstance(
+            error, CellExecutionError | RuntimeError
+        ):  # the latter where its kernel does not answer
+            return str(error)
+        raise
+    return ""
 
 
 if __name__ == "__main__":
