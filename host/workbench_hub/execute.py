@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-KERNELS = (
-    "/usr/local/share/jupyter"  # as users' servers have it (templates/jupyterhub/jupyterhub_config.py.j2)
-)
+# As users' servers have it (templates/jupyterhub/jupyterhub_config.py.j2).
+KERNELS = "/usr/local/share/jupyter"
 
 
 ENDED = "The notebook was ended before it was through; what its cells had put out by then is kept."

@@ -44,6 +44,7 @@ def test_a_project_in_python_computes_and_its_kernel_is_seen(workbench: Workbenc
         )
 
 
+@pytest.mark.long
 def test_without_a_network_what_could_not_be_had_is_said_and_the_rest_stands(workbench: Workbench) -> None:
     nowhere = (
         f"{IDENTITY} UV_CACHE_DIR=/tmp/no-cache UV_DEFAULT_INDEX=http://127.0.0.1:9/simple UV_HTTP_TIMEOUT=2"
@@ -74,6 +75,7 @@ def test_a_project_in_r_has_a_lock_of_what_the_host_has_and_its_report_runs(work
         as_user(workbench, "grace", "rm -rf counts")
 
 
+@pytest.mark.long
 def test_a_group_works_in_one_project(workbench: Workbench) -> None:
     folder = "/srv/workbench/shared/everybody"
     try:
@@ -119,7 +121,7 @@ def test_git_by_ssh_works_from_a_terminal_and_a_notebook_with_the_key_that_ssh_k
             code = f"import subprocess; print(subprocess.run('{clone} by-kernel', shell=True, capture_output=True))"
             assert "returncode=0" in visitor.run_code(code)
             shown = visitor.type_in_terminal(f"cd; {clone} by-lab && cat by-lab/x; echo d$((1+1))", "d2")
-            assert "\nx" in shown.replace("\r", "")
+            assert "x\nd2" in shown.replace("\r", "")
         known = as_user(workbench, "grace", "ssh-keygen -F github.com -f /etc/ssh/ssh_known_hosts2 -l")
         assert "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU" in known
         assert "ssh_known_hosts2" in as_user(workbench, "grace", "ssh -G github.com | grep globalknown")
