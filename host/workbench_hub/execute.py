@@ -48,9 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def execute(notebook: Any, folder: Path, kernel: str, sockets: str) -> str:
     """Runs the cells, which puts their output into the notebook; what went wrong, "" where nothing did."""
-    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
     from traitlets.config import Config
 
     config = Config(
@@ -84,16 +82,22 @@ def execute(notebook: Any, folder: Path, kernel: str, sockets: str) -> str:
     except Exception as error:
         if ended.is_set():  # nbclient fails in one way or another, once its kernel is gone
             return ENDED
-        if isinstance(error, NoSuchKernel):
-            return f"There is no kernel called {error.name} here."
-        if isinstance(error, DeadKernelError):
-            return "The kernel died, as it does where it takes more memory than its user may."
-        if isinstance(
-            error, CellExecutionError | RuntimeError
-        ):  # the latter where its kernel does not answer
-            return str(error)
-        raise
+        return _why(error)
     return ""
+
+
+def _why(error: Exception) -> str:
+    """What a failure of nbclient's means, in words. Raises what is none of the known ones."""
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    if isinstance(error, NoSuchKernel):
+        return f"There is no kernel called {error.name} here."
+    if isinstance(error, DeadKernelError):
+        return "The kernel died, as it does where it takes more memory than its user may."
+    if isinstance(error, CellExecutionError | RuntimeError):  # the latter where its kernel does not answer
+        return str(error)
+    raise error
 
 
 if __name__ == "__main__":
