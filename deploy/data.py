@@ -13,9 +13,9 @@ from pyinfra.operations import files as host_files
 
 from deploy import files, programs, units
 from deploy.service import Service
-from workbench import grants
+from workbench import grants, images, stackfile
 from workbench.errors import WorkbenchError
-from workbench.faults import key_of
+from workbench.faults import Fault
 from workbench.grants import Grant
 from workbench.host import program_path
 from workbench.settings import Settings
@@ -40,11 +40,12 @@ def require_made(context: Context) -> None:
     made = {Grant(one.bucket, one.prefix, one.write) for one in context.outputs.data_places}
     for index, grant in enumerate(context.settings.services.data.grants):
         if grant not in made:
-            raise WorkbenchError(
-                f"{key_of(('services', 'data', 's3', index))} is a place ({grant.bucket}/{grant.prefix}"
-                f"{', to write' if grant.write else ''}) that AWS does not grant this workbench yet; "
-                "`workbench up` has it granted, and deploys as well."
+            fault = Fault(
+                ("services", "data", "s3", index),
+                f"is a place ({grant.bucket}/{grant.prefix}{', to write' if grant.write else ''}) that AWS does not "
+                "grant this workbench yet; `workbench up` has it granted, and deploys as well",
             )
+            raise WorkbenchError(stackfile.placed_of(images.stack_of(context.outputs.stack), fault))
 
 
 @deploy("data")

@@ -8,6 +8,13 @@ import pulumi_aws as aws
 
 from infra import naming, rights
 
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}
+    ],
+}
+
 
 @dataclass(frozen=True)
 class AccessArgs:
@@ -32,19 +39,13 @@ class Access(pulumi.ComponentResource):
             # authorized_keys from then on.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["publicKey"]),
         )
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}
-            ],
-        }
         named = naming.role_name(args.owner)
         # Nothing is granted, but for what is below and the role for data (infra/data.py): it is here so that granting
         # something is an update in place.
         role = aws.iam.Role(
             "role",
             name=named,
-            assume_role_policy=json.dumps(trust),
+            assume_role_policy=json.dumps(_TRUST),
             force_detach_policies=True,  # a run that was killed may have made one that no state knows
             tags=args.owner.tags("role"),
             opts=child,

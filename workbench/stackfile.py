@@ -65,6 +65,14 @@ def placed(path: Path, fault: Fault) -> str:
     return f"{_place(path, pulumi_yaml.read(path, _ENCRYPTED), fault)}: {fault}"
 
 
+def placed_of(stack: str, fault: Fault) -> str:
+    """The same of a stack; without the file where that cannot be read, as where its settings are elsewhere."""
+    try:
+        return placed(path_of(stack), fault)
+    except WorkbenchError:
+        return str(fault)
+
+
 def value_of(stack: str, key: str) -> Any:
     """One top-level setting as the file has it, None where it has none. Raises WorkbenchError."""
     return pulumi_yaml.read(path_of(stack), _ENCRYPTED).values.get(key)

@@ -104,7 +104,7 @@ def answered(
         return parsed(read(signed(own, place, parameters, now), timeout))
     except urllib.error.HTTPError as error:
         raise AskError(f"{name} answers {refusal(error)}") from None
-    except (OSError, http.client.HTTPException, ET.ParseError) as error:
+    except (OSError, http.client.HTTPException, ValueError, ET.ParseError) as error:
         raise AskError(f"{name} could not be asked ({getattr(error, 'reason', error)})") from None
 
 

@@ -13,7 +13,7 @@ call finds nothing. One that ended otherwise, as by its user, or did not begin f
 
 import pwd
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,14 +35,14 @@ def variables(name: str, uid: int) -> dict[str, str]:
     return {"XDG_RUNTIME_DIR": folder, "DBUS_SESSION_BUS_ADDRESS": f"unix:path={folder}/bus"}
 
 
-def at_work(uid: int) -> bool:
-    """Whether a user manager runs anything that its user has started."""
-    return any(started_by_user(path, uid) for path in control_groups())
+def at_work(uid: int, groups: Collection[str]) -> bool:
+    """Whether a user manager runs anything that its user has started; `groups` are the host's control groups."""
+    return any(started_by_user(path, uid) for path in groups)
 
 
-def is_awake(uid: int) -> bool:
+def is_awake(uid: int, groups: Collection[str]) -> bool:
     """Whether the user's manager runs."""
-    return any(f"/user@{uid}.service/" in path for path in control_groups())
+    return any(f"/user@{uid}.service/" in path for path in groups)
 
 
 def given() -> set[str]:
@@ -78,12 +78,13 @@ class Due:
 def decide(people: Sequence[pwd.struct_passwd], off: bool) -> Due:
     uids = {one.pw_name: one.pw_uid for one in people}
     opened = {one.pw_name for one in people if not one.pw_shell.endswith(CLOSED)}
+    groups = control_groups()  # which are read from all of /proc
     if off:
-        taken = sorted(name for name in given() if name not in opened or not at_work(uids[name]))
+        taken = sorted(name for name in given() if name not in opened or not at_work(uids[name], groups))
         return Due([], taken, {})
     give = [name for name in uids if name in opened and not (LINGERING / name).exists()]
     asleep = sorted(
-        name for name in given() & opened if (LINGERING / name).exists() and not is_awake(uids[name])
+        name for name in given() & opened if (LINGERING / name).exists() and not is_awake(uids[name], groups)
     )
     return Due(give, sorted(given() - opened), {name: uids[name] for name in asleep})
 

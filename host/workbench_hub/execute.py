@@ -6,9 +6,11 @@ environment, which has nbclient; the kernel is the notebook's, or the one that i
 """
 
 import os
+import shutil
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,40 +19,11 @@ from typing import Any
 KERNELS = "/usr/local/share/jupyter"
 
 
-def run(notebook: Any, folder: Path, kernel: str) -> str:
-    """Runs all cells, whose outputs are put into the notebook; why it could not, "" where it could.
-
-    As in JupyterLab: the host's kernels and not this environment's own, by sockets that are the user's alone.
-    """
-    from jupyter_client.kernelspec import NoSuchKernel
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, DeadKernelError
-    from traitlets.config import Config
-
-    os.environ["JUPYTER_PATH"] = KERNELS
-    with tempfile.TemporaryDirectory(prefix="notebook-", dir=os.environ.get("XDG_RUNTIME_DIR")) as sockets:
-        # Without a place the sockets would be relative to the folder of this program, and the kernel has another.
-        config = Config()
-        config.KernelManager.transport = "ipc"
-        config.KernelManager.connection_file = f"{sockets}/kernel.json"
-        config.KernelSpecManager.ensure_native_kernel = False
-        named = {"kernel_name": kernel} if kernel else {}
-        place = {"metadata": {"path": str(folder)}}
-        client = NotebookClient(notebook, config=config, timeout=None, resources=place, **named)
-        try:
-            client.execute()
-        except CellExecutionError as error:
-            return str(error)
-        except NoSuchKernel as error:
-            return f"There is no kernel called {error.name} here."
-        except DeadKernelError:
-            return "The kernel died, as it does where it takes more memory than its user may."
-        except RuntimeError as error:  # its kernel does not answer
-            return str(error)
-    return ""
+ENDED = "The notebook was ended before it was through; what its cells had put out by then is kept."
 
 
 def main(arguments: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ENDED))  # until there is a kernel
     import nbformat
 
     source, output, kernel = Path(arguments[0]), Path(arguments[1]), arguments[2] if arguments[2:] else ""
@@ -59,16 +32,72 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"{source} is no notebook that can be read: {error}", file=sys.stderr)
         return 1
-    # A run that is ended leaves its outputs too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # As in JupyterLab: the host's kernels and not this environment's own, by sockets that are the user's alone.
+    os.environ["JUPYTER_PATH"] = KERNELS
+    sockets = tempfile.mkdtemp(prefix="notebook-", dir=os.environ.get("XDG_RUNTIME_DIR"))
     try:
-        why = run(notebook, source.parent, kernel)
+        said = execute(notebook, source.parent, kernel, sockets)
     finally:
+        shutil.rmtree(sockets, ignore_errors=True)
         nbformat.write(notebook, output)
         os.chmod(output, 0o600)
-    if why:
-        print(why, file=sys.stderr)
-    return 1 if why else 0
+    if said:
+        print(said, file=sys.stderr)
+    return 1 if said else 0
+
+
+def execute(notebook: Any, folder: Path, kernel: str, sockets: str) -> str:
+    """Runs the cells, which puts their output into the notebook; what went wrong, "" where nothing did."""
+    from nbclient import NotebookClient
+    from traitlets.config import Config
+
+    config = Config(
+        {
+            # Without a place they would be relative to the folder of this program, and the kernel has another.
+            "KernelManager": {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"},
+            "KernelSpecManager": {"ensure_native_kernel": False},
+        }
+    )
+    named = {"kernel_name": kernel} if kernel else {}
+    ended = threading.Event()
+
+    def end(*_: object) -> None:
+        """Beside nbclient's own handler, which ends the kernel: after a while that is longer than there is."""
+        ended.set()
+        client.shutdown_kernel = "immediate"
+
+    def begun(**_: object) -> None:
+        signal.signal(signal.SIGTERM, end)
+
+    client = NotebookClient(
+        notebook,
+        config=config,
+        timeout=None,
+        resources={"metadata": {"path": str(folder)}},
+        on_notebook_start=begun,
+        **named,
+    )
+    try:
+        client.execute()
+    except Exception as error:
+        if ended.is_set():  # nbclient fails in one way or another, once its kernel is gone
+            return ENDED
+        return _why(error)
+    return ""
+
+
+def _why(error: Exception) -> str:
+    """What a failure of nbclient's means, in words. Raises what is none of the known ones."""
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    if isinstance(error, NoSuchKernel):
+        return f"There is no kernel called {error.name} here."
+    if isinstance(error, DeadKernelError):
+        return "The kernel died, as it does where it takes more memory than its user may."
+    if isinstance(error, CellExecutionError | RuntimeError):  # the latter where its kernel does not answer
+        return str(error)
+    raise error
 
 
 if __name__ == "__main__":

@@ -187,7 +187,10 @@ def test_who_is_not_in_the_group_is_told_so_and_the_metadata_service_is_still_cl
 
 
 def test_every_kind_of_session_finds_the_service(bench: Bench) -> None:
-    """A command by SSH, a unit of the user's own (as a timer starts it), and cron-like logins by PAM."""
+    """A command by SSH, and a unit of the user's own in a systemd that began since (as a timer starts it).
+
+    In a lasting one that began before, runs of schedules have them: tests/unit/host/test_schedules_runs.py.
+    """
     show = "printenv AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_EC2_METADATA_DISABLED"
     assert bench.as_user("ada", show).split() == ["http://127.0.0.1:59/", "true"]
     unit = (

@@ -1,6 +1,7 @@
 """services.data: the role that AWS is asked for, who may take it on, and the buckets that are refused before."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,6 +12,8 @@ from moto import mock_aws
 
 from infra import buckets, unlisted
 from tests.infra.test_upkeep import only, statements
+from workbench import stackfile
+from workbench.config import parse
 
 DATA = {
     "users": [{"name": "ada", "groups": ["lab"]}],
@@ -89,7 +92,7 @@ def refused(status: int) -> Any:
 @pytest.mark.parametrize(
     ("status", "sentence"),
     [
-        (404, "is 'acme-raw', and there is no such bucket; make it first, or correct the name."),
+        (404, "is 'acme-raw', and there is no such bucket; make it first, correct the name, or take "),
         (403, "is 'acme-raw', which belongs to another AWS account than this one (123456789012), or which you may not"),
         (500, "is 'acme-raw', of which AWS did not say whose it is"),
     ],
@@ -102,6 +105,22 @@ def test_a_bucket_that_cannot_be_used_is_refused_before_anything_is_made(
         declare(**DATA)
     assert f"workbench:services.data.s3[0].bucket {sentence}" in str(caught.value)
     assert not [one for one in cloud.resources if one.typ.startswith("aws:")]
+
+
+def test_it_is_said_with_the_file_and_the_line(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text(
+        "config:\n  workbench:services:\n    data:\n      s3:\n        - groups: [lab]\n          bucket: acme-raw\n"
+    )
+    monkeypatch.setattr(stackfile, "path_of", lambda _: path)
+    monkeypatch.setattr(unlisted, "bucket_region", refused(404))
+    settings = parse({**config, **{f"workbench:{key}": value for key, value in DATA.items()}})
+    with pytest.raises(
+        pulumi.RunError, match=r"^Pulumi.dev.yaml, line 6: workbench:services.data.s3\[0\].bucket is"
+    ):
+        buckets.judge(settings)
 
 
 @mock_aws
@@ -117,4 +136,4 @@ def test_boto3_finds_a_buckets_region_and_that_one_is_not_there(
     monkeypatch.setattr(unlisted, "_client", lambda service: boto3.client(service, region_name="eu-west-1"))
     assert unlisted.bucket_region("acme-far", unlisted.account()) == "ap-south-1"
     with pytest.raises(pulumi.RunError, match="there is no such bucket"):
-        buckets._region("acme-none", "123456789012", "workbench:services.data.s3[0].bucket")
+        buckets._region("acme-none", "123456789012", ("services", "data", "s3", 0, "bucket"))

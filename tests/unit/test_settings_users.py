@@ -124,3 +124,28 @@ def test_the_removed_are_no_people_of_the_workbench(config: dict[str, Any]) -> N
     users = [ADA, {"name": "ben", "admin": True, "removed": True, "passwordHash": HASH}]
     settings = parse({**config, "workbench:users": users})
     assert [user.name for user in settings.people()] == ["ada"]
+
+
+@pytest.mark.parametrize(
+    ("timers", "mail", "lacking"),
+    [
+        (False, False, "alarms.mail is not set and limits.timers is false"),
+        (True, False, "alarms.mail is not set"),
+        (False, True, "limits.timers is false"),
+        (True, True, ""),
+    ],
+)
+def test_an_email_to_which_nothing_is_mailed_is_said_once(
+    config: dict[str, Any], timers: bool, mail: bool, lacking: str
+) -> None:
+    server = {"server": "mail.example.org", "from": "a@example.org", "to": ["a@example.org"]}
+    users = [
+        {"name": "old", "email": "old@example.org", "removed": True},
+        *({"name": name, "email": f"{name}@example.org"} for name in ("ada", "grace")),
+    ]
+    alarms = {"workbench:alarms": {"mail": server}} if mail else {}
+    settings = parse({**config, **alarms, "workbench:users": users, "workbench:limits": {"timers": timers}})
+    sentence = (
+        f"workbench:users[1].email is set, but {lacking}: failures of users' schedules are mailed to nobody."
+    )
+    assert list(map(str, settings.notes())) == ([sentence] if lacking else [])

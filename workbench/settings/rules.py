@@ -208,6 +208,23 @@ def notes(settings: "Settings") -> Faults:
             "is true, but configure is false: the server stops itself only once `workbench deploy` has been there",
         )
 
+    yield from _mails_that_never_come(settings)
+
+
+def _mails_that_never_come(settings: "Settings") -> Faults:
+    """Said of the first of them, for all."""
+    lacking = [
+        *(["alarms.mail is not set"] if settings.alarms.mail is None else []),
+        *([] if settings.limits.timers else ["limits.timers is false"]),
+    ]
+    for index, user in enumerate(settings.users):
+        if user.email and not user.removed and lacking:
+            yield Fault(
+                ("users", index, "email"),
+                f"is set, but {' and '.join(lacking)}: failures of users' schedules are mailed to nobody",
+            )
+            return
+
 
 def unfit(settings: "Settings", architecture: Architecture, memory_mib: int) -> Faults:
     """What the enabled services lack on a server of that architecture with `memory_mib` MiB of memory."""

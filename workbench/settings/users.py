@@ -90,5 +90,5 @@ class Limits(Section):
     timers: bool = Field(
         False,
         description="whether users' own timers, `workbench-schedule` among them, run also while their users are logged "
-        "out",
+        "out; with services.docker units and timers of theirs do so in each case, and schedules do not run",
     )

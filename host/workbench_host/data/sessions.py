@@ -102,7 +102,10 @@ def assume(told: Mapping[str, Any], who: Entitled) -> Session:
     }
     if not all(found.values()):
         raise aws.AskError("STS answers without credentials")
-    ends = datetime.fromisoformat(found["Expiration"]).astimezone(UTC)
+    try:
+        ends = datetime.fromisoformat(found["Expiration"]).astimezone(UTC)
+    except ValueError:
+        raise aws.AskError("STS answers without a time at which its credentials end") from None
     keys = {name: found[name] for name in ("AccessKeyId", "SecretAccessKey")}
     return Session({**keys, "Token": found["SessionToken"], "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}"}, ends)
 

@@ -9,6 +9,7 @@ import pytest
 
 from deploy import data, files, units
 from tests.needs import needs
+from workbench import stackfile
 from workbench.config import parse
 from workbench.errors import WorkbenchError
 from workbench.outputs import Outputs, Place
@@ -67,6 +68,18 @@ def test_a_place_that_aws_does_not_grant_yet_waits_for_up(config: dict[str, Any]
         "workbench:services.data.s3[1] is a place (acme-out/, to write) that AWS does not grant this workbench yet; "
         "`workbench up` has it granted, and deploys as well."
     )
+
+
+def test_where_the_place_stands_is_said(
+    config: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "Pulumi.dev.yaml"
+    path.write_text("config:\n  workbench:services:\n    data:\n      s3:\n        - bucket: acme-raw\n")
+    monkeypatch.setattr(stackfile, "path_of", lambda _: path)
+    with pytest.raises(
+        WorkbenchError, match=r"^Pulumi.dev.yaml, line 5: workbench:services.data.s3\[0\] is a place"
+    ):
+        data.require_made(context(config, places=()))
 
 
 def test_another_group_or_a_place_less_is_the_hosts_affair(config: dict[str, Any]) -> None:

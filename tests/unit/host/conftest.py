@@ -1,16 +1,19 @@
-"""A data volume of each test's own, a host of apps, a user with schedules, the folder of the team's environments."""
+"""A data volume of each test's own, a host of apps, a user with schedules, the team's environments, data."""
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.unit.host import team_folders
+from tests.unit.host import data_service, team_folders
 from tests.unit.host.app_host import AppHost, Make
 from tests.unit.host.schedule_person import Person
 from tests.unit.host.volume_file import MIB
+from workbench_host.data import server
 from workbench_host.volume import content
 from workbench_host.volume import program as volume
 
@@ -59,3 +62,18 @@ def opt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Person:
     return Person(tmp_path / "home", monkeypatch, capfd)
+
+
+@pytest.fixture
+def granted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The deploy's file; ada and grace are users."""
+
+    def known(uid: int) -> Any:
+        if uid not in data_service.NAMES:
+            raise KeyError
+        return type("Account", (), {"pw_name": data_service.NAMES[uid]})
+
+    monkeypatch.setattr(server.pwd, "getpwuid", known)
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(data_service.told()))
+    return path

@@ -179,3 +179,15 @@ def test_a_manager_that_has_ended_is_started_and_one_that_somebody_asked_for_is_
     logind.asked.clear()
     assert logind.main() == program.WOULD_CHANGE
     assert logind.asked == [("start", "user@2000.service")]
+
+
+def test_all_of_proc_is_read_once_however_many_users_there_are(
+    logind: Logind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logind.main()
+    read: list[None] = []
+    monkeypatch.setattr(program, "control_groups", lambda: read.append(None) or logind.groups)
+    for arguments in ([], ["--off"]):
+        read.clear()
+        assert program.main([*arguments, "--check"]) in (program.CLEAN, program.WOULD_CHANGE)
+        assert len(read) == 1

@@ -192,7 +192,7 @@ def test_uv_makes_copies_where_others_write_and_tries_what_was_downloaded(tmp_pa
 
 @pytest.mark.parametrize("name", ["pandas", "pytest", "IPykernel", "numpy"])
 def test_a_project_of_a_packages_name_is_none_that_it_depends_on(person: Person, name: str) -> None:
-    """uv would take the package for the project itself, and refuse."""
+    """uv takes the package for the project itself, and leaves it out without a word (tried: uv 0.13)."""
     person.run(name)
     told = tomllib.loads((person.home / name / "pyproject.toml").read_text())["project"]
     assert told["name"] == f"project-{name.lower()}"

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -84,9 +85,8 @@ def test_runs_of_one_name_never_overlap(person: Person) -> None:
     assert person.run("--run", "slow")[0] == 0
 
 
-@needs("systemd-analyze")
-def test_a_run_that_is_ended_says_so_and_takes_what_it_started_along(person: Person) -> None:
-    person.add("slow", "echo begun; exec sleep 60")
+def begun(person: Person) -> "subprocess.Popen[bytes]":
+    """A run of `slow` in a process of its own, once it has said that it has begun."""
     code = "import sys; from workbench_host.schedules import command, running; sys.exit(running.once('slow'))"
     environment = {**os.environ, "HOME": str(person.home), "PYTHONPATH": os.pathsep.join(sys.path)}
     child = subprocess.Popen([sys.executable, "-c", code], env=environment)
@@ -94,6 +94,13 @@ def test_a_run_that_is_ended_says_so_and_takes_what_it_started_along(person: Per
     while "begun" not in "".join(person.kept("slow") if jobs.last("slow") else []):
         assert time.monotonic() < until
         time.sleep(0.05)
+    return child
+
+
+@needs("systemd-analyze")
+def test_a_run_that_is_ended_says_so_and_takes_what_it_started_along(person: Person) -> None:
+    person.add("slow", "echo begun; exec sleep 60")
+    child = begun(person)
     assert jobs.last("slow")["result"] == "running"
     child.terminate()
     assert child.wait(20) == 1
@@ -231,3 +238,18 @@ def test_a_mailer_that_begins_anew_is_waited_for_and_one_that_does_not_is_said(
 
     threading.Thread(target=begin, daemon=True).start()
     assert "bad: queued to be mailed.\n" in person.run("--run", "bad")[1]
+
+
+@needs("systemd-analyze")
+def test_a_run_that_is_killed_was_cut_off_and_the_next_goes_well(person: Person) -> None:
+    person.add("slow", f"echo begun; test -e {person.home}/quick || exec sleep 60")
+    child = begun(person)
+    child.kill()
+    assert child.wait(20) == -signal.SIGKILL
+    person.said["show"] = "inactive\n"
+    assert person.run("list")[1].splitlines()[1].endswith("  was cut off")
+    assert person.run("logs", "slow")[1].startswith("begun\n")
+    (person.home / "quick").touch()
+    assert person.run("--run", "slow")[0] == 0
+    assert person.run("list")[1].splitlines()[1].endswith("  ok")
+    assert len(person.kept("slow")) == 2
