@@ -11,6 +11,7 @@ from typing import Any
 from workbench_host.tools import FailureError, reason
 
 TIMEOUT_SECONDS = 30
+PERMANENT = 500  # replies from here on are for good (RFC 5321, 4.2.1)
 
 
 def message(config: Mapping[str, Any], subject: str, body: str) -> EmailMessage:
@@ -32,7 +33,8 @@ def send(config: Mapping[str, Any], password: str | None, subject: str, body: st
                 server.login(config["user"], password or "")
             refused = server.send_message(message(config, subject, body), config["from"], config["to"])
     except smtplib.SMTPRecipientsRefused as error:
-        raise FailureError(f"{where} refused {_recipients(error.recipients)}") from None
+        lasting = all(code >= PERMANENT for code, _ in error.recipients.values())
+        raise _kind(lasting)(f"{where} refused {_recipients(error.recipients)}") from None
     except smtplib.SMTPSenderRefused as error:
         raise FailureError(f"{where} refused the sender {error.sender}: {_said(error)}") from None
     except smtplib.SMTPAuthenticationError as error:
@@ -40,7 +42,7 @@ def send(config: Mapping[str, Any], password: str | None, subject: str, body: st
     except smtplib.SMTPNotSupportedError as error:
         raise FailureError(f"{where} cannot do what alarms.mail asks of it: {error}") from None
     except smtplib.SMTPResponseException as error:
-        raise FailureError(f"{where} refused: {_said(error)}") from None
+        raise _kind(error.smtp_code >= PERMANENT)(f"{where} refused: {_said(error)}") from None
     except ssl.SSLCertVerificationError as error:
         raise FailureError(
             f"{where} shows a certificate that is not trusted: {error.verify_message}"
@@ -51,8 +53,16 @@ def send(config: Mapping[str, Any], password: str | None, subject: str, body: st
         raise PartlyError(f"{where} refused {_recipients(refused)}, and took it for the others")
 
 
-class PartlyError(FailureError):
+class RefusedError(FailureError):
+    """The server takes it neither now nor later."""
+
+
+class PartlyError(RefusedError):
     """Some have it and some do not: to send it again would be to send it to some twice."""
+
+
+def _kind(lasting: bool) -> type[FailureError]:
+    return RefusedError if lasting else FailureError
 
 
 def connect(config: Mapping[str, Any]) -> smtplib.SMTP:

@@ -23,7 +23,7 @@ from workbench_host import alarms
 from workbench_host.alarms import mail
 from workbench_host.alarms.program import CREDENTIALS, secret
 from workbench_host.processes import USER_UIDS
-from workbench_host.schedules import MAIL_SOCKET, jobs
+from workbench_host.schedules import MAIL_SOCKET, jobs, running
 from workbench_host.session_scope import caller
 from workbench_host.tools import FailureError, printable, reason, write
 
@@ -57,8 +57,9 @@ def request(data: bytes) -> dict[str, Any]:
 
 
 def letter(told: Mapping[str, Any], user: str, config: Mapping[str, Any]) -> tuple[str, str]:
-    """Subject and text of the mail."""
-    subject = f"[workbench {config['stack']}] schedule {told['name']}: {told['result']}"
+    """Subject and text of the mail. No words of a user's are in the subject: a header has a syntax of its own."""
+    became = running.OK if told["result"] == running.OK else "failed"
+    subject = f"[workbench {config['stack']}] schedule {told['name']}: {became}"
     lines = [
         f"The schedule {told['name']} of {user} on {config['url']}: {told['result']}, after {told['seconds']} s.",
         f"~/schedules/{told['name']} has what its runs have said. The last lines of this one:",
@@ -161,32 +162,32 @@ class Mailer:
             self.connected[uid] += 1
         threading.Thread(target=self.serve, args=(connection, uid), daemon=True).start()
 
-    def send(self) -> None:
-        """Sends the next one, for which it waits; of what the server refuses twice the journal has why."""
+    def send(self, path: Path) -> None:
+        """Sends one, in a second try where the server was not to be had. Raises FailureError with why it could not."""
+        user, subject, text = json.loads(path.read_text())
+        if user not in self.addresses:
+            raise FailureError(f"the settings have no email of {user} any more")
+        config = {**self.config["mail"], "to": [self.addresses[user]]}
+        try:
+            mail.send(config, secret(alarms.PASSWORD), subject, text)
+        except mail.RefusedError as error:  # for what is in it: again it would be refused, and others wait
+            raise FailureError(f"{user}: {error}") from None
+        except FailureError:
+            time.sleep(AGAIN_SECONDS)
+            mail.send(config, secret(alarms.PASSWORD), subject, text)
+
+    def send_next(self) -> None:
+        """Sends the next one, for which it waits; of what cannot be sent the journal has why."""
         path = self.waiting.next()
         try:
-            user, subject, text = json.loads(path.read_text())
-            if user not in self.addresses:
-                raise ValueError(f"the settings have no email of {user} any more")
-        except (OSError, ValueError) as error:
+            self.send(path)
+        except Exception as error:
             print(f"A mail was not sent: {reason(error)}.", file=sys.stderr, flush=True)
-            path.unlink(missing_ok=True)
-            return
-        config = {**self.config["mail"], "to": [self.addresses[user]]}
-        for wait in (AGAIN_SECONDS, None):
-            try:
-                mail.send(config, secret(alarms.PASSWORD), subject, text)
-                break
-            except FailureError as error:
-                if wait is None:
-                    print(f"A mail to {user} was not sent: {error}.", file=sys.stderr, flush=True)
-                else:
-                    time.sleep(wait)
         path.unlink(missing_ok=True)
 
     def send_all(self) -> None:
         while True:
-            self.send()
+            self.send_next()
 
 
 def received(connection: socket.socket) -> bytes:

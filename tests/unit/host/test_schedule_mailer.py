@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.listeners import Mailbox, mail_server, make_ca
+from workbench_host.alarms import mail
 from workbench_host.schedules import mailer
 from workbench_host.tools import FailureError
 
@@ -48,10 +49,10 @@ def test_a_mail_is_to_the_users_own_address_and_says_what_became_of_it(
     service: mailer.Mailer, box: Mailbox
 ) -> None:
     assert service.answer(2000, said({**FINE, "to": "boss@example.org"})) == "queued to be mailed"
-    service.send()
+    service.send_next()
     (one,) = box.mails
     assert (one["From"], one["To"]) == ("bench@example.org", "ada@example.org")
-    assert one["Subject"] == "[workbench dev] schedule report: failed with status 1"
+    assert one["Subject"] == "[workbench dev] schedule report: failed"
     body = one.get_payload(decode=True).decode().replace("\r\n", "\n")
     assert body.startswith("The schedule report of ada on https://bench/: failed with status 1, after 3 s.\n")
     assert "\n    one\n    two\n" in body
@@ -83,7 +84,7 @@ def test_nothing_that_a_user_says_becomes_a_header_or_moves_a_terminal(
 ) -> None:
     evil = "x\r\nBcc: boss@example.org\r\n\r\n.\r\n\x1b]0;t\x07\x1b[31mred\u2028"
     service.answer(2000, said({**FINE, "result": evil, "last": evil * 50, "seconds": 10**30}))
-    service.send()
+    service.send_next()
     (one,) = box.mails
     assert one["Bcc"] is None
     assert one["To"] == "ada@example.org"
@@ -113,14 +114,31 @@ def test_all_together_have_a_days_number_too(service: mailer.Mailer, monkeypatch
         service.answer(2000, said(FINE))
 
 
-def test_a_mail_that_is_refused_is_tried_once_more_and_then_said(
-    service: mailer.Mailer, box: Mailbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_mail_that_cannot_be_sent_now_is_tried_once_more_and_then_said(
+    service: mailer.Mailer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(mailer, "AGAIN_SECONDS", 0.01)
+    tries: list[str] = []
+
+    def fail(*_: object) -> None:
+        tries.append("one")
+        raise FailureError("the mail server could not be used")
+
+    monkeypatch.setattr(mail, "send", fail)
+    monkeypatch.setattr(mailer, "secret", lambda name: "word")
+    service.answer(2000, said(FINE))
+    service.send_next()
+    assert len(tries) == 2
+    assert capsys.readouterr().err == "A mail was not sent: the mail server could not be used.\n"
+
+
+def test_a_mail_that_is_refused_is_said(
+    service: mailer.Mailer, box: Mailbox, capsys: pytest.CaptureFixture[str]
+) -> None:
     box.refused = {"ada@example.org"}
     service.answer(2000, said(FINE))
-    service.send()
-    assert capsys.readouterr().err.startswith("A mail to ada was not sent: the mail server 127.0.0.1")
+    service.send_next()
+    assert capsys.readouterr().err.startswith("A mail was not sent: ada: the mail server 127.0.0.1")
 
 
 def connection_of(service: mailer.Mailer, uid: int, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
@@ -167,11 +185,11 @@ def test_mails_that_wait_outlast_the_service_and_go_once(
         service.answer(2000, said({**FINE, "name": name}))
     state = service.allowance.path.parent
     again = mailer.Mailer(service.config, service.addresses, state)
-    again.send()
-    mailer.Mailer(service.config, service.addresses, state).send()
+    again.send_next()
+    mailer.Mailer(service.config, service.addresses, state).send_next()
     assert [mail["Subject"].split(":")[0].split()[-1] for mail in box.mails] == ["one", "two"]
     again.answer(2000, said(FINE))
-    mailer.Mailer(service.config, {}, state).send()
+    mailer.Mailer(service.config, {}, state).send_next()
     assert capsys.readouterr().err == "A mail was not sent: the settings have no email of ada any more.\n"
     assert list(service.waiting.folder.iterdir()) == []
 
@@ -192,3 +210,46 @@ def test_too_many_that_wait_and_a_full_disk_are_told_to_who_asks(
         ada.sendall(said(FINE))
         ada.shutdown(socket.SHUT_WR)
         assert ada.recv(100) == b"not mailed: No space left on device"
+
+
+def test_no_words_of_a_user_are_in_a_header_and_one_that_cannot_be_sent_keeps_nobody_from_theirs(
+    service: mailer.Mailer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An encoded word in a Subject is decoded when it is set: a lone surrogate ended the thread that sends."""
+    told = mailer.request(said({**FINE, "result": "=?utf-7?q?+2AA-?= =?utf-8?q?a=0ABcc:_evil@x.org?="}))
+    subject, text = mailer.letter(told, "ada", service.config)
+    assert subject == "[workbench dev] schedule report: failed"
+    assert "evil@x.org" in text
+    for words in ("first", "second"):
+        service.waiting.put(("ada", words, words))
+    sent: list[str] = []
+
+    def send(config: object, password: object, subject: str, text: str) -> None:
+        if subject == "first":
+            raise UnicodeEncodeError("utf-8", "x", 0, 1, "surrogates not allowed")
+        sent.append(subject)
+
+    monkeypatch.setattr(mail, "send", send)
+    monkeypatch.setattr(mailer, "secret", lambda name: "word")
+    service.send_next()
+    service.send_next()
+    assert sent == ["second"]
+    assert list(service.waiting.folder.glob("*.json")) == []
+    assert "A mail was not sent: " in capsys.readouterr().err
+
+
+def test_what_the_server_refuses_for_good_is_not_tried_again_and_nobody_waits_for_it(
+    service: mailer.Mailer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tries: list[str] = []
+
+    def refuse(*_: object) -> None:
+        tries.append("one")
+        raise mail.RefusedError("the mail server refused: 550 spam")
+
+    monkeypatch.setattr(mail, "send", refuse)
+    monkeypatch.setattr(mailer, "secret", lambda name: "word")
+    service.waiting.put(("ada", "subject", "text"))
+    service.send_next()
+    assert tries == ["one"]
+    assert "ada: the mail server refused: 550 spam." in capsys.readouterr().err
