@@ -82,9 +82,13 @@ def people() -> People:
     return People(uids, registry.former())
 
 
+NUMBER = re.compile(r"[0-9]{1,19}")
+
+
 def number(entry: Mapping[str, Any], field: str) -> int | None:
+    """A field's number; None where it has none. What programs say of themselves may be anything, such as `\u00b2`."""
     text = entry.get(field)
-    return int(text) if isinstance(text, str) and text.isdigit() else None
+    return int(text) if isinstance(text, str) and NUMBER.fullmatch(text) else None
 
 
 def unit_of(entry: Mapping[str, Any]) -> str:

@@ -65,10 +65,11 @@ def written_in(path: str) -> str | None:
 
 
 def others_write(words: Sequence[str]) -> str:
-    """The file of these that others may write to; "" where there is none."""
+    """The file of these that others may write to, or put another in the place of; "" where there is none."""
     for word in words:
         if word.startswith("/") and os.path.isfile(word):
-            found = os.stat(word)
-            if found.st_uid not in (0, os.getuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-                return word
+            for place in (word, os.path.dirname(word)):
+                found = os.stat(place)
+                if found.st_uid not in (0, os.getuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                    return word
     return ""

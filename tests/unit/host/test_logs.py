@@ -122,7 +122,8 @@ def test_bytes_and_long_messages_are_told() -> None:
     assert len(logs.told(entry("x" * 100_000), KNOWN)["message"]) < 9000
     assert logs.told(entry(None), KNOWN)["message"] == ""
     assert logs.told(entry(PRIORITY="0"), KNOWN)["priority"] == 0
-    assert logs.told(entry(PRIORITY="x"), KNOWN)["priority"] == 6
+    for strange in ("x", "\u00b2", "9" * 5000, "-1"):
+        assert logs.told(entry(PRIORITY=strange), KNOWN)["priority"] == 6, "no entry is left out for it"
 
 
 def test_of_a_user_there_is_all_that_ran_and_what_names_the_user(capsys: Any, journal: Any) -> None:

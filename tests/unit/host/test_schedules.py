@@ -160,11 +160,16 @@ def test_what_cannot_run_is_refused_before_anything_is_made(
 
 
 @needs("systemd-analyze")
-def test_what_others_may_write_to_is_said(person: Person) -> None:
-    (person.home / "work" / "a.sh").write_text("true")
-    (person.home / "work" / "a.sh").chmod(0o664)
+@pytest.mark.parametrize(("file_mode", "folder_mode"), [(0o664, 0o755), (0o644, 0o775)])
+def test_what_others_may_write_to_or_replace_is_said(
+    person: Person, file_mode: int, folder_mode: int
+) -> None:
+    script = person.home / "work" / "a.sh"
+    script.write_text("true")
+    script.chmod(file_mode)
+    script.parent.chmod(folder_mode)
     _, said = person.run("add", "report", "weekly", "a.sh")
-    assert f"Others may write to {person.home}/work/a.sh: what they put there will run as you." in said
+    assert f"Others may write to {script}: what they put there will run as you." in said
 
 
 @needs("systemd-analyze")
