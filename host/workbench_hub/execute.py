@@ -34,7 +34,7 @@ def run(notebook: Any, folder: Path, kernel: str) -> str:
         config.KernelManager.transport = "ipc"
         config.KernelManager.connection_file = f"{sockets}/kernel.json"
         config.KernelSpecManager.ensure_native_kernel = False
-        named = {"kernel_name": kernel} if kernel else {}
+        named: dict[str, Any] = {"kernel_name": kernel} if kernel else {}
         place = {"metadata": {"path": str(folder)}}
         client = NotebookClient(notebook, config=config, timeout=None, resources=place, **named)
         try:

@@ -73,9 +73,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Config:
     found = Config()
     text = render(
         "jupyterhub/jupyter_server_config.py.j2",
-        extension_folder="/nowhere",
-        extension="none",
-        web_apps="webapps",
+        programs="/nowhere",
         idle_seconds=60,
         interval_seconds=15,
     )
@@ -114,7 +112,7 @@ def test_web_apps_of_other_hosts_are_on_no_page_of_a_server_and_the_librarys_add
 ) -> None:
     """By itself it would have them come first: extensions are loaded in the order of their names."""
     assert servers.ServerProxy.host_allowlist == []
-    assert servers.ServerApp.jpserver_extensions["webapps"] is True
+    assert servers.ServerApp.jpserver_extensions["workbench_server.webapps"] is True
     assert servers.ServerApp.jpserver_extensions["jupyter_server_proxy"] is False
 
 
