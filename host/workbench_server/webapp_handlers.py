@@ -49,9 +49,8 @@ class WebApp(LocalProxyHandler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, rewrite_response=lambda response: self.confine(response), **kwargs)
-        self.set_header = (
-            self.hand_on
-        )  # the library has its own here, before which no method of a class is found
+        # The library sets one of its own here, after which none of a class is found.
+        self.set_header = self.hand_on
 
     @property
     def port(self) -> int:
