@@ -34,8 +34,6 @@ PAGE_NAMES = (
 )
 # In a folder of JUPYTER_PATH, which comes before any of a user's own.
 LABEXTENSION = "/usr/local/share/jupyter/labextensions/workbench-notice"
-EXTENSION_FOLDER, EXTENSION = "/usr/local/lib/workbench/jupyter", "workbench_jobs"
-WEB_APPS, WEB_APP_HANDLERS = "workbench_webapps", "workbench_webapp_handlers"
 WEB_APPS_COMMAND = "/usr/local/bin/workbench-app"
 TERMINAL_MESSAGE = "/etc/profile.d/workbench-message.sh"
 STATE = "/srv/workbench/jupyterhub"
@@ -131,7 +129,6 @@ def _configure_hub(context: Context) -> None:
 def _configure_servers(service: JupyterHub) -> None:
     """What users' servers read when they start; those that run go on with what they have read."""
     idle = service.idle_minutes * 60
-    interval = min(300, max(15, idle // 4))  # how exactly idle time is kept, in seconds
     files.copy("jupyterhub/labextension/notice.js", f"{LABEXTENSION}/static/notice.js")
     # Last, since it is what makes a folder an extension.
     files.copy(
@@ -144,18 +141,6 @@ def _configure_servers(service: JupyterHub) -> None:
         f"{LAB_SETTINGS}/overrides.json",
         validate="python3 -m json.tool {} > /dev/null",
     )
-    files.template(
-        f"jupyterhub/{EXTENSION}.py.j2",
-        f"{EXTENSION_FOLDER}/{EXTENSION}.py",
-        variables={"interval_seconds": interval},
-        validate=programs.PYTHON_COMPILES,
-    )
-    for module in (WEB_APP_HANDLERS, WEB_APPS):
-        files.copy(
-            f"jupyterhub/{module}.py",
-            f"{EXTENSION_FOLDER}/{module}.py",
-            validate=programs.PYTHON_COMPILES,
-        )
     host_files.link(
         path=WEB_APPS_COMMAND, target=program_path("workbench-app"), name=f"The command {WEB_APPS_COMMAND}"
     )
@@ -163,11 +148,9 @@ def _configure_servers(service: JupyterHub) -> None:
         "jupyterhub/jupyter_server_config.py.j2",
         f"{LAB_SETTINGS}/jupyter_server_config.py",
         variables={
-            "extension_folder": EXTENSION_FOLDER,
-            "extension": EXTENSION,
-            "web_apps": WEB_APPS,
+            "programs": programs.LINK,
             "idle_seconds": idle,
-            "interval_seconds": interval,
+            "interval_seconds": min(300, max(15, idle // 4)),  # how exactly idle time is kept
         },
         validate=programs.PYTHON_COMPILES,
     )

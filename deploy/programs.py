@@ -1,4 +1,4 @@
-"""The host's programs: the packages `workbench_host` and `workbench_hub`, one archive, switched by one link.
+"""The host's programs: `workbench_host`, `workbench_hub` and `workbench_server`, one archive, switched by one link.
 
 /usr/local/lib/workbench/host-DIGEST has the package and, in `bin/`, a command for each of its PROGRAMS; the link `host`
 beside it leads to the one in use. A program finds its modules in the folder that it was started from, so that new code
@@ -24,13 +24,14 @@ from pyinfra.context import host
 
 import workbench_host
 import workbench_hub
+import workbench_server
 from deploy.files import Content, Described, Refused, coming, expect
 from workbench.host import LIBRARY, PROGRAMS, program_path
 from workbench_host import tools
 
 CONFIG = tools.CONFIG
 FOLDER, LINK = LIBRARY, PROGRAMS
-PACKAGES = {package.__name__: package for package in (workbench_host, workbench_hub)}
+PACKAGES = {package.__name__: package for package in (workbench_host, workbench_hub, workbench_server)}
 PYTHON_COMPILES = "python3 -c 'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")' {}"
 
 # Isolated and without the site module, which starts quickly and goes by nobody's environment. The folder is named as it

@@ -11,6 +11,7 @@ certificate it did not know could not go on.
 
 import inspect
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -110,24 +111,8 @@ def proxy(context: Context) -> None:
     """Caddy, the pages, a configuration that Caddy has judged before it is used, and its certificate."""
     uv.environment(ENVIRONMENT, context.settings.mirrors)
     _certificate(context)
-    own = context.settings.services.proxy
-    variables: dict[str, Any] = {
-        "services": entries(context.settings.services),
-        "host_name": context.outputs.host_name,
-        "title": context.settings.title,
-        "notice": own.notice,
-        "contact": own.contact,
-        "contact_link": contact_link(own.contact),
-        "named": context.outputs.host_name == context.settings.domain,
-    }
-    # What programs of the host have on their pages, who read it for each.
-    files.put(content=files.Content(context.settings.title.encode()), dest=str(TITLE), name=str(TITLE))
-    files.template(f"proxy/{LANDING}.j2", f"{SITE}/{LANDING}", variables=variables)
-    files.template(f"proxy/{MISSING_PAGE}.j2", f"{SITE}/{MISSING_PAGE}", variables=variables)
-    for page in TROUBLE:
-        files.template(f"proxy/{page}.j2", f"{SITE}/{page}", variables=variables)
-    for page in PARTS:
-        files.copy(f"proxy/{page}", f"{SITE}/{page}")
+    variables = _variables(context)
+    _pages(context, variables)
     files.template(
         "proxy/Caddyfile.j2",
         CONFIG,
@@ -148,6 +133,29 @@ def proxy(context: Context) -> None:
         validate=validation(),
     )
     _run()
+
+
+def _variables(context: Context) -> dict[str, Any]:
+    """What pages and configurations say of this workbench."""
+    own = context.settings.services.proxy
+    return {
+        "services": entries(context.settings.services),
+        "host_name": context.outputs.host_name,
+        "title": context.settings.title,
+        "notice": own.notice,
+        "contact": own.contact,
+        "contact_link": contact_link(own.contact),
+        "named": context.outputs.host_name == context.settings.domain,
+    }
+
+
+def _pages(context: Context, variables: Mapping[str, Any]) -> None:
+    # What programs of the host have on their pages, who read it for each.
+    files.put(content=files.Content(context.settings.title.encode()), dest=str(TITLE), name=str(TITLE))
+    for page in (LANDING, MISSING_PAGE, *TROUBLE):
+        files.template(f"proxy/{page}.j2", f"{SITE}/{page}", variables=variables)
+    for page in PARTS:
+        files.copy(f"proxy/{page}", f"{SITE}/{page}")
 
 
 @deploy("proxy")

@@ -30,7 +30,7 @@ SERVERS = "jupyter-*-singleuser.service"
 # What runs by workbench-schedule, in a user manager (templates/timers).
 SCHEDULED = re.compile(r"/user-\d+\.slice/user@\d+\.service/.*/workbench-schedule@[^/]+\.service")
 RSESSION = "rsession"
-# What users' servers say of themselves (templates/jupyterhub/workbench_jobs.py.j2).
+# What users' servers say of themselves (workbench_server/jobs.py).
 STATUS = re.compile(r"^StatusText=(\d{1,6}) of (\d{1,6}) kernels busy$", re.MULTILINE)
 UNIT_OF = re.compile(r"^Slice=user-(\d+)\.slice$", re.MULTILINE)
 

@@ -6,7 +6,7 @@
 
 `run` takes a free port where none is named. What the frameworks read tells them port, address and path (SURROUNDINGS);
 in the command's own words `{port}` and `{path}` stand for them. The address is one of jupyter-server-proxy
-(templates/jupyterhub/workbench_webapps.py): it works while the user's server runs, and for that user alone.
+(workbench_server/webapps.py): it works while the user's server runs, and for that user alone.
 """
 
 import json
@@ -14,11 +14,11 @@ import os
 import pwd
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from workbench_host.checkup import listeners
 from workbench_host.tools import CONFIG, FailureError, reason
 
 USAGE = "usage: workbench-app [PORT | run [--port PORT] COMMAND...]"
@@ -26,12 +26,9 @@ LOOPBACK = "127.0.0.1"
 PORTS = range(1024, 65536)  # below, only root may listen
 # Of JupyterHub, in all that a user's server starts: the address of that server.
 SERVER = "JUPYTERHUB_PUBLIC_URL"
-SOCKETS = (
-    "WORKBENCH_APP_SOCKETS"  # of templates/jupyterhub/workbench_webapps.py: a folder for sockets NAME.sock
-)
+# In what a user's server starts: a folder of theirs, for apps that listen on a socket NAME.sock in it.
+SOCKETS = "WORKBENCH_APP_SOCKETS"
 NAMES = Path(CONFIG) / "certificate.json"  # has the host's name
-NETWORK = Path("/proc/self/net")
-LISTEN = "0A"  # proc_pid_net(5)
 WIDTH = 60  # of a command line that is shown
 
 # What the frameworks read of the environment, as of 2026-11; {host} and {path} are of the address.
@@ -123,45 +120,32 @@ def free(port: int) -> int:
         return int(tried.getsockname()[1])
 
 
-def listeners(uid: int) -> dict[int, str]:
-    """The ports on which this user's programs listen -> the inode of their socket, as text."""
-    found = {}
-    for family in ("tcp", "tcp6"):
-        with suppress(OSError):
-            for line in (NETWORK / family).read_text().splitlines()[1:]:
-                fields = line.split()
-                port = int(fields[1].rpartition(":")[2], 16)
-                if fields[3] == LISTEN and int(fields[7]) == uid and port in PORTS:
-                    found[port] = fields[9]
-    return found
+def listening(uid: int) -> dict[int, str]:
+    """The ports on which this user's programs listen -> the command line of one of them, "" where none is known."""
+    found = {
+        one.port: one.inode
+        for one in listeners.sockets(listeners.TCP)
+        if one.uid == uid and one.port in PORTS
+    }
+    holders = listeners.holders(set(found.values()))
+    return {port: command(holders.get(inode)) for port, inode in sorted(found.items())}
 
 
-def commands() -> dict[str, str]:
-    """The inode of each socket that this user's processes have open, as text -> the command line of one of them."""
-    found = {}
-    for pid, descriptor in _descriptors():
-        with suppress(OSError):
-            target = os.readlink(descriptor)
-            if target.startswith("socket:["):
-                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                found[target[8:-1]] = "".join(c if c.isprintable() else "?" for c in line).strip()[:WIDTH]
-    return found
-
-
-def _descriptors() -> Iterator[tuple[int, str]]:
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # somebody else's, or one that has ended
-            for name in os.listdir(process / "fd"):
-                yield int(process.name), f"{process}/fd/{name}"
+def command(pid: int | None) -> str:
+    """The command line of a process as far as it is shown, "" where there is none."""
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+    return "".join(c if c.isprintable() else "?" for c in line).strip()[:WIDTH]
 
 
 def show() -> None:
     """Prints what of this user's listens, a line each."""
-    base, named = addresses(os.environ), commands()
-    ports = listeners(os.getuid())
+    base, ports = addresses(os.environ), listening(os.getuid())
     sockets = sorted(Path(os.environ.get(SOCKETS, "/nowhere")).glob("*.sock"))
-    for port, inode in sorted(ports.items()):
-        print(f"{base}{port}/  {named.get(inode, '')}".rstrip())
+    for port, line in ports.items():
+        print(f"{base}{port}/  {line}".rstrip())
     for path in sockets:
         print(f"{base}unix/{path.stem}/")
     if not ports and not sockets:

@@ -155,7 +155,7 @@ class UserServer(SystemdSpawner):
             # A unit that failed is forgotten at once, and not when the next one of its name is being made.
             "CollectMode": "inactive-or-failed",
             "TimeoutStopSec": STOP_SECONDS,
-            # Its status says how many kernels are busy (templates/jupyterhub/workbench_jobs.py.j2).
+            # Its status says how many kernels are busy (workbench_server/jobs.py).
             "NotifyAccess": "main",
         }
         with transient.environment_file(f"{ENVIRONMENTS}/{self.place}.env", env) as file:

@@ -46,6 +46,8 @@ def test_an_app_is_at_its_ports_address_and_gets_nothing_that_is_jupyters(
     again = told(answered(workbench, ada, f"{PROXY}/{PORT}/", SCRIPT).text)
     assert again["headers"]["Cookie"] == "_xsrf=the-apps"
     assert ada.run_code("6 * 7").strip() == "42", "Jupyter's own _xsrf is as it was"
+    stream = answered(workbench, ada, f"{PROXY}/{PORT}/", {**SCRIPT, "Accept": "text/event-stream"})
+    assert f"; Path=/{PROXY}/{PORT}/;" in f"{stream.headers['Set-Cookie']};"
     bare = answered(workbench, ada, f"{PROXY}/{PORT}", PAGE)
     assert bare.headers["Location"] == f"/{PROXY}/{PORT}/"
     whole = answered(workbench, ada, f"{PROXY}/absolute/{PORT}/a", PAGE)
@@ -58,9 +60,13 @@ def test_the_hubs_token_that_lets_a_program_in_is_not_told_to_the_app(
     token = ada.run_code("import os; print(os.environ['JUPYTERHUB_API_TOKEN'])").strip()
     with Visitor(workbench.url, workbench.ca) as program:
         program.client.headers["Authorization"] = f"token {token}"
-        answer = program.client.get(f"{workbench.url}{PROXY}/{PORT}/")
-    assert answer.status_code == 200
-    assert token not in answer.text
+        by_field = program.client.get(f"{workbench.url}{PROXY}/{PORT}/")
+    with Visitor(workbench.url, workbench.ca) as program:
+        program.client.headers["Sec-Fetch-Mode"] = "websocket"
+        by_address = program.client.get(f"{workbench.url}{PROXY}/{PORT}/?token={token}&a=1")
+    assert (by_field.status_code, by_address.status_code) == (200, 200)
+    assert token not in by_field.text + by_address.text
+    assert told(by_address.text)["path"] == "/?a=1"
 
 
 def test_where_nothing_listens_a_page_says_so_with_a_way_back_and_a_program_gets_json(

@@ -149,6 +149,19 @@ for k in range(1, 6):
 plt.legend(); plt.title("Five waves"); plt.show()"""
 
 
+def look_at_the_guide(page: Page, workbench: Workbench) -> None:
+    """The users' guide, which JupyterLab's Help opens in a tab of its own."""
+    page.get_by_role("menuitem", name="Help", exact=True).click()
+    with page.context.expect_page() as opened:
+        page.get_by_role("menuitem", name="Workbench Guide").click()
+    guide = opened.value
+    guide.wait_for_load_state()
+    assert guide.url == f"{workbench.url}guide/"
+    expect(guide.get_by_role("heading", name="Packages and environments")).to_be_visible()
+    guide.screenshot(path=SCREENSHOTS / "guide-dark.png")
+    guide.close()
+
+
 def test_jupyterlab_follows_the_systems_dark_mode_has_logos_the_guide_in_help_and_shows_plots(
     browser: Browser, workbench: Workbench
 ) -> None:
@@ -169,15 +182,8 @@ def test_jupyterlab_follows_the_systems_dark_mode_has_logos_the_guide_in_help_an
     logos = {url: status for url, status in answers.items() if "/kernelspecs/" in url}
     assert len(logos) >= 2
     assert set(logos.values()) == {200}
-    page.get_by_role("menuitem", name="Help", exact=True).click()
-    with context.expect_page() as opened:
-        page.get_by_role("menuitem", name="Workbench Guide").click()
-    opened.value.wait_for_load_state()
-    assert opened.value.url == f"{workbench.url}guide/"
-    expect(opened.value.get_by_role("heading", name="Packages and environments")).to_be_visible()
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    opened.value.screenshot(path=SCREENSHOTS / "guide-dark.png")
-    opened.value.close()
+    look_at_the_guide(page, workbench)
     page.screenshot(path=SCREENSHOTS / "lab-dark.png")
     page.emulate_media(color_scheme="light")  # while it is open
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "true")

@@ -4,12 +4,13 @@ import contextlib
 import ipaddress
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from workbench_host.processes import PROCESSES
 
-TABLES = ("tcp", "tcp6", "udp", "udp6")
+TCP = ("tcp", "tcp6")
+TABLES = (*TCP, "udp", "udp6")
 # The kernel's numbers (include/net/tcp_states.h): a TCP socket that listens, a UDP one that takes from anybody.
 TCP_LISTEN, UDP_OPEN = "0A", "07"
 
@@ -55,16 +56,32 @@ def picked_ports() -> range:
     return range(int(first), int(last) + 1)
 
 
-def holders(inodes: set[int]) -> dict[int, int]:
-    """The first process that holds each socket, by the socket's inode."""
-    found: dict[int, int] = {}
+def sockets(tables: Sequence[str] = TABLES) -> set[Socket]:
+    """Whatever listens, of whomever."""
+    found = set[Socket]()
+    for table in tables:
+        with contextlib.suppress(OSError):  # a kernel without IPv6
+            found.update(listening(table, (PROCESSES / "net" / table).read_text()))
+    return found
+
+
+def held() -> Iterator[tuple[int, int]]:
+    """(pid, inode) of each socket that a process has open; for who is not root those of their own processes."""
     for process in sorted(int(path.name) for path in PROCESSES.glob("[0-9]*")):
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # it ended meanwhile, or is somebody else's
             for entry in os.scandir(PROCESSES / str(process) / "fd"):
                 with contextlib.suppress(OSError, ValueError):
                     target = os.readlink(entry.path)
-                    if target.startswith("socket:[") and int(target[8:-1]) in inodes:
-                        found.setdefault(int(target[8:-1]), process)
+                    if target.startswith("socket:["):
+                        yield process, int(target[8:-1])
+
+
+def holders(inodes: set[int]) -> dict[int, int]:
+    """The first process that holds each socket, by the socket's inode."""
+    found: dict[int, int] = {}
+    for process, inode in held():
+        if inode in inodes:
+            found.setdefault(inode, process)
     return found
 
 
@@ -80,10 +97,7 @@ def report() -> list[dict[str, Any]]:
 
     A socket that systemd listens on is its; `program` is what the process calls itself, which may be anything.
     """
-    found = set[Socket]()
-    for table in TABLES:
-        with contextlib.suppress(OSError):  # a kernel without IPv6
-            found.update(listening(table, (PROCESSES / "net" / table).read_text()))
+    found = sockets()
     by_inode = holders({one.inode for one in found})
     return [described(one, by_inode.get(one.inode)) for one in sorted(found)]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_server.extension.manager import ExtensionPackage
 from traitlets.config import Config
 
 from deploy import jupyterhub, units
@@ -73,9 +74,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Config:
     found = Config()
     text = render(
         "jupyterhub/jupyter_server_config.py.j2",
-        extension_folder="/nowhere",
-        extension="none",
-        web_apps="webapps",
+        programs="/nowhere",
         idle_seconds=60,
         interval_seconds=15,
     )
@@ -114,8 +113,16 @@ def test_web_apps_of_other_hosts_are_on_no_page_of_a_server_and_the_librarys_add
 ) -> None:
     """By itself it would have them come first: extensions are loaded in the order of their names."""
     assert servers.ServerProxy.host_allowlist == []
-    assert servers.ServerApp.jpserver_extensions["webapps"] is True
     assert servers.ServerApp.jpserver_extensions["jupyter_server_proxy"] is False
+
+
+def test_jupyter_server_finds_our_extensions_by_their_names_in_the_configuration(servers: Config) -> None:
+    """The real one, which says of an extension that it cannot load no more than a warning."""
+    ours = {name for name, on in servers.ServerApp.jpserver_extensions.items() if on}
+    assert ours == {"workbench_server.jobs", "workbench_server.webapps"}
+    for name in ours:
+        [point] = ExtensionPackage(name=name, enabled=True).extension_points.values()
+        assert point.validate()
 
 
 def test_a_limit_of_no_named_servers_allows_none() -> None:

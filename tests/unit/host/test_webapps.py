@@ -120,7 +120,7 @@ def test_what_of_ones_own_listens_is_listed_with_its_command_and_nothing_else(
         [line] = [line for line in lines if line.startswith(f"{SERVER}proxy/{port}/  ")]
         assert "python" in line
         assert f"{SERVER}proxy/unix/tidy/" in lines
-        assert webapps.listeners(os.getuid() + 1) == {}
+        assert webapps.listening(os.getuid() + 1) == {}
 
 
 def test_in_notebooks_dash_fills_in_the_port_by_itself() -> None:

@@ -1,5 +1,6 @@
 """What the extension for web apps decides by itself: cookies, and which kernel is visited. Sockets are real ones.
 
+What passes is in test_server_webapp_handlers.py.
 That it leads to apps, and to nobody else's, is in tests/deploy/test_webapps.py and tests/e2e/attacks/test_webapps.py.
 """
 
@@ -7,55 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from deploy.files import TEMPLATES, render
+from workbench_server import webapp_handlers, webapps
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=3)
 PLACE = "/jupyter/user/ada/proxy/8501"
-
-
-# Jupyter Server is not installed here: what the modules take from it and from its like, empty.
-TAKEN = {
-    "jupyter_server.base.handlers": ("APIHandler", "JupyterHandler"),
-    "jupyter_server.utils": ("ensure_async", "url_path_join"),
-    "jupyter_server_proxy.handlers": ("AddSlashHandler", "LocalProxyHandler"),
-    "tornado.ioloop": ("PeriodicCallback",),
-    "tornado.routing": ("PathMatches", "Router", "Rule"),
-    "tornado.web": ("Application", "HTTPError", "authenticated"),
-}
-
-
-@pytest.fixture
-def extension(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The extension as a module, beside the one that it takes from."""
-    for name, given in TAKEN.items():
-        for part in [name.rsplit(".", deeper)[0] for deeper in range(name.count(".") + 1)]:
-            monkeypatch.setitem(sys.modules, part, ModuleType(part))
-        for one in given:
-            setattr(sys.modules[name], one, (lambda of: of) if one == "authenticated" else type(one, (), {}))
-    load(monkeypatch, "workbench_jobs", render("jupyterhub/workbench_jobs.py.j2", interval_seconds=60))
-    return load(monkeypatch, "workbench_webapps", text("workbench_webapps"))
-
-
-@pytest.fixture
-def handlers(extension: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """What answers, as a module."""
-    return load(monkeypatch, "workbench_webapp_handlers", text("workbench_webapp_handlers"))
-
-
-def text(module: str) -> str:
-    return (TEMPLATES / "jupyterhub" / f"{module}.py").read_text()
-
-
-def load(monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> ModuleType:
-    made = ModuleType(name)
-    monkeypatch.setitem(sys.modules, name, made)
-    exec(code, made.__dict__)
-    return made
 
 
 @pytest.mark.parametrize(
@@ -69,8 +30,8 @@ def load(monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> ModuleType:
         ("_streamlit_xsrf=1; _xsrf=jupyters", "_streamlit_xsrf=1"),
     ],
 )
-def test_an_app_gets_its_own_cookies_and_none_of_jupyters(handlers: Any, sent: str, told: str) -> None:
-    assert handlers.without_jupyters(sent) == told
+def test_an_app_gets_its_own_cookies_and_none_of_jupyters(sent: str, told: str) -> None:
+    assert webapp_handlers.without_jupyters(sent) == told
 
 
 @pytest.mark.parametrize(
@@ -86,8 +47,8 @@ def test_an_app_gets_its_own_cookies_and_none_of_jupyters(handlers: Any, sent: s
         (f"a=1; Path={PLACE}; Path=/", f"a=1; Path={PLACE}/"),
     ],
 )
-def test_a_cookie_of_an_app_is_sent_to_that_app_alone(handlers: Any, set_: str, passed: str) -> None:
-    assert handlers.below(set_, PLACE) == passed
+def test_a_cookie_of_an_app_is_sent_to_that_app_alone(set_: str, passed: str) -> None:
+    assert webapp_handlers.below(set_, PLACE) == passed
 
 
 LISTENER = """
@@ -122,36 +83,36 @@ def server(**pids: int) -> Any:
 
 
 def test_a_visit_is_activity_of_the_kernel_in_which_the_app_runs_and_of_no_other(
-    extension: Any, listening: tuple[subprocess.Popen[str], str]
+    listening: tuple[subprocess.Popen[str], str],
 ) -> None:
     process, port = listening
     now = datetime.now(UTC)
     with subprocess.Popen([sys.executable, "-c", LISTENER], stdin=subprocess.PIPE) as other:
         app = server(visited=process.pid, other=other.pid)
-        app.web_app.settings[extension.VISITS] = {port: now}
-        extension.note(app)
+        app.web_app.settings[webapps.VISITS] = {port: now}
+        webapps.note(app)
         assert app.kernels["visited"].last_activity == now
         assert app.kernels["other"].last_activity == LONG_AGO
         # One visit counts once.
         app.kernels["visited"].last_activity = LONG_AGO
-        extension.note(app)
+        webapps.note(app)
         assert app.kernels["visited"].last_activity == LONG_AGO
         other.kill()
 
 
 def test_what_answers_is_loaded_by_the_first_request_and_once(
-    extension: Any, handlers: Any, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It takes long to import; the requests go on to what it has added."""
     added: list[str] = []
-    monkeypatch.setattr(handlers, "at", lambda base: f"at {base}")
-    monkeypatch.setattr(extension, "add_handlers", lambda _, what: added.append(what))
-    later = extension.Later(SimpleNamespace(settings={"base_url": "/b/"}))
+    monkeypatch.setattr(webapp_handlers, "at", lambda base: f"at {base}")
+    monkeypatch.setattr(webapps, "add_handlers", lambda _, what: added.append(what))
+    later = webapps.Later(SimpleNamespace(settings={"base_url": "/b/"}))
     assert added == []
     assert [later.find_handler(), later.find_handler()] == [None, None]
     assert added == ["at /b/"]
 
 
-def test_what_a_kernel_has_started_is_the_kernels_too(extension: Any) -> None:
-    assert extension.family({10: 1, 20: 10, 30: 20, 31: 20, 40: 10}, 20) == {20, 30, 31}
-    assert extension.family({10: 1}, None) == set()
+def test_what_a_kernel_has_started_is_the_kernels_too() -> None:
+    assert webapps.family({10: 1, 20: 10, 30: 20, 31: 20, 40: 10}, 20) == {20, 30, 31}
+    assert webapps.family({10: 1}, None) == set()

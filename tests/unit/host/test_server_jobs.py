@@ -3,31 +3,18 @@
 import os
 import socket
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from deploy.files import render
+from workbench_server import jobs
 
 SERVER, KERNEL, SHELL = 10, 20, 30
 LONG_AGO = datetime.now(UTC) - timedelta(days=3)
-
-
-@pytest.fixture
-def extension(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The extension as a module; tornado is not installed here."""
-    ioloop = ModuleType("tornado.ioloop")
-    ioloop.PeriodicCallback = None  # type: ignore[attr-defined]
-    for module in (ModuleType("tornado"), ioloop):
-        monkeypatch.setitem(sys.modules, module.__name__, module)
-    made = ModuleType("workbench_jobs")
-    exec(render("jupyterhub/workbench_jobs.py.j2", interval_seconds=60), made.__dict__)
-    return made
 
 
 @pytest.mark.parametrize(
@@ -43,10 +30,10 @@ def extension(monkeypatch: pytest.MonkeyPatch) -> Any:
     ids=["nothing", "in a shell", "deeper", "of a kernel", "left to itself", "a helper of the server"],
 )
 def test_a_job_is_what_kernels_and_shells_have_started(
-    extension: Any, others: dict[int, int], found: dict[int, int | None]
+    others: dict[int, int], found: dict[int, int | None]
 ) -> None:
     parents = {SERVER: 1, KERNEL: SERVER, SHELL: SERVER, **others}
-    assert extension.jobs(parents, SERVER, {KERNEL, SHELL}) == found
+    assert jobs.jobs(parents, SERVER, {KERNEL, SHELL}) == found
 
 
 def server(kernels: dict[str, int | None], terminals: dict[str, int]) -> Any:
@@ -63,15 +50,18 @@ def server(kernels: dict[str, int | None], terminals: dict[str, int]) -> Any:
         "terminals_available": True,
         "terminal_manager": SimpleNamespace(terminals=shells),
     }
+    kernel_manager = SimpleNamespace(
+        list_kernel_ids=lambda: list(manager), get_kernel=manager.__getitem__, cull_interval=60
+    )
     return SimpleNamespace(
-        kernel_manager=SimpleNamespace(list_kernel_ids=lambda: list(manager), get_kernel=manager.__getitem__),
+        kernel_manager=kernel_manager,
         web_app=SimpleNamespace(settings=settings),
         kernels=manager,
         shells=shells,
     )
 
 
-def test_a_shell_with_a_job_is_active_and_one_without_is_not(extension: Any) -> None:
+def test_a_shell_with_a_job_is_active_and_one_without_is_not() -> None:
     """With real processes: two shells, one of which has a child that says nothing."""
     busy = subprocess.Popen(["sh", "-c", "sleep 60; true"])
     idle = subprocess.Popen(["sh", "-c", "read line"], stdin=subprocess.PIPE)
@@ -79,7 +69,7 @@ def test_a_shell_with_a_job_is_active_and_one_without_is_not(extension: Any) -> 
         while not Path(f"/proc/{busy.pid}/task/{busy.pid}/children").read_text():
             time.sleep(0.01)
         app = server({"one that is starting": None}, {"busy": busy.pid, "idle": idle.pid})
-        extension.note(app)
+        jobs.note(app)
         assert app.shells["busy"].last_activity > LONG_AGO
         assert app.shells["idle"].last_activity == LONG_AGO
         assert app.kernels["one that is starting"].last_activity == LONG_AGO
@@ -96,21 +86,19 @@ def test_a_shell_with_a_job_is_active_and_one_without_is_not(extension: Any) -> 
     [("0::/user.slice/a\n", "/user.slice/a"), ("4:cpu:/\n1:name=systemd:/b:c\n0::/\n", "/b:c")],
 )
 def test_the_cgroup_is_systemds(
-    extension: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, path: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, path: str
 ) -> None:
     file = tmp_path / "cgroup"
     file.write_text(text)
-    extension.open = lambda _: file.open()
-    assert extension.cgroup("self") == path
+    monkeypatch.setattr(jobs, "open", lambda _: file.open(), raising=False)
+    assert jobs.cgroup("self") == path
 
 
-def test_systemd_is_told_how_many_kernels_are_busy_whenever_that_changes(
-    extension: Any, tmp_path: Path
-) -> None:
+def test_systemd_is_told_how_many_kernels_are_busy_whenever_that_changes(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(0.2)
-        status = extension.Status(str(tmp_path / "notify"))
+        status = jobs.Status(str(tmp_path / "notify"))
         busy, idle, starting = (
             SimpleNamespace(execution_state=state) for state in ("busy", "idle", "starting")
         )
@@ -123,14 +111,14 @@ def test_systemd_is_told_how_many_kernels_are_busy_whenever_that_changes(
     status.tell([busy])  # nobody is there any more
 
 
-def test_what_the_server_starts_does_not_speak_for_it(
-    extension: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_server_starts_does_not_speak_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[float] = []
     callback = SimpleNamespace(start=lambda: None)
-    extension.PeriodicCallback = lambda _, milliseconds: started.append(milliseconds) or callback
+    monkeypatch.setattr(
+        jobs, "PeriodicCallback", lambda _, milliseconds: started.append(milliseconds) or callback
+    )
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
-    extension._load_jupyter_server_extension(server({}, {}))
+    jobs._load_jupyter_server_extension(server({}, {}))
     assert "NOTIFY_SOCKET" not in os.environ
-    extension._load_jupyter_server_extension(server({}, {}))
+    jobs._load_jupyter_server_extension(server({}, {}))
     assert started == [60000, 2000, 60000]
