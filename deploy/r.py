@@ -35,7 +35,6 @@ _PACKAGES = (
     "r-base-core",
     "r-recommended",
     "r-cran-data.table",
-    "r-cran-httr2",  # signs requests to S3: docs/data.md
     "r-cran-irkernel",
     "r-cran-renv",  # with which workbench-project makes a project's library
     "r-cran-rmarkdown",

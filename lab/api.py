@@ -122,7 +122,11 @@ class Api:
             log.exception("moto failed")
             self._memory.forget_change()
             raise Refusal("InternalError", f"The lab's moto failed at this call: {failure!r}") from None
-        return Response(b"".join(body), status=status, headers=headers)
+        length = headers.get("Content-Length")
+        response = Response(b"".join(body), status=status, headers=headers)
+        if environ["REQUEST_METHOD"] == "HEAD" and length:
+            response.headers["Content-Length"] = length  # of what a GET would answer
+        return response
 
     def _keep(self, call: Call, before: Plan) -> None:
         """Finish moto's part and write it down, before anything is done about it."""

@@ -80,7 +80,11 @@ def _scope(authorization: str) -> tuple[str, str, str]:
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    if environ.pop("HTTP_TRANSFER_ENCODING", "") == "chunked":  # werkzeug has put it together
+        body: bytes = environ["wsgi.input"].read()
+        environ["CONTENT_LENGTH"] = str(len(body))
+    else:
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     return body
 

@@ -58,7 +58,7 @@ def execute(notebook: Any, folder: Path, kernel: str, sockets: str) -> str:
             "KernelSpecManager": {"ensure_native_kernel": False},
         }
     )
-    named = {"kernel_name": kernel} if kernel else {}
+    named: dict[str, Any] = {"kernel_name": kernel} if kernel else {}
     ended = threading.Event()
 
     def end(*_: object) -> None:

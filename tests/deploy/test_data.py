@@ -158,14 +158,14 @@ print(pandas.read_csv("s3://{BUCKET}/raw/table.csv", storage_options={{"client_k
 """
     r = f"""
 keys <- jsonlite::fromJSON(paste(system2("workbench-data", "credentials", stdout = TRUE), collapse = ""))
-library(httr2)
-response <- request("{bench.endpoint}/{BUCKET}/raw/table.csv") |>
-  req_auth_aws_v4(keys$AccessKeyId, keys$SecretAccessKey, keys$SessionToken, aws_service = "s3",
-                  aws_region = "{REGION}") |>
-  req_perform()
-cat(sum(read.csv(text = resp_body_string(response))$b))
+handle <- curl::new_handle(aws_sigv4 = "aws:amz:{REGION}:s3", username = keys$AccessKeyId,
+                           password = keys$SecretAccessKey)
+curl::handle_setheaders(handle, "x-amz-security-token" = keys$SessionToken)
+answer <- curl::curl_fetch_memory("{bench.endpoint}/{BUCKET}/raw/table.csv", handle)
+cat(sum(read.csv(text = rawToChar(answer$content))$b))
 """
     workbench = bench.workbench
+    workbench.ssh("systemctl stop 'jupyter-ada-*'")  # one from before has the environment of before
     with Visitor(workbench.url, workbench.ca) as visitor:
         visitor.login("ada", workbench.password("ada"))
         visitor.spawn()
@@ -193,11 +193,15 @@ def test_every_kind_of_session_finds_the_service(bench: Bench) -> None:
     """
     show = "printenv AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_EC2_METADATA_DISABLED"
     assert bench.as_user("ada", show).split() == ["http://127.0.0.1:59/", "true"]
-    unit = (
+    manager = (
         "uid=$(id -u ada); systemctl restart user@$uid; "
-        f"systemd-run --quiet --user -M ada@ --pipe --wait {show}"
+        "tr '\\0' '\\n' < /proc/$(systemctl show -P MainPID user@$uid)/environ | grep ^AWS_ | sort"
     )
-    assert bench.workbench.ssh(unit).stdout.split() == ["http://127.0.0.1:59/", "true"]
+    assert bench.workbench.ssh(manager).stdout.split() == [
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN=workbench",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:59/",
+        "AWS_EC2_METADATA_DISABLED=true",
+    ]
 
 
 def test_a_program_that_passes_addresses_on_gives_nothing_away(bench: Bench) -> None:
@@ -271,6 +275,8 @@ systemctl start postgresql
 cd /
 for try in $(seq 50); do runuser -u postgres -- psql -qc 'select 1' > /dev/null 2>&1 && break; sleep 0.2; done
 runuser -u postgres -- psql -q <<'END'
+drop database if exists lab;
+drop role if exists lab;
 create role lab login password 'pass:word';
 create database lab owner lab;
 END
@@ -278,7 +284,7 @@ su - grace -c 'umask 077; echo "localhost:5432:lab:lab:pass\\\\:word" > ~/.pgpas
 """
     workbench.ssh(script)
     yield
-    workbench.ssh("apt-get purge -qq -y 'postgresql-17' postgresql > /dev/null 2>&1; rm -f ~grace/.pgpass")
+    workbench.ssh("systemctl disable --quiet --now postgresql 2>&1; rm -f ~grace/.pgpass")
 
 
 def by_grace(workbench: Workbench, script: str) -> str:
@@ -293,7 +299,7 @@ CONNECT = "host=localhost dbname=lab user=lab"
 def test_a_database_is_read_by_each_client_and_driver_without_a_password_in_sight(
     workbench: Workbench, database: None
 ) -> None:
-    table = "create table t as select * from (values (20), (22)) as v(b)"
+    table = "drop table if exists t; create table t as select * from (values (20), (22)) as v(b)"
     by_grace(workbench, f"psql -q '{CONNECT}' -c '{table}'")
     assert by_grace(workbench, f"psql -Atq '{CONNECT}' -c 'select sum(b) from t'").strip() == "42"
     python = f"""
@@ -315,6 +321,8 @@ one <- dbConnect(PostgreSQL(), host = "localhost", dbname = "lab", user = "lab")
 cat(dbGetQuery(one, "select sum(b) as s from t")$s, "")
 two <- odbcDriverConnect("Driver={PostgreSQL Unicode};Server=localhost;Database=lab;UID=lab")
 cat(sqlQuery(two, "select sum(b) as s from t")$s, "")
+invisible(dbDisconnect(one))
+odbcClose(two)
 """
     assert by_grace(workbench, f"Rscript -e {shlex.quote(r)}").split() == ["42", "42"]
 

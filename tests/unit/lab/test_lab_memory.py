@@ -62,6 +62,7 @@ def test_buckets_and_what_is_in_them_are_kept_and_a_call_that_fails_takes_none_a
         s3.head_bucket(Bucket="acme", ExpectedBucketOwner="210987654321")
     with pytest.raises(ClientError, match="404"):
         s3.head_bucket(Bucket="none", ExpectedBucketOwner=seed.ACCOUNT)
+    assert s3.head_object(Bucket="acme", Key="raw/a b")["ContentLength"] == len(content)
     s3.delete_object(Bucket="acme", Key="raw/a b")
     s3.delete_bucket(Bucket="acme")
     cloud.start()
