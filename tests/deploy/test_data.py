@@ -255,6 +255,7 @@ def test_who_leaves_the_group_gets_nothing_from_the_next_deploy_on(bench: Bench)
     users[1]["groups"] = [*users[1].get("groups", []), "lab"]
     applied = bench.workbench.apply({"users": users})
     applied.require()
+    assert bench.workbench.apply().changed == []
     bench.point()
     assert "ada is in no group" in bench.as_user("ada", "workbench-data credentials", check=False)
     assert BUCKET in bench.as_user("grace", "workbench-data")
@@ -284,7 +285,7 @@ su - grace -c 'umask 077; echo "localhost:5432:lab:lab:pass\\\\:word" > ~/.pgpas
 """
     workbench.ssh(script)
     yield
-    workbench.ssh("systemctl disable --quiet --now postgresql 2>&1; rm -f ~grace/.pgpass")
+    workbench.ssh("apt-get purge -qq -y postgresql postgresql-17 > /dev/null 2>&1; rm -f ~grace/.pgpass")
 
 
 def by_grace(workbench: Workbench, script: str) -> str:
@@ -296,6 +297,7 @@ def by_grace(workbench: Workbench, script: str) -> str:
 CONNECT = "host=localhost dbname=lab user=lab"
 
 
+@pytest.mark.long
 def test_a_database_is_read_by_each_client_and_driver_without_a_password_in_sight(
     workbench: Workbench, database: None
 ) -> None:
