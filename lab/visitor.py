@@ -87,6 +87,15 @@ class Visitor:
                 said = self._start(start)
         self._ask("GET", f"{self._home()}/lab")  # by way of the hub, which gives us the server's cookie
 
+    def stop_server(self, timeout: float = 60.0) -> None:
+        """Has the hub end the user's own server, where one runs, and waits until it has ended."""
+        server = f"/jupyter/hub/api/users/{quote(self.user)}/server"
+        until = time.monotonic() + timeout
+        while self._ask("DELETE", server, accept=(202, 204, 400, 404)).status_code == 202:
+            if time.monotonic() > until:
+                raise WorkbenchError(f"The server of {self.user} has not ended within {timeout:g} s.")
+            time.sleep(0.5)
+
     def choose_password(self, password: str, again: str | None = None) -> None:
         """Fills in the form of the first login, which starts the server. Raises WorkbenchError where it says no."""
         page = f"/jupyter/hub/spawn/{quote(self.user)}"

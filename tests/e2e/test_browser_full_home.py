@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from lab.visitor import Visitor
 from tests.e2e.pages import log_in
 from tests.workbench_in_lab import Workbench
 
@@ -22,8 +23,11 @@ FILL = "mkdir -p full/inner && (dd if=/dev/zero of=full/inner/data bs=4k; dd if=
 
 @pytest.fixture
 def full(workbench: Workbench) -> Iterator[None]:
-    """Ada has no room left anywhere, and no server runs."""
+    """Ada has no room left anywhere, and no server runs, which the hub knows."""
     end = "systemctl stop jupyter-ada-singleuser.service || true"
+    with Visitor(workbench.url, workbench.ca) as visitor:
+        visitor.login("ada", workbench.password("ada"))
+        visitor.stop_server()
     workbench.ssh(end)
     owner = "uid=$(id -u ada),gid=$(id -g ada),mode=700"
     try:
