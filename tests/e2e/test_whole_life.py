@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests import acme_in_lab, dataset, workbench_in_lab
 from tests.acme_in_lab import DOMAIN, Ca
 from tests.life_in_lab import Run
 from tests.workbench_in_lab import STACK, Workbench
-from workbench import stackfile
+from workbench import stackfile, team
 
 pytestmark = pytest.mark.lab
 HICCUP_SECONDS = 0.3  # of a machine that is busy with other tests
@@ -30,6 +31,11 @@ WHAT_STAYS = (
     "cd /home && for f in $(find . -type f -name 'life*' | sort); do sha256sum $f; stat -c '%n %u %g %a' $f; done; "
     "id ada; id grace; grep -E '^(ada|grace):' /etc/shadow | cut -d: -f1,2; sha256sum /etc/ssh/ssh_host_*; "
     f'sha256sum /srv/workbench/jupyterhub/jupyterhub_cookie_secret; python3 -c "{HUB}"'
+)
+
+MOVED_IN = (
+    "runuser -l ada -c \"workbench-env geo python -c 'import six; print(six.__version__)'; "
+    "workbench-schedule list | awk '/^tea/ {print \\$1, \\$2, \\$3}'\"; readlink /opt/environments/geo"
 )
 
 
@@ -100,6 +106,31 @@ def kept_address(workbench: Workbench) -> Iterator[str]:
     workbench.command("up", "--yes")
 
 
+@pytest.fixture
+def moved_in(workbench: Workbench) -> Iterator[str]:
+    """A team's environment from its lock, and a schedule of ada's; what the host says of both, which is to stay."""
+    path = stackfile.path_of(STACK)
+    folder = path.resolve().parent / "team-of-life"
+    folder.mkdir()
+    try:
+        (folder / "geo.txt").write_text("six==1.16.0\n")
+        one = {"name": "geo", "python": "3.13", "requirements": "team-of-life/geo.txt"}
+        stackfile.set_value(path, "environments", [one])
+        stackfile.set_value(path, "limits", {"timers": True})
+        workbench.command("lock")
+        workbench.apply().require()
+        workbench.ssh("runuser -l ada -c 'workbench-schedule add tea yearly true'")
+        told = workbench.ssh(MOVED_IN).stdout
+        assert told.split()[:2] == ["1.16.0", "tea"]
+        yield told
+        workbench.ssh("runuser -l ada -c 'workbench-schedule remove tea'")
+    finally:
+        stackfile.set_value(path, "environments", [])
+        stackfile.set_value(path, "limits", {})
+        shutil.rmtree(folder)
+        shutil.rmtree(team.folder(path))
+
+
 def test_nothing_is_lost_when_it_is_resized_stopped_and_started(workbench: Workbench, kept: Kept) -> None:
     server = instance(workbench)
     with probe.watching(workbench.outputs.address) as seen:
@@ -117,7 +148,7 @@ def test_nothing_is_lost_when_it_is_resized_stopped_and_started(workbench: Workb
 
 
 def test_nothing_is_lost_when_it_is_destroyed_and_brought_back(
-    workbench: Workbench, ca: Ca, kept: Kept, kept_address: str
+    workbench: Workbench, ca: Ca, kept: Kept, kept_address: str, moved_in: str
 ) -> None:
     server, volume = instance(workbench), workbench.outputs.volume_id
     workbench.ssh(f"echo '{kept_address} {DOMAIN}' >> /etc/hosts")
@@ -147,6 +178,7 @@ def test_nothing_is_lost_when_it_is_destroyed_and_brought_back(
     assert workbench.outputs.address == kept_address
     assert workbench.ca.read_text() == authority, "whose certificate is for that address"
     kept.require(workbench)
+    assert workbench.ssh(MOVED_IN).stdout == moved_in
     size = int(workbench.ssh("df --output=size -BM /srv/workbench | tail -1 | tr -dc 0-9").stdout)
     assert size > 5 * 1024, "the file system grew with the volume"
     # The new server could not even prove that the name is its own: the certificate is the one from before.
