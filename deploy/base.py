@@ -20,6 +20,7 @@ from workbench.settings.section import RESERVED_PORTS
 from workbench.settings.services import Base, Services
 from workbench.stack import Context
 from workbench_host import data
+from workbench_host.team import builder
 from workbench_host.tools import PROXIES
 
 PACKAGES = (
@@ -47,6 +48,8 @@ def base(context: Context) -> None:
     own = context.settings.services.base
     cloud_init()
     accounts.service_account(account=PROXIES, name=f"User {PROXIES}")
+    # Environments are built by it, and what R's further versions need.
+    accounts.service_account(account=builder.ACCOUNT, uid=builder.UID, name=f"User {builder.ACCOUNT}")
     hostname(value=host_name(context.outputs.stack), name="Set the host's name")
     clock_and_language(own)
     upkeep(own)

@@ -11,14 +11,13 @@ from dataclasses import asdict
 from pyinfra.api.deploy import deploy
 from pyinfra.operations import files as host_files
 
-from deploy import accounts, apt, files, logos, programs, python, r
+from deploy import apt, files, logos, programs, python, r
 from workbench import images, stackfile, team
 from workbench.host import program_path
 from workbench.settings import Mirrors
 from workbench.settings.services import Base, Services
 from workbench.stack import Context
 from workbench_host.kernels import LOGO, R_LOGO
-from workbench_host.team.builder import ACCOUNT, UID
 from workbench_host.team.places import PYTHON, WANTED, Wanted
 
 COMMAND = "/usr/local/bin/workbench-env"
@@ -32,12 +31,6 @@ def wanted_packages(services: Services) -> list[str]:
     base: Base = services.base
     tools = (*BUILD_TOOLS, *(R_BUILD_TOOLS if services.r.enabled else ())) if base.build_tools else ()
     return [*tools, *base.packages]
-
-
-@deploy("builder")
-def builder() -> None:
-    """The account that builds, which further versions of R are given their kernel by, too."""
-    accounts.service_account(account=ACCOUNT, uid=UID, name=f"User {ACCOUNT}")
 
 
 @deploy("packages")

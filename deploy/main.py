@@ -53,7 +53,6 @@ apt.sources(mirrors=settings.mirrors)
 temporary.root()
 apt.packages(mirrors=settings.mirrors, names=uv.PACKAGES)
 programs.install(name="The host's programs")
-environments.builder()
 locked = [one for service in (*HOST, *LARGE) for one in service.environments(settings)]
 uv.prefetch(mirrors=settings.mirrors, environments=locked)
 system = [name for service in HOST if service.system for name in service.packages(settings)]

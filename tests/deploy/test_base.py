@@ -123,7 +123,7 @@ def test_the_tools_of_a_server_are_there_for_everybody_without_a_step_of_their_o
     steps = (
         "cd $(mktemp -d)",
         "git init -q one && cd one && git config user.email g@example.org && git config user.name grace",
-        'git lfs track -q "*.bin" && echo large > a.bin && git add . && git commit -qm one && cd ..',
+        'git lfs track "*.bin" > /dev/null && echo large > a.bin && git add . && git commit -qm one && cd ..',
         "git -C one show HEAD:a.bin | grep -q git-lfs && git clone -q one two && cat two/a.bin",
     )
     workbench.ssh(f"cat > /tmp/steps <<'END'\n{' && '.join(steps)}\nEND\nchmod 644 /tmp/steps")
