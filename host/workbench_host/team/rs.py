@@ -90,14 +90,6 @@ def _build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     builder.write(builder.CACHE / "wanted.txt", f"name version\n{rows}")
     builder.write(builder.CACHE / "build.R", _SCRIPT)
     library = wanted.folder / "library"
-    variables = {
-        "HOME": str(builder.CACHE),
-        "R_LIBS": str(library),
-        "R_LIBS_USER": "/nonexistent",
-        "R_LIBS_SITE": "/nonexistent",
-        "LC_ALL": "C.UTF-8",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
     rscript = r.with_name("Rscript")
     command: list[str | Path] = [
         "/bin/sh",
@@ -108,10 +100,22 @@ def _build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
         rscript,
     ]
     try:
-        builder.run(wanted.folder, command, variables)
+        builder.run(wanted.folder, command, _variables(library))
     except FailureError as error:
         raise FailureError(reason(str(error))) from None
     return Marker(wanted.name, wanted.language, wanted.version, str(r), len(lock["Packages"]))
+
+
+def _variables(library: Path) -> dict[str, str]:
+    """What R is told: to take packages of this library and of no other."""
+    return {
+        "HOME": str(builder.CACHE),
+        "R_LIBS": str(library),
+        "R_LIBS_USER": "/nonexistent",
+        "R_LIBS_SITE": "/nonexistent",
+        "LC_ALL": "C.UTF-8",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
 
 
 def repository(lock: Mapping[str, Any], mirror: str | None) -> str:
