@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
@@ -18,6 +17,7 @@ from werkzeug.wrappers import Response
 from lab import attachments, calls, images, own, rules, sessions, snapshots
 from lab.amendments import AMENDMENTS, complete, date_modification, forget_deleted_records
 from lab.calls import Call
+from lab.errors import error, expired
 from lab.faults import Faults
 from lab.memory import REGION, Memory
 from lab.records import Plan
@@ -29,7 +29,6 @@ from workbench.errors import WorkbenchError
 
 SERVICES = frozenset({"budgets", "dlm", "ec2", "iam", "route53", "s3", "scheduler", "ssm", "sts"})
 REGIONAL = frozenset({"dlm", "ec2", "scheduler", "ssm"})
-REST = frozenset({"dlm", "scheduler"})  # which speak JSON, and not by the name of an action
 ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 BOOTS = frozenset({"RunInstances", "StartInstances", "RebootInstances"})
 # What the kernel answers a container's first process with: reboot(2)'s signals inside a process namespace.
@@ -285,29 +284,3 @@ def _alive(pid: int) -> bool:
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
-
-
-def expired(call: Call) -> Refusal:
-    """As AWS says that a session's credentials are over, which each protocol does in its own words."""
-    if call.service == "ec2":
-        return Refusal("RequestExpired", "Request has expired.")
-    said = "The security token included in the request is expired"
-    if call.json or call.service in REST:
-        return Refusal("ExpiredTokenException", said)
-    return Refusal("ExpiredToken", said, 403)
-
-
-def error(call: Call, refusal: Refusal) -> Response:
-    """The error as the service's protocol writes it."""
-    code, message = escape(refusal.code), escape(refusal.message)
-    if call.json or call.service in REST:
-        return own.refused(refusal)
-    request = "<RequestID>00000000-0000-0000-0000-000000000000</RequestID>"
-    inner = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-    if call.service == "ec2":
-        body = f"<Response><Errors>{inner}</Errors>{request}</Response>"
-    else:
-        body = f"<ErrorResponse>{inner}{request}</ErrorResponse>"
-    return Response(
-        f'<?xml version="1.0" encoding="UTF-8"?>\n{body}', refusal.status, content_type="text/xml"
-    )
