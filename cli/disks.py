@@ -288,9 +288,8 @@ def _strangers(name: str, disks: Disks) -> str:
     """Whose the snapshot of that id or name is; "" where there is none."""
     key = "snapshot-id" if name.startswith("snap-") else "tag:Name"
     try:
-        found = disks.ec2.describe_snapshots(Filters=[{"Name": key, "Values": [name]}], OwnerIds=["self"])[
-            "Snapshots"
-        ]
+        wanted = [{"Name": key, "Values": [name]}]
+        found = disks.ec2.describe_snapshots(Filters=wanted, OwnerIds=["self"])["Snapshots"]
     except (BotoCoreError, ClientError):
         return ""
     tags = tags_of(found[0]) if found else {}

@@ -10,6 +10,7 @@ from paramiko import SSHException
 from pyinfra.api.command import StringCommand
 from pyinfra.api.host import Host
 from pyinfra.api.state import BaseStateCallback, State
+from pyinfra.context import state
 
 from connector.session import me
 from deploy import progress
@@ -45,6 +46,12 @@ class Notes(BaseStateCallback):
         begin(host)
         name = progress.name_of(op_hash)[:MOST]
         note(host, [f"failed: {name}; the log of whoever ran it says why"], "user.err")
+
+
+def keep() -> None:
+    """Has this run write what it changes; once, however many hosts there are."""
+    if not any(isinstance(handler, Notes) for handler in state.callback_handlers):
+        state.add_callback_handler(Notes())  # type: ignore[no-untyped-call]
 
 
 _begun: set[str] = set()  # names of hosts

@@ -11,6 +11,7 @@ from deploy import (
     fail2ban,
     guide,
     health,
+    journal,
     jupyterhub,
     limits,
     mirrors,
@@ -70,4 +71,5 @@ environments.packages(context=context)
 environments.environments(context=context)
 updates.updates()
 
+journal.keep()
 progress.prepared()

@@ -38,10 +38,7 @@ def prepared() -> None:
     if state.should_check_for_changes():  # type: ignore[no-untyped-call]
         plan()
     if not any(isinstance(handler, Events) for handler in state.callback_handlers):
-        from deploy.journal import Notes  # which needs this module
-
         state.add_callback_handler(Events())  # type: ignore[no-untyped-call]
-        state.add_callback_handler(Notes())  # type: ignore[no-untyped-call]
 
 
 def service_of(op_hash: str) -> str | None:

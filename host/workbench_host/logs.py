@@ -285,9 +285,10 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
     try:
-        since = [f"--since={options.since}"] if options.since is not None else []
+        since = []
         if options.since is not None:
             need_time(options.since)
+            since = [f"--since={options.since}"]
         wanted = Wanted(options, people())
         if options.follow:
             stream(wanted, "--follow", *(since or [f"--lines={FIRST}"]), follow=True)

@@ -4,3 +4,6 @@ It lies beside `workbench_host` in the host's archive, and runs in the hub's own
 jupyter_server. jupyter_server_config.py says which extensions there are. A server may run for weeks: what it imports
 late is of the archive in use by then, not of the one that it was started with, which may be gone.
 """
+
+# Of Jupyter Server's settings: ports, as text, and when each was visited last.
+VISITS = "workbench_webapps_visits"

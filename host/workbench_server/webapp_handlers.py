@@ -21,7 +21,7 @@ from jupyter_server_proxy.handlers import AddSlashHandler, LocalProxyHandler
 from tornado.web import HTTPError, authenticated
 
 from workbench_host.webapps import PORTS, SOCKETS
-from workbench_server.webapps import VISITS
+from workbench_server import VISITS
 
 ACTIVITY = "last_activity_times"  # of which Jupyter Server takes the newest
 XSRF = "_xsrf"

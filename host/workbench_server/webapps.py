@@ -19,10 +19,8 @@ from tornado.web import Application, authenticated
 
 from workbench_host.checkup import listeners
 from workbench_host.webapps import SOCKETS
+from workbench_server import VISITS
 from workbench_server.jobs import every, kernels, members, pid_of
-
-# Of Jupyter Server's settings: ports, as text, and when each was visited last.
-VISITS = "workbench_webapps_visits"
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
