@@ -307,16 +307,16 @@ def test_a_library_that_is_missing_and_a_compiler_are_told_with_the_setting_that
 def test_debian_packages_of_the_settings_are_installed_and_one_that_there_is_not_is_named(
     workbench: Workbench,
 ) -> None:
-    with workbench.settings(services={"base": {"packages": ["tree", "no-such-thing"]}}) as refused:
+    with workbench.settings(services={"base": {"packages": ["pv", "no-such-thing"]}}) as refused:
         assert refused.status != 0
         assert (
             "workbench:services.base.packages has no-such-thing, which Debian trixie does not have"
             in refused.output
         )
-        assert workbench.ssh("command -v tree", check=False).stdout == ""
-        again = workbench.apply({"services": {"base": {"packages": ["tree"]}}})
+        assert workbench.ssh("command -v pv", check=False).stdout == ""
+        again = workbench.apply({"services": {"base": {"packages": ["pv"]}}})
         assert again.status == 0, again.output
-        assert workbench.ssh("tree --version").stdout.startswith("tree v")
+        assert workbench.ssh("pv --version").stdout.startswith("pv ")
         assert workbench.apply().changed == []
     found = json.loads(workbench.ssh(program_path("doctor")).stdout)["drift"]
     assert found == {"debian": [], "programs": [], "python": [], "r": []}
@@ -326,4 +326,4 @@ def test_debian_packages_of_the_settings_are_installed_and_one_that_there_is_not
         assert [one["name"] for one in found["debian"]] == ["moreutils"]
         assert found["programs"] == ["/usr/local/bin/mine"]
     finally:
-        workbench.ssh("apt-get -q -y purge moreutils tree; rm /usr/local/bin/mine")
+        workbench.ssh("apt-get -q -y purge moreutils pv; rm /usr/local/bin/mine")
