@@ -64,7 +64,7 @@ def test_services_and_deploys_are_told_and_what_there_is_not_is_one_sentence(wor
     assert "changed: jupyterhub | Run jupyterhub.service" in deploys
     assert "through: " in deploys
     for arguments, words in (
-        (["--user", "nobody"], "there is no account 'nobody'; there are ada, "),
+        (["--user", "nobody"], "there is no account 'nobody'; there are "),
         (["--deploy", "--since=nonsense"], "--since is 'nonsense', which is no time"),
     ):
         refused = workbench.ssh(shlex.join([PROGRAM, *arguments]), check=False)
