@@ -30,12 +30,12 @@ lint: setup ## format, lint, types, import rules
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
-test: lint ## everything: lint, unit, infra, deploy, end to end; of the long tests an eighth
+test: lint ## everything: lint, unit, infra, deploy, end to end; of the long tests a twelfth
 	@tools/test-packages
 	$(RUN)/pytest -m 'not oracle' --shard -n 3 --dist worksteal tests/unit tests/infra
 	$(RUN)/pytest -m 'not oracle' --shard --durations=15 tests/lab tests/life tests/deploy tests/e2e
 
-test-long: setup ## the long tests, of which `make test` runs an eighth
+test-long: setup ## the long tests, of which `make test` runs a twelfth
 	@tools/test-packages
 	$(RUN)/pytest -m long --durations=0
 

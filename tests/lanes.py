@@ -8,7 +8,7 @@ import pytest
 
 from workbench import ROOT
 
-SHARDS = 8
+SHARDS = 12
 
 
 def commit() -> str:
@@ -21,7 +21,7 @@ def commit() -> str:
 
 
 def shard(commit: str) -> int:
-    """The shard, 0 to 7, that a commit chooses; 0 where there is none."""
+    """The shard, 0 to 11, that a commit chooses; 0 where there is none."""
     return int(commit or "0", 16) % SHARDS
 
 

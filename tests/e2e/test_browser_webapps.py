@@ -11,7 +11,7 @@ from tests.e2e.pages import SCREENSHOTS, console_of, errors_in, log_in
 from tests.e2e.webapps import until_it_answers
 from tests.workbench_in_lab import Workbench
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]  # most of it is to install them
 
 STREAMLIT, FASTAPI, DASH = 18701, 18702, 18703
 TIMEOUT = 60_000  # ms; Streamlit's first page on two busy cores

@@ -44,22 +44,22 @@ def run(folder: Path, tests: str, *arguments: str, **environment: str) -> str:
     ).stdout
 
 
-def test_a_commit_chooses_one_of_eight_shards_and_none_the_first() -> None:
-    assert {lanes.shard(f"{number:040x}") for number in range(99)} == set(range(8))
+def test_a_commit_chooses_one_of_twelve_shards_and_none_the_first() -> None:
+    assert {lanes.shard(f"{number:040x}") for number in range(99)} == set(range(12))
     assert lanes.shard("") == 0
 
 
 def test_each_long_test_is_in_one_shard() -> None:
     ids = [f"test_long[{number}]" for number in range(20)]
-    shards = [lanes.dealt(ids, shard) for shard in range(8)]
+    shards = [lanes.dealt(ids, shard) for shard in range(12)]
     assert sorted(name for shard in shards for name in shard) == sorted(ids)
-    assert {len(shard) for shard in shards} == {2, 3}
+    assert {len(shard) for shard in shards} == {1, 2}
 
 
 def test_pytest_says_which_shard_it_runs(tmp_path: Path) -> None:
     said = run(tmp_path, TESTS, "--shard")
     chosen = lanes.shard(lanes.commit())
-    assert f"long tests: shard {chosen} of 0 to 7" in said
+    assert f"long tests: shard {chosen} of 0 to 11" in said
     assert len(re.findall(r"PASSED .*test_long", said)) in {2, 3}
     assert re.search(r"PASSED .*test_short", said)
     assert len(re.findall(r"PASSED .*test_long", run(tmp_path, TESTS))) == 20
