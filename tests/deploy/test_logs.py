@@ -77,10 +77,13 @@ def test_what_comes_is_followed_until_ctrl_c_and_nothing_stays_behind(workbench:
     command = [sys.executable, "-m", "cli", "logs", "user", "ada", "-f", "--stack", workbench.stack]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as following:  # type: ignore[call-overload]
-        workbench.ssh(f"sleep 3; runuser -u ada -- logger {mark}")
+        # Again and again: on a busy machine it takes a while until the first is waited for.
+        saying = f"for second in $(seq 60); do logger {mark}; sleep 1; done"
+        workbench.ssh(f"runuser -u ada -- sh -c '{saying}' > /dev/null 2>&1 &")
         for line in following.stdout:
             if mark in line:
                 break
+        workbench.ssh(f"pkill -f '[f]or second.*{mark}'")
         following.send_signal(signal.SIGINT)
         assert following.wait(10) == 0
         assert following.stderr.read() == ""

@@ -42,7 +42,8 @@ def test_mirrors_that_give_out_nothing_are_named_and_nothing_breaks(workbench: W
             in workbench.ssh(as_user.format("/opt/workbench/jupyterhub/bin/npm config get registry")).stdout
         )
         assert (
-            url in workbench.ssh(as_user.format("uv pip install --dry-run -v six 2>&1"), check=False).stdout
+            url
+            in workbench.ssh(as_user.format("uv pip install --dry-run -v cowsay 2>&1"), check=False).stdout
         )
         workbench.ssh(
             "mkdir -p /etc/workbench/locks/probe && cp /etc/workbench/locks/{caddy,probe}/requirements.txt"
