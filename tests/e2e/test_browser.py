@@ -60,6 +60,7 @@ shinyApp(ui, function(input, output) {
 """
 NOTICE = "Maintenance on Friday from 18:00: save your notebooks."
 TITLE = "Bench of R & <script>alert(1)</script> {{ 7*7 }}"
+PLAIN = "Ada's bench"  # in the README's picture
 
 
 STARTS = "systemctl show --value -p ActiveEnterTimestamp jupyterhub jupyterhub-proxy caddy workbench-apps"
@@ -92,7 +93,9 @@ def test_the_landing_page_is_whole_on_a_phone(browser: Browser, decorated: Workb
     )
     page = context.new_page()
     said = console_of(page)
+    decorated.apply({"title": PLAIN}).require()
     page.goto(decorated.url)
+    expect(page.get_by_role("heading", name=PLAIN)).to_be_visible()
     expect(page.get_by_text(NOTICE)).to_be_visible()
     expect(page.get_by_role("link", name="ada@example.org")).to_have_attribute(
         "href", "mailto:ada@example.org"
@@ -109,6 +112,7 @@ def test_the_landing_page_is_whole_on_a_phone(browser: Browser, decorated: Workb
     page.screenshot(path=SCREENSHOTS / "landing-phone.png")
     assert errors_in(said) == []
     context.close()
+    decorated.apply({"title": TITLE}).require()
 
 
 GROUNDS = {"light": "rgb(244, 246, 245)", "dark": "rgb(20, 25, 23)"}  # --ground of site.css
