@@ -21,14 +21,18 @@ PLACES = ("/home/ada", "/srv/workbench/tmp/ada")
 FILL = "mkdir -p full/inner && (dd if=/dev/zero of=full/inner/data bs=4k; dd if=/dev/zero of=full/more bs=1; true)"
 
 
-@pytest.fixture
-def full(workbench: Workbench) -> Iterator[None]:
-    """Ada has no room left anywhere, and no server runs, which the hub knows."""
-    end = "systemctl stop jupyter-ada-singleuser.service || true"
+def end_server(workbench: Workbench) -> None:
+    """Ends ada's server by the hub, which else would lead her to one that is gone."""
     with Visitor(workbench.url, workbench.ca) as visitor:
         visitor.login("ada", workbench.password("ada"))
         visitor.stop_server()
-    workbench.ssh(end)
+    workbench.ssh("systemctl stop jupyter-ada-singleuser.service || true")
+
+
+@pytest.fixture
+def full(workbench: Workbench) -> Iterator[None]:
+    """Ada has no room left anywhere, and no server runs."""
+    end_server(workbench)
     owner = "uid=$(id -u ada),gid=$(id -g ada),mode=700"
     try:
         for place in PLACES:
@@ -39,7 +43,7 @@ def full(workbench: Workbench) -> Iterator[None]:
             )
         yield
     finally:
-        workbench.ssh(end)
+        end_server(workbench)
         for place in PLACES:
             workbench.ssh(f"mountpoint -q {place} && umount --lazy {place}")
 
