@@ -60,7 +60,7 @@ def test_pytest_says_which_shard_it_runs(tmp_path: Path) -> None:
     said = run(tmp_path, TESTS, "--shard")
     chosen = lanes.shard(lanes.commit())
     assert f"long tests: shard {chosen} of 0 to 11" in said
-    assert len(re.findall(r"PASSED .*test_long", said)) in {2, 3}
+    assert len(re.findall(r"PASSED .*test_long", said)) in {1, 2}
     assert re.search(r"PASSED .*test_short", said)
     assert len(re.findall(r"PASSED .*test_long", run(tmp_path, TESTS))) == 20
 
