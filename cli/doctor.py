@@ -134,10 +134,8 @@ def _images(name: str, exported: Mapping[str, Any]) -> Iterator[Finding]:
     """The stack's images, which no state knows, also where the state has forgotten the stack."""
     try:
         amis = Amis(Disks.of(name, exported, guess=True))
-    except (
-        WorkbenchError
-    ):  # AWS has nothing of a stack of that name, or of several: `workbench images` says which
-        return
+    except WorkbenchError:
+        return  # AWS has nothing of a stack of that name, or of several: `workbench images` says which
     if images := amis.all():
         what = (
             f"{', '.join(map(str, images))}: new servers start from there. What is not deleted stays after a destroy "

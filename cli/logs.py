@@ -142,9 +142,8 @@ def entries(facts: Outputs, arguments: Sequence[str]) -> Iterator[dict[str, Any]
     with subprocess.Popen(told, text=True, errors="replace", **pipes) as process:  # type: ignore[call-overload]
         try:
             for printed in process.stdout:
-                if printed.endswith(
-                    "\n"
-                ):  # else it was cut off with the connection, of which the status tells
+                # Without its end it was cut off with the connection, of which the status tells.
+                if printed.endswith("\n"):
                     yield remote.read(facts, printed, "its logs")
         except BaseException:
             process.terminate()

@@ -30,10 +30,8 @@ from workbench_host.tools import FailureError, UsageError, printable, status_of
 LANGUAGES: dict[str, ModuleType] = {"python": python, "r": r}
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_][A-Za-z0-9]+)*")
 LONGEST = 50
-HALF, HALF_SECONDS = (
-    ".workbench-project-",
-    60,
-)  # what a folder is made in; another call's is not touched that long
+HALF = ".workbench-project-"  # what a folder is made in
+HALF_SECONDS = 60  # for so long another call's is not touched
 GITIGNORE = """\
 # Data is large, and not everybody's: keep it where it is backed up, and say in README.md where it comes from.
 data/raw/*
@@ -52,7 +50,6 @@ To run the report every Monday at seven, also while you are away:
 
     workbench-schedule add {schedule} "Mon 07:00" {report}
 """
-CHANGED = 'workbench-schedule add {schedule} "Mon 07:00" "Rscript -e \'rmarkdown::render(\\"{report}\\")\'"'
 
 
 def parsed(arguments: Sequence[str]) -> tuple[str, str, Path]:
@@ -109,12 +106,9 @@ def texts(target: Path, language: ModuleType) -> dict[str, str]:
     """All files by their paths, but for what the environment's tools write."""
     name = target.name
     schedule = re.sub(r"[^a-z0-9-]", "-", name.lower())[:40]
-    wanted = README.format(name=name, run=language.readme(target), schedule=schedule, report=language.REPORT)
-    if language is r:
-        plain = f'workbench-schedule add {schedule} "Mon 07:00" {r.REPORT}'
-        wanted = wanted.replace(plain, CHANGED.format(schedule=schedule, report=r.REPORT))
+    run = language.readme(target)
     return {
-        "README.md": wanted,
+        "README.md": README.format(name=name, run=run, schedule=schedule, report=language.SCHEDULED),
         ".gitignore": GITIGNORE + language.IGNORED,
         "data/raw/.gitkeep": "",
         "data/raw/example.csv": EXAMPLE,

@@ -13,6 +13,7 @@ PYTHON = "/usr/bin/python3"
 LOCK = "uv.lock"
 IGNORED = ".venv/\n__pycache__/\n.ipynb_checkpoints/\n.pytest_cache/\n"
 REPORT = "report/report.ipynb"
+SCHEDULED = REPORT  # what a schedule is told to run
 
 # Under a name that is no package's: uv would take pandas for the project itself, in one that is called so.
 _PYPROJECT = """\

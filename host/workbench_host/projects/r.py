@@ -10,6 +10,7 @@ from pathlib import Path
 LOCK = "renv.lock"
 IGNORED = ".Rproj.user/\n.Rhistory\n.RData\n*.html\n"
 REPORT = "report/report.Rmd"
+SCHEDULED = f'"Rscript -e \'rmarkdown::render(\\"{REPORT}\\")\'"'  # what a schedule is told to run
 
 _RPROJ = """\
 Version: 1.0

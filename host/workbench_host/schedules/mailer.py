@@ -181,7 +181,7 @@ class Mailer:
         path = self.waiting.next()
         try:
             self.send(path)
-        except Exception as error:
+        except Exception as error:  # whatever is wrong with one, the others are sent
             print(f"A mail was not sent: {reason(error)}.", file=sys.stderr, flush=True)
         path.unlink(missing_ok=True)
 

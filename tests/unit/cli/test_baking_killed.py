@@ -18,16 +18,21 @@ from workbench.errors import WorkbenchError
 STEPS = 5  # calls that change something, of a bake without an image before
 
 
-@pytest.mark.parametrize("after", range(1, STEPS + 1))
-def test_one_that_is_killed_is_taken_back_by_the_next(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, after: int
-) -> None:
+def die(bench: Bench, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    """A bake that is killed after so many of them, by which nobody goes on."""
     bench.dies_after = after
     with monkeypatch.context() as dying:
         dying.setattr(makers, "this", lambda: DEAD)
         with pytest.raises(KilledError):
             bench.bake()
     bench.dies_after = -1
+
+
+@pytest.mark.parametrize("after", range(1, STEPS + 1))
+def test_one_that_is_killed_is_taken_back_by_the_next(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    die(bench, monkeypatch, after)
     made = bench.bake()
     assert bench.is_clean()
     assert made in bench.images()
@@ -43,12 +48,7 @@ def test_an_image_that_was_pending_when_its_bake_died_goes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.cloud.want(snapshot_seconds=3600)
-    bench.dies_after = 3
-    with monkeypatch.context() as dying:
-        dying.setattr(makers, "this", lambda: DEAD)
-        with pytest.raises(KilledError):
-            bench.bake()
-    bench.dies_after = -1
+    die(bench, monkeypatch, 3)
     assert [image.state for image in bench.images()] == ["pending"]
     bench.cloud.want()
     made = bench.bake()
@@ -65,12 +65,7 @@ def test_the_snapshot_of_an_image_that_is_gone_goes_too(bench: Bench) -> None:
 
 
 def test_an_up_ends_the_builder_of_a_bake_that_died(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.dies_after = 1
-    with monkeypatch.context() as dying:
-        dying.setattr(makers, "this", lambda: DEAD)
-        with pytest.raises(KilledError):
-            bench.bake()
-    bench.dies_after = -1
+    die(bench, monkeypatch, 1)
     baking.settle(STACK, bench.exported())
     assert bench.is_clean()
 
