@@ -5,6 +5,7 @@ calls this by hand. What it puts out is kept up to a size, the begin and the end
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -132,7 +133,8 @@ def follow(words: list[str], folder: str, log: Log) -> str:
 def mail(told: Mapping[str, Any]) -> str:
     """Hands it to the service that mails it to the user's own address; what that says.
 
-    Where it begins anew just now, as after a deploy that changed an address, it is waited for.
+    Where it begins anew just now, as after a deploy that changed an address, or has too many callers, it is
+    waited for. One that ended before its answer is told again: rather two mails than none.
     """
     try:
         if not json.loads(Path(SETTINGS).read_text()).get("mail"):
@@ -141,7 +143,7 @@ def mail(told: Mapping[str, Any]) -> str:
         while True:
             try:
                 return _said(json.dumps(told).encode())
-            except (FileNotFoundError, ConnectionRefusedError):
+            except (FileNotFoundError, ConnectionError):
                 if time.monotonic() > until:
                     raise
                 time.sleep(0.5)
@@ -155,7 +157,9 @@ def _said(told: bytes) -> str:
         line.connect(MAIL_SOCKET)
         line.sendall(told)
         line.shutdown(socket.SHUT_WR)
-        return line.recv(400).decode(errors="replace")
+        if not (answer := line.recv(400)):
+            raise ConnectionResetError(errno.ECONNRESET, "the service that mails gave no answer")
+        return answer.decode(errors="replace")
 
 
 def is_mailed(job: Job, before: str, result: str) -> bool:

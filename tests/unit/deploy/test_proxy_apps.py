@@ -50,7 +50,9 @@ class App:
     def _answer(self, connection: socket.socket) -> None:
         said = b""
         while b"\r\n\r\n" not in said:
-            said += connection.recv(65536)
+            if not (more := connection.recv(65536)):
+                return
+            said += more
         self.heads.append(said.decode())
         lies = "".join(f"{name}: {value}\r\n" for name, value in {**LIES, **LOOSE}.items())
         if "pgrade: websocket" in said.decode():
