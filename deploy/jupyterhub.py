@@ -20,6 +20,7 @@ from workbench.stack import Context
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.tools import PROXIES
 from workbench_hub import MESSAGE, PRIVATE, SERVERS
+from workbench_server import MESSAGE_BYTES
 
 PACKAGES = ("git",)
 
@@ -151,6 +152,7 @@ def _configure_servers(service: JupyterHub) -> None:
             "programs": programs.LINK,
             "idle_seconds": idle,
             "interval_seconds": min(300, max(15, idle // 4)),  # how exactly idle time is kept
+            "message_bytes": MESSAGE_BYTES,
         },
         validate=programs.PYTHON_COMPILES,
     )

@@ -5,5 +5,7 @@ jupyter_server. jupyter_server_config.py says which extensions there are. A serv
 late is of the archive in use by then, not of the one that it was started with, which may be gone.
 """
 
+# Of one message of a websocket, between a browser and a server and between that and an app: Streamlit's own limit.
+MESSAGE_BYTES = 200 * 1024**2
 # Of Jupyter Server's settings: ports, as text, and when each was visited last.
 VISITS = "workbench_webapps_visits"

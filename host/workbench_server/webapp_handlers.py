@@ -7,21 +7,23 @@ The server connects as its user, and the host's firewall lets it reach that user
   a program in, are not sent to it.
 - No other hosts, and no ports below 1024, where no user can listen.
 - What does not answer is a 502, for which the proxy has a page.
+- Redirects to an address that begins with the app's place stay as they are.
 """
 
 import os
 import re
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from jupyter_server_proxy.handlers import AddSlashHandler, LocalProxyHandler
+from tornado import websocket
 from tornado.web import HTTPError, authenticated
 
 from workbench_host.webapps import PORTS, SOCKETS
-from workbench_server import VISITS
+from workbench_server import MESSAGE_BYTES, VISITS
 
 ACTIVITY = "last_activity_times"  # of which Jupyter Server takes the newest
 XSRF = "_xsrf"
@@ -30,6 +32,9 @@ POLLS = re.compile(r"/_(reload-hash|alive_\w+)$")
 NOBODY = "Nothing of yours answers at this address."
 # With which the library says that there was no answer; an app's own is passed on without an error.
 BROKEN = 500
+# Bytes of one message from an app, as Streamlit sends a table in one. The library has no setting for it and takes
+# tornado's own, of 10 MB, above which a page connects again for ever.
+websocket._default_max_message_size = MESSAGE_BYTES
 
 
 def at(base: str) -> list[tuple[Any, ...]]:
@@ -137,6 +142,12 @@ class WebApp(LocalProxyHandler):
             del response.headers["Set-Cookie"]
             for cookie in cookies:
                 response.headers.add("Set-Cookie", below(cookie, self.place))
+
+    def _rewrite_location_header(self, location: str, *where: Any) -> str:
+        """The library's own puts the place before each path, also where the app has done so."""
+        if f"{urlsplit(location).path}/".startswith(f"{self.place}/"):
+            return location
+        return str(super()._rewrite_location_header(location, *where))
 
     def hand_on(self, name: str, value: Any) -> None:
         """Confines cookies in a stream of events too, whose fields the library sets one by one, each over the last."""

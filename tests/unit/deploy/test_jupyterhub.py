@@ -77,6 +77,7 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> Config:
         programs="/nowhere",
         idle_seconds=60,
         interval_seconds=15,
+        message_bytes=1000,
     )
     monkeypatch.setattr(sys, "path", list(sys.path))
     exec(compile(text, "jupyter_server_config.py", "exec"), {"get_config": lambda: found})
@@ -90,6 +91,11 @@ def test_servers_ask_the_hub_about_their_visitors_again_within_seconds(servers: 
 
 def test_kernels_are_on_no_port_on_which_others_could_read_along(servers: Config) -> None:
     assert servers.KernelManager.transport == "ipc"
+
+
+def test_what_a_browser_sends_in_one_message_may_be_larger_than_by_default(servers: Config) -> None:
+    """By the name that tornado 6.5 has for it (WebSocketHandler.max_message_size)."""
+    assert servers.ServerApp.tornado_settings == {"websocket_max_message_size": 1000}
 
 
 def test_the_token_against_forgery_is_not_logged_and_all_else_is(servers: Config) -> None:

@@ -17,10 +17,10 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, create_signed_value
-from tornado.websocket import websocket_connect
+from tornado.websocket import WebSocketHandler, websocket_connect
 
 from workbench_host.webapps import SOCKETS
-from workbench_server import webapp_handlers
+from workbench_server import MESSAGE_BYTES, webapp_handlers
 
 BASE, SECRET = "/jupyter/user/ada/", b"0" * 32
 HUBS, LOGIN = "the-hubs-token", "what-her-cookie-stands-for"
@@ -34,12 +34,12 @@ class App:
     """On a port and on a socket: answers all with the same fields, and keeps what it was told."""
 
     def __init__(self, fields: str) -> None:
-        self.fields, self.asked = fields, ""
+        self.status, self.fields, self.asked = "200 OK", fields, ""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.asked = (await reader.readuntil(b"\r\n\r\n")).decode()
         body = "Transfer-Encoding: chunked\r\n\r\n4\r\nhere\r\n0\r\n\r\n"
-        writer.write(f"HTTP/1.1 200 OK\r\n{self.fields}{body}".encode())
+        writer.write(f"HTTP/1.1 {self.status}\r\n{self.fields}{body}".encode())
         await writer.drain()
         writer.close()
 
@@ -56,7 +56,12 @@ class Bench:
 
     async def get(self, path: str, headers: Mapping[str, str]) -> HTTPResponse:
         return await AsyncHTTPClient(force_instance=True).fetch(
-            HTTPRequest(f"http://127.0.0.1:{self.port}{BASE}proxy/{path}", headers=dict(headers))
+            HTTPRequest(
+                f"http://127.0.0.1:{self.port}{BASE}proxy/{path}",
+                headers=dict(headers),
+                follow_redirects=False,
+            ),
+            raise_error=False,
         )
 
 
@@ -86,6 +91,7 @@ async def bench(folder: Path, fields: str = "") -> AsyncIterator[Bench]:
             webapp_handlers.at(BASE),
             base_url=BASE,
             cookie_secret=SECRET,
+            websocket_max_message_size=MESSAGE_BYTES,
             authorizer=AllowAllAuthorizer(),
             identity_provider=JupyterHubIdentityProvider(hub_auth=auth),
             allow_remote_access=True,
@@ -177,5 +183,57 @@ def test_who_is_let_in_by_a_cookie_has_the_apps_token_passed_on(folder: Path) ->
             assert await connection.read_message() is None
             assert ada.app.address == "/ws?token=the-apps&a=1"
             assert cookie not in ada.app.asked
+
+    asyncio.run(check())
+
+
+PLACE = BASE + "proxy/{}"
+
+
+@pytest.mark.parametrize(
+    ("told", "passed"),
+    [
+        # By an app that knows nothing of its place, and by one that does: Flask with x_prefix, Django.
+        ("/done?a=1#b", f"{PLACE}/done?a=1#b"),
+        (f"{PLACE}/done?a=1#b", f"{PLACE}/done?a=1#b"),
+        (PLACE, PLACE),
+        (f"{PLACE}1/done", f"{PLACE}{PLACE}1/done"),
+        ("done", "done"),
+        ("https://example.org/done", "https://example.org/done"),
+    ],
+)
+def test_a_redirect_leads_below_the_apps_place(folder: Path, told: str, passed: str) -> None:
+    async def check() -> None:
+        async with bench(folder) as ada:
+            ada.app.status, ada.app.fields = (
+                "303 See Other",
+                f"Location: {told.replace('{}', str(ada.app_port))}\r\n",
+            )
+            answer = await ada.get(f"{ada.app_port}/form", PROGRAM)
+            assert answer.headers["Location"] == passed.replace("{}", str(ada.app_port))
+
+    asyncio.run(check())
+
+
+class Echo(WebSocketHandler):
+    def on_message(self, message: str | bytes) -> None:
+        self.write_message(message, binary=True)
+
+
+def test_a_message_of_an_app_may_be_as_large_as_streamlit_has_them(folder: Path) -> None:
+    async def check() -> None:
+        app = Application([("/ws", Echo)], websocket_max_message_size=MESSAGE_BYTES)
+        [listening] = bind_sockets(0, "127.0.0.1")
+        server = HTTPServer(app)
+        server.add_sockets([listening])
+        async with bench(folder) as ada:
+            url = f"ws://127.0.0.1:{ada.port}{BASE}proxy/{listening.getsockname()[1]}/ws"
+            connection = await websocket_connect(
+                HTTPRequest(url, headers=PROGRAM), max_message_size=MESSAGE_BYTES
+            )
+            message = bytes(11 * 1024**2)
+            await connection.write_message(message, binary=True)
+            assert await connection.read_message() == message
+        server.stop()
 
     asyncio.run(check())
