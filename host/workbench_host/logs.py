@@ -108,7 +108,7 @@ class Wanted:
             self.matches = of_user(self._units, uid)
             self._named = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, names))})(?![\w-])")
         else:
-            self._units = DEPLOY_UNITS if options.deploy else json.loads(options.units)
+            self._units = list(DEPLOY_UNITS) if options.deploy else json.loads(options.units)
             self.matches = of_deploys() if options.deploy else of_units(self._units)
 
     def take(self, line: bytes) -> dict[str, Any] | None:
