@@ -3,8 +3,8 @@
 import io
 import json
 import os
-import resource
 import pwd
+import resource
 import time
 from collections import Counter
 from pathlib import Path
