@@ -183,7 +183,7 @@ def test_words_of_a_command_line_reach_the_host_as_words(host: Any) -> None:
 def test_an_interrupt_that_no_read_is_ended_by_counts_within_a_second() -> None:
     """As one that comes between Python's last look for signals and the read: interrupt_main() ends no system call."""
     reading, writing = os.pipe()
-    with open(reading, "rb") as output, open(writing, "wb", buffering=0) as said:
+    with os.fdopen(reading, "rb") as output, os.fdopen(writing, "wb", buffering=0) as said:
         said.write(b"one\ntwo\ncut o")
         told = logs.lines(output)
         assert [next(told), next(told)] == ["one", "two"]
@@ -196,7 +196,7 @@ def test_an_interrupt_that_no_read_is_ended_by_counts_within_a_second() -> None:
 
 def test_a_line_that_was_cut_off_with_the_connection_is_none() -> None:
     reading, writing = os.pipe()
-    with open(reading, "rb") as output:
-        with open(writing, "wb") as said:
+    with os.fdopen(reading, "rb") as output:
+        with os.fdopen(writing, "wb") as said:
             said.write("é\nß\ncut o".encode())
         assert list(logs.lines(output)) == ["é", "ß"]
