@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import tornado.httpserver
 from jupyterhub import orm
 from jupyterhub.objects import Server
 from jupyterhub.scopes import expand_scopes
@@ -17,7 +16,7 @@ from tornado.web import HTTPError
 
 from deploy import jupyterhub
 from workbench_host import turns
-from workbench_hub import alarms, bodies, homes, pages, passwords, servers, users
+from workbench_hub import alarms, homes, pages, passwords, servers, users
 
 LONGEST = "x" * 32  # a user's name
 
@@ -224,13 +223,6 @@ def test_an_address_with_too_many_failures_is_told_to_wait_and_others_are_not(hu
     with pytest.raises(HTTPError, match="429"):
         login(hub, "ada", "the first one")
     assert login(hub, "ada", "the first one", "192.0.2.2") == "ada"
-
-
-def test_the_hubs_server_takes_small_bodies_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tornado.httpserver, "HTTPServer", tornado.httpserver.HTTPServer)
-    bodies.limit()
-    made = tornado.httpserver.HTTPServer(lambda _: None, xheaders=True)
-    assert made.conn_params.max_body_size == bodies.BYTES
 
 
 def test_administrators_alone_see_on_the_hubs_pages_which_alarms_are_on(
