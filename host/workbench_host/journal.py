@@ -16,7 +16,7 @@ from typing import Any
 from workbench_host.accounts.registry import read_registry
 from workbench_host.processes import ADMIN_UID
 
-LONGEST = 8192  # characters of a message
+TOO_LONG = "(more than 4 KiB)"  # where journalctl leaves a field out: an entry may have gigabytes, of anybody
 DYNAMIC_UIDS = range(61184, 65520)  # of services, by systemd (DynamicUser)
 NOBODY = 65534
 SERVER = re.compile(r"jupyter-([^:]+?)(?::.+)?-singleuser(?:-front)?\.(?:service|socket)")
@@ -68,13 +68,9 @@ def number(entry: Mapping[str, Any], field: str) -> int | None:
     return int(text) if isinstance(text, str) and NUMBER.fullmatch(text) else None
 
 
-def is_by_systemd(entry: Mapping[str, Any]) -> bool:
-    return number(entry, "_PID") == 1 and number(entry, "_UID") == 0
-
-
 def unit_of(entry: Mapping[str, Any]) -> str:
     """The unit that an entry is of: whose process said it, or about which systemd itself did."""
-    if is_by_systemd(entry) and isinstance(entry.get("UNIT"), str):
+    if number(entry, "_PID") == 1 and number(entry, "_UID") == 0 and isinstance(entry.get("UNIT"), str):
         return str(entry["UNIT"])
     return str(entry.get("_SYSTEMD_UNIT") or "")
 
@@ -94,11 +90,10 @@ def user_of(entry: Mapping[str, Any], unit: str, known: People) -> str | None:
 
 def message_of(entry: Mapping[str, Any]) -> str:
     """What was said; bytes that are no UTF-8 come as numbers."""
-    said = entry.get("MESSAGE")
+    said = entry.get("MESSAGE", "")
     if isinstance(said, list) and all(isinstance(one, int) for one in said):
         said = bytes(said).decode(errors="replace")
-    text = str(said if said is not None else "")
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return TOO_LONG if said is None else str(said)
 
 
 def told(entry: Mapping[str, Any], known: People) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from workbench_host.journal import BY_SYSTEMD, Match, People, is_by_systemd, people, told
+from workbench_host.journal import BY_SYSTEMD, Match, People, people, told
 from workbench_host.tools import FailureError, reason
 
 MOST = 200  # entries, where no time is given
+MOST_NAMES = 200  # of units by a pattern: a command line has an end
 FIRST = 30  # entries before those that are waited for
 DEPLOY = "workbench-deploy"  # the identifier of what a deploy leaves (deploy/progress.py); only root's counts
 DEPLOY_UNITS = ("workbench-packages.service", "workbench-updates.service")
@@ -37,12 +38,14 @@ def of_units(units: Sequence[str]) -> list[Match]:
     """What the processes of these units, or of units by these patterns, said, and what systemd said of them.
 
     Which names there are is asked of a field of the journal's own: of UNIT anybody writes as many as they like. So
-    of a pattern all that systemd says is a match, of which `Wanted` takes what is of such units.
+    of a pattern all that systemd says is a match, and where there are many names, as of units that users start one
+    after the other, all that there is: `Wanted` takes what is of such units.
     """
     globs = [one for one in units if "*" in one]
-    plain = [one for one in units if one not in globs]
-    known = values("_SYSTEMD_UNIT") if globs else []
-    found = [*plain, *sorted(one for one in known if is_one_of(one, globs))]
+    known = [one for one in values("_SYSTEMD_UNIT") if is_one_of(one, globs)] if globs else []
+    if len(known) > MOST_NAMES:
+        return []
+    found = [*(one for one in units if one not in globs), *sorted(known)]
     said = [match for unit in found for match in ((f"_SYSTEMD_UNIT={unit}",), (f"UNIT={unit}", *BY_SYSTEMD))]
     return [*said, *([BY_SYSTEMD] if globs else [])]
 
@@ -56,18 +59,15 @@ def values(field: str) -> list[str]:
     return done.stdout.decode(errors="replace").splitlines()
 
 
-def units_of_user(names: Iterable[str], uid: int) -> list[str]:
-    """The system's units that are a user's, by name or by pattern."""
+def of_user(names: Iterable[str], uid: int) -> list[Match]:
+    """What a user's processes said, what happened in the user's slice, and what may tell of logins."""
     kinds = ("-singleuser.service", "-singleuser-front.service", "-singleuser-front.socket", ":*")
     own = [f"jupyter-{name}{kind}" for name in names for kind in kinds]
     own += [f"workbench-apps@{uid}.service", f"workbench-apps@{uid}.socket"]
-    return [*own, f"workbench-apps-again@{uid}.service", f"user@{uid}.service", f"user-{uid}.slice"]
-
-
-def of_user(units: Sequence[str], uid: int) -> list[Match]:
-    """What a user's processes said, what happened in the user's slice, and what may tell of logins."""
+    own += [f"workbench-apps-again@{uid}.service", f"user@{uid}.service", f"user-{uid}.slice"]
     logins: list[Match] = [(f"_SYSTEMD_UNIT={unit}",) for unit in LOGIN_UNITS]
-    return [(f"_UID={uid}",), (f"_SYSTEMD_OWNER_UID={uid}",), *of_units(units), *logins]
+    units = of_units(own)
+    return [(f"_UID={uid}",), (f"_SYSTEMD_OWNER_UID={uid}",), *units, *logins] if units else []
 
 
 def of_deploys() -> list[Match]:
@@ -78,7 +78,7 @@ def command(matches: Sequence[Match], *options: str) -> list[str]:
     terms: list[str] = []
     for match in matches:
         terms += [*(["+"] if terms else []), *match]
-    shape = ("--quiet", "--no-pager", "--all", "--output=json", f"--output-fields={FIELDS}")
+    shape = ("--quiet", "--no-pager", "--output=json", f"--output-fields={FIELDS}")
     return ["journalctl", *shape, *options, *terms]
 
 
@@ -98,31 +98,30 @@ class Wanted:
     def __init__(self, options: argparse.Namespace, known: People) -> None:
         self._known, self._people = known, options.people or options.deploy
         self._name = None if options.user is None else known.today(options.user)
+        self._units = None if options.units is None else json.loads(options.units)
         if self._name is not None:
             if self._name not in known.uids:
                 raise FailureError(
                     f"there is no account {options.user!r}; there are {', '.join(sorted(known.uids))}"
                 )
-            names, uid = known.all_of(self._name), known.uids[self._name]
-            self._units = units_of_user(names, uid)
-            self.matches = of_user(self._units, uid)
+            names = known.all_of(self._name)
+            self.matches = of_user(names, known.uids[self._name])
             self._named = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, names))})(?![\w-])")
         else:
-            self._units = list(DEPLOY_UNITS) if options.deploy else json.loads(options.units)
-            self.matches = of_deploys() if options.deploy else of_units(self._units)
+            self.matches = of_deploys() if self._units is None else of_units(self._units)
 
     def take(self, line: bytes) -> dict[str, Any] | None:
         """What is to be printed of a line of journalctl's, None where it is not asked for."""
         try:
-            entry = json.loads(line)
-            found = told(entry, self._known)
+            found = told(json.loads(line), self._known)
         except (ValueError, KeyError):
             return None
-        if is_by_systemd(entry) and not is_one_of(found["unit"], self._units):
-            return None
         if self._name is not None:
-            mine = found["user"] == self._name
-            return found if mine or (found["user"] is None and self._named.search(found["message"])) else None
+            of_login = found["user"] is None and found["unit"] in LOGIN_UNITS
+            mine = found["user"] == self._name or (of_login and self._named.search(found["message"]))
+            return found if mine else None
+        if self._units is not None and not is_one_of(found["unit"], self._units):
+            return None
         return found if self._people or found["user"] is None else None
 
 

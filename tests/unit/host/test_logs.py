@@ -83,7 +83,7 @@ def test_what_a_user_writes_under_a_services_name_stays_the_users(capsys: Any, j
         ("jupyterhub.service", None, "a hub speaks")
     ]
     assert logs.main(["--units", units, "--people"]) == 0
-    assert [one["user"] for one in printed(capsys)] == ["ada", "ada", None]
+    assert [one["user"] for one in printed(capsys)] == ["ada", None], "from its unit alone"
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,10 @@ def test_a_users_own_units_name_stands_in_the_message() -> None:
 
 def test_bytes_and_long_messages_are_told() -> None:
     assert journal_entries.told(entry([104, 105, 255]), KNOWN)["message"] == "hi\ufffd"
-    assert len(journal_entries.told(entry("x" * 100_000), KNOWN)["message"]) < 9000
-    assert journal_entries.told(entry(None), KNOWN)["message"] == ""
+    nothing = {key: value for key, value in entry().items() if key != "MESSAGE"}
+    assert journal_entries.told(nothing, KNOWN)["message"] == ""
+    assert "--all" not in logs.command([]), "of what is longer, journalctl takes forty times its size"
+    assert journal_entries.told(entry(None), KNOWN)["message"] == "(more than 4 KiB)"
     assert journal_entries.told(entry(PRIORITY="0"), KNOWN)["priority"] == 0
     for strange in ("x", "\u00b2", "9" * 5000, "-1"):
         assert journal_entries.told(entry(PRIORITY=strange), KNOWN)["priority"] == 6, (
@@ -218,8 +220,29 @@ def test_names_of_units_that_users_write_are_not_taken(capsys: Any, journal: Any
         entry("Failed.", _PID="1", UNIT="jupyter-grace-singleuser.service"),
     )
     assert logs.main(["--people", "--units", '["ssh.service", "workbench-apps@*.service"]']) == 0
-    assert [one["message"] for one in printed(capsys)][-2:] == ["an app speaks", "Failed."]
+    assert [one["message"] for one in printed(capsys)] == ["an app speaks", "Failed."]
     assert "_SYSTEMD_UNIT=workbench-apps@2001.service" in json.loads(asked.read_text().splitlines()[-1])
+    assert len(asked.read_text()) < 4000
+
+
+@pytest.mark.parametrize("asked_for", [["--units", '["scope@*.service"]', "--people"], ["--user", "ada"]])
+def test_units_that_users_have_started_by_the_thousand_keep_nothing_from_being_told(
+    asked_for: list[str], capsys: Any, journal: Any
+) -> None:
+    """As those of a socket, one for each connection, or servers of a user's own naming."""
+    many = [f"{kind}{n}.service" for kind in ("scope@", "jupyter-ada:") for n in range(6000)]
+    asked = journal(
+        *(entry("", _UID=str(GRACE), _SYSTEMD_UNIT=unit) for unit in many),
+        entry("one of them", _UID="0", _SYSTEMD_UNIT="scope@7.service"),
+        entry("ada's", _UID=str(ADA), _SYSTEMD_UNIT="session-3.scope"),
+        entry("somebody about ada", _UID="0", _SYSTEMD_UNIT="cron.service"),
+        entry("Accepted publickey for ada", _UID="0", _SYSTEMD_UNIT="ssh.service"),
+    )
+    assert logs.main(asked_for) == 0
+    said = [one["message"] for one in printed(capsys)]
+    assert said[-1] == ("one of them" if "--people" in asked_for else "Accepted publickey for ada")
+    assert "somebody about ada" not in said
+    assert ("ada's" in said) == ("--user" in asked_for)
     assert len(asked.read_text()) < 4000
 
 
