@@ -6,13 +6,17 @@ shared memory and message queues, System V's segments, semaphores and queues, an
 folder.
 
 Root only looks for what there is. A child that has become the user takes it away, so that no name that a user has put
-anywhere can lead to anything that is not that user's.
+anywhere can lead to anything that is not that user's. It has its own bounds of memory and time, beyond which the next
+user's turn comes: how much is left behind is the user's choice too. What it did not get to, the next hour does.
 """
 
 import contextlib
 import os
 import pwd
+import resource
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +29,7 @@ from workbench_host.processes import USER_UIDS, at_work
 FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 - names in it are only compared and unlinked by their owner
 KINDS = {"shm": "-m", "sem": "-s", "msg": "-q"}  # of System V, with ipcrm's options
 SYSTEM_V = Path("/proc/sysvipc")
+CHILD_BYTES, CHILD_SECONDS = 192 << 20, 60.0  # of address space, below the unit's MemoryMax
 HOUR_SECONDS, DAY_SECONDS = 3600, 86400  # what is newer stays: its user may have come back just now
 
 
@@ -74,8 +79,8 @@ def clear(uid: int, name: str | None) -> None:
 def clear_folder(folder: Path) -> None:
     """Deletes what nobody has changed for a day."""
     before = time.time() - DAY_SECONDS
-    with contextlib.suppress(OSError):
-        for entry in list(os.scandir(folder)):
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
             with contextlib.suppress(OSError):
                 if entry.stat(follow_symlinks=False).st_mtime > before:
                     continue
@@ -96,6 +101,7 @@ def clear_as(uid: int) -> int:
     if child == 0:
         status = 1
         try:
+            resource.setrlimit(resource.RLIMIT_AS, (CHILD_BYTES, CHILD_BYTES))
             os.setgroups([])
             os.setresgid(gid, gid, gid)
             os.setresuid(uid, uid, uid)
@@ -103,7 +109,20 @@ def clear_as(uid: int) -> int:
             status = 0
         finally:
             os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return status_of(child)
+
+
+def status_of(child: int) -> int:
+    """The exit status of a child; one that takes too long, as its user can have it do, is killed."""
+    descriptor = os.pidfd_open(child)
+    try:
+        if not select.select([descriptor], [], [], CHILD_SECONDS)[0]:
+            os.kill(child, signal.SIGKILL)
+            select.select([descriptor], [], [], 1.0)  # what hangs in a file system may not end even so
+    finally:
+        os.close(descriptor)
+    ended, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else 1
 
 
 def main(_: Sequence[str]) -> int:

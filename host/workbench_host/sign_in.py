@@ -102,9 +102,12 @@ def without_hops(headers: Headers) -> Headers:
 
 
 def is_failure(answer: Answer, page: str) -> bool:
-    """Whether it leads back to the page that asks for the password, with an error."""
+    """Whether it leads back to the page that asks for the password, with an error, or to where no address does."""
     location = next((value for name, value in answer.headers if name.lower() == "location"), "")
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:  # a visitor may have a part in it, and would so try unseen
+        return True
     return parts.path.rstrip("/").endswith(page) and "error" in parse_qs(parts.query)
 
 

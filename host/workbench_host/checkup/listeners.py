@@ -4,15 +4,17 @@ import contextlib
 import ipaddress
 import os
 import pwd
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from workbench_host.processes import PROCESSES
+from workbench_host.processes import PROCESSES, USER_UIDS, owners
 
 TCP = ("tcp", "tcp6")
 TABLES = (*TCP, "udp", "udp6")
 # The kernel's numbers (include/net/tcp_states.h): a TCP socket that listens, a UDP one that takes from anybody.
 TCP_LISTEN, UDP_OPEN = "0A", "07"
+SECONDS = 10.0  # to look for who holds the sockets: users may have millions of descriptors
 
 
 class Socket(NamedTuple):
@@ -66,10 +68,17 @@ def sockets(tables: Sequence[str] = TABLES) -> set[Socket]:
 
 
 def held() -> Iterator[tuple[int, int]]:
-    """(pid, inode) of each socket that a process has open; for who is not root those of their own processes."""
-    for process in sorted(int(path.name) for path in PROCESSES.glob("[0-9]*")):
-        with contextlib.suppress(OSError):  # it ended meanwhile, or is somebody else's
-            for entry in os.scandir(PROCESSES / str(process) / "fd"):
+    """(pid, inode) of each socket that a process has open; for who is not root those of their own processes.
+
+    Those of users come last, and what is not found within SECONDS is left out.
+    """
+    ends = time.monotonic() + SECONDS
+    for process, _ in sorted(owners(), key=lambda one: (one[1] in USER_UIDS, one[0])):
+        # else it ended meanwhile, or is somebody else's
+        with contextlib.suppress(OSError), os.scandir(PROCESSES / str(process) / "fd") as entries:
+            for entry in entries:
+                if time.monotonic() > ends:
+                    return
                 with contextlib.suppress(OSError, ValueError):
                     target = os.readlink(entry.path)
                     if target.startswith("socket:["):
@@ -77,11 +86,13 @@ def held() -> Iterator[tuple[int, int]]:
 
 
 def holders(inodes: set[int]) -> dict[int, int]:
-    """The first process that holds each socket, by the socket's inode."""
+    """The first process that is found to hold each socket, by the socket's inode."""
     found: dict[int, int] = {}
-    for process, inode in held():
+    for process, inode in held() if inodes else ():
         if inode in inodes:
             found.setdefault(inode, process)
+            if len(found) == len(inodes):
+                break
     return found
 
 
@@ -93,7 +104,7 @@ def user_of(uid: int) -> str:
 
 
 def report() -> list[dict[str, Any]]:
-    """[{protocol, address, port, loopback, user, program, pid, unit}, ...]; the latter null where nobody holds it.
+    """[{protocol, address, port, loopback, user, program, pid, unit}, ...]; the latter null where no holder is found.
 
     A socket that systemd listens on is its; `program` is what the process calls itself, which may be anything.
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench_host.processes import PROCESSES
 
-SECONDS = 30
+SECONDS = 15
 # `Inst NAME [OLD] (NEW ORIGIN, ORIGIN [ARCH])`: apt-get -s, as unattended-upgrades' Origins-Pattern has it
 INSTALLED = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+) (.*) \[\S+\]\)")
 SECURITY = "Debian-Security:"

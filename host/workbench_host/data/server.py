@@ -18,8 +18,8 @@ from http import HTTPStatus
 from typing import Any
 
 from workbench_host.data import ADDRESS, AUTHORIZATION, CONFIG, CONNECTIONS
-from workbench_host.data.peers import owner
 from workbench_host.data.sessions import RefusedError, Sessions, Wanted
+from workbench_host.peers import owner
 from workbench_host.processes import USER_UIDS
 
 LISTENING = 3  # the descriptor of systemd's first socket (sd_listen_fds(3))

@@ -1,8 +1,11 @@
 """What the host finds out of itself for `workbench doctor`; what /proc and apt say was recorded."""
 
 import gzip
+import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -143,6 +146,31 @@ def test_a_real_listener_is_found_with_its_process_and_its_user() -> None:
     assert port not in [one["port"] for one in listeners.report()]
 
 
+def test_a_holder_that_is_not_found_in_time_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user with millions of descriptors makes nobody wait for the rest of what is told."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        inode = os.fstat(server.fileno()).st_ino
+        assert listeners.holders({inode}) == {inode: os.getpid()}
+        monkeypatch.setattr(listeners, "SECONDS", 0.0)
+        assert listeners.holders({inode}) == {}
+        (found,) = [one for one in listeners.report() if one["port"] == server.getsockname()[1]]
+        assert (found["pid"], found["user"]) == (None, listeners.user_of(os.getuid()))
+
+
+def test_holders_are_looked_for_no_longer_than_until_all_are_found_and_among_users_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+    real = os.readlink
+    monkeypatch.setattr(os, "readlink", lambda path: read.append(path) or real(path))
+    monkeypatch.setattr(listeners, "owners", lambda: iter([(1, 2000), (os.getpid(), 0)]))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        inode = os.fstat(server.fileno()).st_ino
+        assert listeners.holders({inode}) == {inode: os.getpid()}
+        assert read[-1] == f"/proc/{os.getpid()}/fd/{server.fileno()}"
+        assert not [path for path in read if path.startswith("/proc/1/")]
+
+
 def test_the_unit_of_a_process_is_the_innermost() -> None:
     assert listeners.unit_of("0::/system.slice/ssh.service") == "ssh.service"
     assert listeners.unit_of("0::/user.slice/user-2000.slice/session-4.scope\n") == "session-4.scope"
@@ -244,6 +272,21 @@ def test_what_cannot_be_found_out_is_told_beside_the_rest(monkeypatch: pytest.Mo
     monkeypatch.setattr(program, "PARTS", {"upkeep": fails, "memory": lambda: {"used_mib": 1}})
     assert program.report() == {
         "unknown": {"upkeep": "apt-get: E: dpkg was interrupted"},
+        "memory": {"used_mib": 1},
+    }
+
+
+def test_a_part_that_takes_too_long_keeps_nobody_from_the_others() -> None:
+    code = (
+        "import os, time; from workbench_host.checkup import program; os.geteuid = lambda: 0; program.SECONDS = 0.1; "
+        "program.PARTS = {'listeners': lambda: time.sleep(60), 'memory': lambda: {'used_mib': 1}}; program.main([])"
+    )
+    host = Path(program.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=host, capture_output=True, text=True, check=True, timeout=20
+    )
+    assert json.loads(done.stdout) == {
+        "unknown": {"listeners": "it was not found out within 0.1 s"},
         "memory": {"used_mib": 1},
     }
 

@@ -1,11 +1,17 @@
 """Temporary folders and what is cleared out of them, on folders of the test's."""
 
 import os
+import resource
+import signal
+import subprocess
+import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.unit.host.data_service import needs_root
 from workbench_host import leftovers
 from workbench_host.accounts import homes, scratch
 from workbench_host.tools import FailureError
@@ -61,6 +67,45 @@ def test_only_what_is_a_day_old_goes_and_links_are_not_followed(tmp_path: Path) 
     leftovers.clear_folder(folder)
     assert [path.name for path in folder.iterdir()] == ["new"]
     assert (tmp_path / "kept" / "file").exists()
+
+
+def test_a_folder_of_many_names_is_emptied_in_little_memory(tmp_path: Path) -> None:
+    one, folder = tmp_path / "one", tmp_path / "tmp"
+    one.touch()
+    os.utime(one, (OLD, OLD))
+    folder.mkdir()
+    for number in range(10_000):  # a kilobyte each, once they are looked at
+        os.link(one, folder / f"{number:05}")
+    code = (
+        "import resource, sys; from pathlib import Path; from workbench_host import leftovers; "
+        "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize(); "
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (4 << 20),) * 2); leftovers.clear_folder(Path(sys.argv[1]))"
+    )
+    host = Path(leftovers.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code, str(folder)], cwd=host, check=True, timeout=60)
+    assert list(folder.iterdir()) == []
+
+
+@needs_root
+def test_who_has_the_clearing_hang_keeps_it_from_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = os.open(tmp_path / "limits", os.O_WRONLY | os.O_CREAT)
+
+    def clear(uid: int, _: str | None) -> None:
+        if uid == 4001:
+            os.kill(os.getpid(), signal.SIGSTOP)  # as its user may do
+        os.write(limits, f"{uid} {resource.getrlimit(resource.RLIMIT_AS)[1]}".encode())
+
+    monkeypatch.setattr(leftovers, "clear", clear)
+    monkeypatch.setattr(leftovers, "CHILD_SECONDS", 0.2)
+    monkeypatch.setattr(leftovers, "CHILD_BYTES", 8 << 30)  # the tests' own size is not ours to say
+    monkeypatch.setattr(leftovers, "owners", lambda: {4001, 4002})
+    monkeypatch.setattr(leftovers, "at_work", Counter)
+    assert leftovers.main([]) == 1
+    os.close(limits)
+    assert (tmp_path / "limits").read_text() == f"4002 {8 << 30}"
+    assert capsys.readouterr().err == "What the user 4001 left behind could not be cleared away.\n"
 
 
 def test_a_home_is_given_away_from_the_inside_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,8 +23,8 @@ from tests.unit.host.data_service import (
     serving,
     told,
 )
-from workbench_host import data
-from workbench_host.data import peers, sessions
+from workbench_host import data, peers
+from workbench_host.data import sessions
 
 
 @needs_root

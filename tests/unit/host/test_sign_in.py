@@ -139,6 +139,7 @@ def test_a_service_that_is_down_is_no_failure_of_the_visitors(
         ("/rstudio/?error=1", False),
         ("/rstudio/auth-sign-in?appUri=%2F%3Ferror%3D1", False),
         ("/", False),
+        ("http://[x/rstudio/auth-sign-in?error=1", True),
     ],
 )
 def test_a_failure_leads_back_to_the_sign_in_with_an_error(location: str, failed: bool) -> None:
