@@ -1,6 +1,7 @@
 """Who runs what on the host, as /proc says. What ends while it is looked at is passed over."""
 
 import os
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -16,6 +17,10 @@ LINGERING = Path("/var/lib/systemd/linger")
 # What a user manager runs for itself, and Podman as long as the manager lives, whether or not there is a container.
 IDLE = ("init.scope", "dbus.service", "podman-pause-*.scope")
 MEMORY_SECONDS = 20.0  # to look through the memory of all processes
+_SLICE = re.compile(r"/user-(\d+)\.slice/")
+# proc_pid_status(5). Before them stands the name of the process, which its user chooses: what Python else takes for the
+# end of a line, such as a form feed, ends none here.
+_GROUPS = re.compile(r"^(?:Gid|Groups):([^\n]*)$", re.MULTILINE)
 
 
 def owners() -> Iterator[tuple[int, int]]:
@@ -29,23 +34,67 @@ def owners() -> Iterator[tuple[int, int]]:
 
 def of(uid: int) -> list[int]:
     """The pids of all that a user runs: theirs, and what runs in their slice as somebody else (by sudo)."""
-    within = f"/user-{uid}.slice/"
-    return [pid for pid, owner in owners() if owner == uid or within in _read(pid, "cgroup")]
+    return [pid for pid, owner in owners() if uid in {owner, slice_of(pid)}]
 
 
-def members(gids: Collection[int]) -> set[int]:
-    """The uids that have a process with one of these groups. It keeps them, whatever became of its user's."""
-    found = set()
-    for pid, uid in owners():
-        line = next((line for line in _read(pid, "status").splitlines() if line.startswith("Groups:")), "")
-        if not {int(gid) for gid in line.split()[1:]}.isdisjoint(gids):
-            found.add(uid)
+def slice_of(pid: int) -> int | None:
+    """The uid in whose slice a process runs. Users can make control groups of that name in their own."""
+    found = _SLICE.search(groups_of(pid))
+    return int(found[1]) if found else None
+
+
+def users() -> Iterator[tuple[int, int]]:
+    """(pid, uid) of each process of a user. What runs by one of the further uids that a user has for containers
+    (container_users.py) is the user's.
+    """
+    for pid, owner in owners():
+        uid = slice_of(pid) if owner >= USER_UIDS.stop else owner
+        if uid is not None and uid in USER_UIDS:
+            yield pid, uid
+
+
+def memberships(gids: Collection[int]) -> dict[int, set[int]]:
+    """The uids of users who run anything, with those of these groups that anything of theirs is in."""
+    found: dict[int, set[int]] = {}
+    for pid, uid in users():
+        found.setdefault(uid, set()).update(gids_of(pid).intersection(gids))
     return found
 
 
-def _read(pid: int, name: str) -> str:
+def gids_of(pid: int) -> set[int]:
+    """All groups of a process, by which it may open files. It keeps them, whatever became of its user's.
+
+    One in a user namespace of its own, as containers are, can give away those of its first thread alone.
+    """
+    files = ["status"]
+    if _in_other_namespace(pid):
+        files += [f"task/{thread.name}/status" for thread in PROCESSES.glob(f"{pid}/task/*")]
+    return {int(gid) for file in files for line in _GROUPS.findall(_read(pid, file)) for gid in line.split()}
+
+
+def _in_other_namespace(pid: int) -> bool:
     try:
-        return (PROCESSES / str(pid) / name).read_text(errors="replace")
+        return (PROCESSES / str(pid) / "ns/user").readlink() != (PROCESSES / "self/ns/user").readlink()
+    except OSError:
+        return False
+
+
+def begun(uid: int) -> set[tuple[int, int]]:
+    """All that a user runs: each process by its number and when it began, in ticks since boot."""
+    return {(pid, found.began) for pid in of(uid) if (found := stat_of(pid))}
+
+
+def left(uid: int, there: Collection[tuple[int, int]], gids: Collection[int]) -> list[int]:
+    """The pids of what a user runs that was `there` (begun), or is in one of the groups, as what that began is."""
+    now = of(uid)
+    old = {pid for pid in now if (found := stat_of(pid)) and (pid, found.began) in there}
+    return [pid for pid in now if pid in old or not gids_of(pid).isdisjoint(gids)]
+
+
+def _read(pid: int, name: str) -> str:
+    """A file of a process as it is: no end of a line is made of what else a user has put into it."""
+    try:
+        return (PROCESSES / str(pid) / name).read_bytes().decode(errors="replace")
     except OSError:
         return ""
 
@@ -82,11 +131,6 @@ def groups_of(pid: int) -> str:
     return _read(pid, "cgroup")
 
 
-def counts() -> Counter[int]:
-    """How many processes each uid has."""
-    return Counter(uid for _, uid in owners())
-
-
 def started_by_user(path: str, uid: int) -> bool:
     """Whether a control group is of something that the user has started in the user manager, and not its own."""
     unit = path.partition(f"/user@{uid}.service/")[2].split("/")
@@ -95,7 +139,7 @@ def started_by_user(path: str, uid: int) -> bool:
 
 def is_manager(groups: str, uid: int) -> bool:
     """Whether a process, by its control groups, is one of the user manager's own: those run from boot on."""
-    paths = [line.split(":", 2)[-1] for line in groups.splitlines()]
+    paths = [line.split(":", 2)[-1] for line in groups.split("\n")]
     inside = [path for path in paths if f"/user@{uid}.service/" in path]
     return bool(inside) and not any(started_by_user(path, uid) for path in inside)
 
@@ -109,7 +153,7 @@ def at_work() -> Counter[int]:
 
 def control_groups() -> set[str]:
     """The paths of all control groups that have processes, as systemd names them."""
-    lines = (line for pid, _ in owners() for line in _read(pid, "cgroup").splitlines())
+    lines = (line for pid, _ in owners() for line in groups_of(pid).split("\n") if line)
     return {line.split(":", 2)[2] for line in lines}
 
 
