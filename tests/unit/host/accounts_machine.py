@@ -159,3 +159,19 @@ def apply(
 
 def verbs(wanted: list[Any], registry: Any, machine: Machine) -> list[str]:
     return [step.verb for step in accounts_plan.plan(wanted, registry, machine.system()).steps]
+
+
+# Two users, of whom one gets another name
+
+OLD = Wanted("ana", True, ("ssh-ed25519 A",), HASHES[0], groups=("wind",))
+NEW = Wanted("anna", True, ("ssh-ed25519 A",), HASHES[0], groups=("wind",), formerly="ana")
+BEN = Wanted("ben", password_hash=HASHES[1])
+
+
+def a_team() -> tuple[Machine, Any]:
+    machine = Machine()
+    registry = apply(machine, [OLD, BEN])
+    machine.change("ana", shadow=HASHES[2], running=True)  # a password of her own
+    machine.apps = {"ana", "ben"}
+    machine.hub = {"ana", "ben"}
+    return machine, registry
