@@ -3,14 +3,16 @@
 import contextlib
 import fnmatch
 import json
+import os
 import re
+import select
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -139,22 +141,35 @@ def entries(facts: Outputs, arguments: Sequence[str]) -> Iterator[dict[str, Any]
     told = [*stacks.ssh_command(facts), f"sudo {PROGRAM} {shlex.join(arguments)}"]
     # Its standard input stays open for as long as somebody listens: by that the program there sees when to end.
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(told, text=True, errors="replace", **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(told, **pipes) as process:  # type: ignore[call-overload]
         try:
-            for printed in process.stdout:
-                # Without its end it was cut off with the connection, of which the status tells.
-                if printed.endswith("\n"):
-                    yield remote.read(facts, printed, "its logs")
+            for printed in lines(process.stdout):
+                yield remote.read(facts, printed, "its logs")
         except BaseException:
             process.terminate()
             raise
-        complaint = common.plain((process.stderr.read().strip().splitlines() or ["no answer."])[-1])
+        said = process.stderr.read().decode(errors="replace").strip()
+        complaint = common.plain((said.splitlines() or ["no answer."])[-1])
         status = process.wait()
     if status != 0:
         if "command not found" in complaint:
             complaint = "it has no such program yet, which `workbench deploy` brings."
         why = " ".join([complaint, *remote.hints(facts, status)])
         raise WorkbenchError(f"{facts.address} did not tell its logs: {why}")
+
+
+def lines(output: IO[bytes]) -> Iterator[str]:
+    """What is printed, as it comes. One without an end was cut off with the connection, of which the status tells.
+
+    Waited for in spans of a second: Python sees a Ctrl+C that comes just before a read only once that is over.
+    """
+    rest = b""
+    while True:
+        if select.select([output], [], [], 1.0)[0]:
+            if not (read := os.read(output.fileno(), 65536)):
+                return
+            *whole, rest = (rest + read).split(b"\n")
+            yield from (line.decode(errors="replace") for line in whole)
 
 
 def told(entry: Mapping[str, Any], service: str = "") -> dict[str, Any]:

@@ -54,11 +54,13 @@ def data(context: Context) -> None:
     if not context.settings.services.data.s3:
         units.off(unit=SOCKET, name=f"Stop {SOCKET}")
         units.off(unit=UNIT, name=f"Stop {UNIT}")
-        host_files.file(path=host.CONFIG, present=False, name=f"No {host.CONFIG}")
+        for path in (host.CONFIG, host.TOKEN):
+            host_files.file(path=path, present=False, name=f"No {path}")
         host_files.link(path=COMMAND, present=False, name=f"No {COMMAND}")
         return
     content = files.Content(f"{json.dumps(wanted(context), indent=1)}\n".encode())
     files.put(content=content, dest=host.CONFIG, mode="600", name=host.CONFIG)
+    files.put(content=files.Content(host.AUTHORIZATION.encode()), dest=host.TOKEN, name=host.TOKEN)
     variables = {
         "socket": SOCKET,
         "program": program_path("data"),

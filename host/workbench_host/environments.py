@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workbench_host.processes import run_from
-from workbench_host.tools import CONFIG, FailureError, alone, apart, close_lock, reason
+from workbench_host.tools import CONFIG, FailureError, alone, apart, close_lock, reason, sync_file_system
 
 ROOT = Path("/opt/workbench")
 LOCKS = Path(CONFIG) / "locks"
@@ -136,7 +136,7 @@ def build(folder: Path, options: Namespace) -> None:
     (install_with_pip if options.name == INSTALLER else install_with_uv)(folder, lock, options)
     if (lock / "package-lock.json").exists():
         install_with_npm(folder, lock, options)
-    os.sync()  # the marker promises that all of it is on the disk
+    sync_file_system(folder)  # the marker promises that all of it is on the disk
     (folder / MARKER).touch()
 
 

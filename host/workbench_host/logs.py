@@ -3,39 +3,27 @@
 For `workbench logs`: a line of JSON for each entry, {"time": ISO in the host's time zone, "unit", "user": name or null,
 "priority": 0 to 7, "message"}. Without --since and --follow the last 200 of them. For root.
 
-Who said something is never taken from what was said: whoever writes to the journal chooses identifier and message, and
-only the fields that begin with an underscore are the journal's own (systemd.journal-fields(7)). `user` is set for all
-that a person's process said and for all that happened in a person's slice, so that nothing of theirs counts as a
-service's. --units takes names and patterns of units; without --people what has a user is left out.
+--units takes names and patterns of units; without --people what has a user is left out.
 """
 
 import argparse
-import contextlib
 import fnmatch
 import json
 import os
-import pwd
 import re
 import select
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from workbench_host.accounts.registry import read_registry
-from workbench_host.processes import ADMIN_UID
+from workbench_host.journal import BY_SYSTEMD, Match, People, is_by_systemd, people, told
 from workbench_host.tools import FailureError, reason
 
 MOST = 200  # entries, where no time is given
 FIRST = 30  # entries before those that are waited for
-LONGEST = 8192  # characters of a message
-DYNAMIC_UIDS = range(61184, 65520)  # of services, by systemd (DynamicUser)
-NOBODY = 65534
-DEPLOY = (
-    "workbench-deploy"  # the identifier of what a deploy leaves (deploy/progress.py), and only root's counts
-)
+DEPLOY = "workbench-deploy"  # the identifier of what a deploy leaves (deploy/progress.py); only root's counts
 DEPLOY_UNITS = ("workbench-packages.service", "workbench-updates.service")
 # Whose lines tell of logins, where they name the user; all of them root's or a service's own.
 LOGIN_UNITS = (
@@ -43,110 +31,24 @@ LOGIN_UNITS = (
     *("rstudio-server.service", "workbench-sign-in.service"),
 )
 FIELDS = "MESSAGE,PRIORITY,UNIT,_PID,_UID,_SYSTEMD_UNIT,_SYSTEMD_OWNER_UID,_SYSTEMD_USER_UNIT"
-SERVER = re.compile(r"jupyter-([^:]+?)(?::.+)?-singleuser(?:-front)?\.(?:service|socket)")
-OF_UID = re.compile(
-    r"(?:workbench-apps(?:-again)?@|user@|user-runtime-dir@|user-|workbench-session-)(\d+)[.-]"
-)
-
-Match = tuple[str, ...]  # fields that have all to be so, as journalctl takes them
 
 
-class People:
-    """Names of accounts by uid; `former` are names of today by those that their users had before."""
+def of_units(units: Sequence[str]) -> list[Match]:
+    """What the processes of these units, or of units by these patterns, said, and what systemd said of them.
 
-    def __init__(self, uids: Mapping[str, int], former: Mapping[str, str] | None = None) -> None:
-        self.uids, self._former = uids, former or {}
-        self._names = {uid: name for name, uid in uids.items()}
-
-    def name(self, uid: int) -> str | None:
-        """Whose uid it is; None for root's and the services'. Who is unknown, as within containers, has the number."""
-        if uid < ADMIN_UID or uid in DYNAMIC_UIDS or uid == NOBODY:
-            return None
-        return self._names.get(uid, str(uid))
-
-    def today(self, name: str) -> str:
-        """What somebody of this name is called today."""
-        return self._former.get(name, name)
-
-    def all_of(self, name: str) -> list[str]:
-        """A name of today, and all that its user had before."""
-        return [name, *(old for old, today in self._former.items() if today == name)]
+    Which names there are is asked of a field of the journal's own: of UNIT anybody writes as many as they like. So
+    of a pattern all that systemd says is a match, of which `Wanted` takes what is of such units.
+    """
+    globs = [one for one in units if "*" in one]
+    plain = [one for one in units if one not in globs]
+    known = values("_SYSTEMD_UNIT") if globs else []
+    found = [*plain, *sorted(one for one in known if is_one_of(one, globs))]
+    said = [match for unit in found for match in ((f"_SYSTEMD_UNIT={unit}",), (f"UNIT={unit}", *BY_SYSTEMD))]
+    return [*said, *([BY_SYSTEMD] if globs else [])]
 
 
-def people() -> People:
-    """All who have or had an account, and the administrator."""
-    registry = read_registry()
-    uids = {name: entry.uid for name, entry in registry.users.items()}
-    with contextlib.suppress(KeyError):
-        uids[pwd.getpwuid(ADMIN_UID).pw_name] = ADMIN_UID
-    return People(uids, registry.former())
-
-
-NUMBER = re.compile(r"[0-9]{1,19}")
-
-
-def number(entry: Mapping[str, Any], field: str) -> int | None:
-    """A field's number; None where it has none. What programs say of themselves may be anything, such as `\u00b2`."""
-    text = entry.get(field)
-    return int(text) if isinstance(text, str) and NUMBER.fullmatch(text) else None
-
-
-def unit_of(entry: Mapping[str, Any]) -> str:
-    """The unit that an entry is of: whose process said it, or about which systemd itself did."""
-    if number(entry, "_PID") == 1 and number(entry, "_UID") == 0 and isinstance(entry.get("UNIT"), str):
-        return str(entry["UNIT"])
-    return str(entry.get("_SYSTEMD_UNIT") or "")
-
-
-def user_of(entry: Mapping[str, Any], unit: str, known: People) -> str | None:
-    """The person whose process said it, in whose slice it was said, or of whose unit it tells."""
-    for field in ("_UID", "_SYSTEMD_OWNER_UID"):
-        uid = number(entry, field)
-        if uid is not None and (name := known.name(uid)):
-            return name
-    if found := SERVER.fullmatch(unit):
-        return known.today(found[1])
-    if found := OF_UID.match(unit):
-        return known.name(int(found[1]))
-    return None
-
-
-def message_of(entry: Mapping[str, Any]) -> str:
-    """What was said; bytes that are no UTF-8 come as numbers."""
-    said = entry.get("MESSAGE")
-    if isinstance(said, list) and all(isinstance(one, int) for one in said):
-        said = bytes(said).decode(errors="replace")
-    text = str(said if said is not None else "")
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
-
-
-def told(entry: Mapping[str, Any], known: People) -> dict[str, Any]:
-    """What is printed of an entry of the journal's."""
-    unit = unit_of(entry)
-    message = message_of(entry)
-    own = entry.get("_SYSTEMD_USER_UNIT")
-    if isinstance(own, str) and own != "init.scope":  # a unit of the user's own, who named it
-        message = f"{own}: {message}"
-    priority = number(entry, "PRIORITY")
-    when = datetime.fromtimestamp(int(entry["__REALTIME_TIMESTAMP"]) / 1e6).astimezone()
-    return {
-        "time": when.isoformat(timespec="milliseconds"),
-        "unit": unit,
-        "user": user_of(entry, unit, known),
-        "priority": 6 if priority is None else priority,
-        "message": message,
-    }
-
-
-def expanded(patterns: Iterable[str]) -> list[str]:
-    """The units that the journal knows, or could know, by these names and patterns."""
-    wanted = list(patterns)
-    plain = [one for one in wanted if "*" not in one]
-    globs = [one for one in wanted if "*" in one]
-    if globs:
-        known = {name for field in ("_SYSTEMD_UNIT", "UNIT") for name in values(field)}
-        plain += sorted(name for name in known if any(fnmatch.fnmatchcase(name, glob) for glob in globs))
-    return list(dict.fromkeys(plain))
+def is_one_of(unit: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(unit, pattern) for pattern in patterns)
 
 
 def values(field: str) -> list[str]:
@@ -154,23 +56,18 @@ def values(field: str) -> list[str]:
     return done.stdout.decode(errors="replace").splitlines()
 
 
-def of_units(units: Iterable[str]) -> list[Match]:
-    """What these units' processes said, and what systemd said of them."""
-    return [
-        match
-        for unit in units
-        for match in ((f"_SYSTEMD_UNIT={unit}",), (f"UNIT={unit}", "_PID=1", "_UID=0"))
-    ]
-
-
-def of_user(names: Iterable[str], uid: int) -> list[Match]:
-    """What a user's processes said, what happened in the user's slice, and what may tell of logins."""
+def units_of_user(names: Iterable[str], uid: int) -> list[str]:
+    """The system's units that are a user's, by name or by pattern."""
     kinds = ("-singleuser.service", "-singleuser-front.service", "-singleuser-front.socket", ":*")
     own = [f"jupyter-{name}{kind}" for name in names for kind in kinds]
     own += [f"workbench-apps@{uid}.service", f"workbench-apps@{uid}.socket"]
-    own += [f"workbench-apps-again@{uid}.service", f"user@{uid}.service", f"user-{uid}.slice"]
+    return [*own, f"workbench-apps-again@{uid}.service", f"user@{uid}.service", f"user-{uid}.slice"]
+
+
+def of_user(units: Sequence[str], uid: int) -> list[Match]:
+    """What a user's processes said, what happened in the user's slice, and what may tell of logins."""
     logins: list[Match] = [(f"_SYSTEMD_UNIT={unit}",) for unit in LOGIN_UNITS]
-    return [(f"_UID={uid}",), (f"_SYSTEMD_OWNER_UID={uid}",), *of_units(expanded(own)), *logins]
+    return [(f"_UID={uid}",), (f"_SYSTEMD_OWNER_UID={uid}",), *of_units(units), *logins]
 
 
 def of_deploys() -> list[Match]:
@@ -206,17 +103,22 @@ class Wanted:
                 raise FailureError(
                     f"there is no account {options.user!r}; there are {', '.join(sorted(known.uids))}"
                 )
-            names = known.all_of(self._name)
-            self.matches = of_user(names, known.uids[self._name])
+            names, uid = known.all_of(self._name), known.uids[self._name]
+            self._units = units_of_user(names, uid)
+            self.matches = of_user(self._units, uid)
             self._named = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, names))})(?![\w-])")
         else:
-            self.matches = of_deploys() if options.deploy else of_units(expanded(json.loads(options.units)))
+            self._units = list(DEPLOY_UNITS) if options.deploy else json.loads(options.units)
+            self.matches = of_deploys() if options.deploy else of_units(self._units)
 
     def take(self, line: bytes) -> dict[str, Any] | None:
         """What is to be printed of a line of journalctl's, None where it is not asked for."""
         try:
-            found = told(json.loads(line), self._known)
+            entry = json.loads(line)
+            found = told(entry, self._known)
         except (ValueError, KeyError):
+            return None
+        if is_by_systemd(entry) and not is_one_of(found["unit"], self._units):
             return None
         if self._name is not None:
             mine = found["user"] == self._name

@@ -21,7 +21,7 @@ from typing import Any
 
 from workbench_host import kernels, tools
 from workbench_host.processes import run_from
-from workbench_host.tools import CLEAN, CONFIG, WOULD_CHANGE, FailureError, write
+from workbench_host.tools import CLEAN, CONFIG, WOULD_CHANGE, FailureError, sync_file_system, write
 
 VERSIONS = Path(CONFIG) / "python" / "versions.json"
 LOCK = Path(CONFIG) / "locks" / "kernel" / "requirements.txt"
@@ -158,7 +158,7 @@ def build(version: str, config: Mapping[str, Any]) -> None:
             f"{config['index'] or 'PyPI'} (mirrors.pypi): {error}"
         ) from None
     (folder / ".lock").unlink(missing_ok=True)
-    os.sync()  # the marker promises that all of it is on the disk
+    sync_file_system(folder)  # the marker promises that all of it is on the disk
     write(folder / MARKER, config["lock"])
 
 

@@ -186,3 +186,8 @@ def sync_folder(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_file_system(path: str | os.PathLike[str]) -> None:
+    """Has all of a path's file system on the disk, and of no other: on the data volume it may be gigabytes."""
+    run("sync", "--file-system", os.fspath(path))

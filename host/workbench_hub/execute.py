@@ -17,8 +17,8 @@ from typing import Any
 
 # As users' servers have it (templates/jupyterhub/jupyterhub_config.py.j2).
 KERNELS = "/usr/local/share/jupyter"
-
-
+# After a server starts all that was missed begins at once, from a cold disk. A kernel that dies is noticed anyway.
+STARTUP_SECONDS = 600
 ENDED = "The notebook was ended before it was through; what its cells had put out by then is kept."
 
 
@@ -39,11 +39,23 @@ def main(arguments: Sequence[str]) -> int:
         said = execute(notebook, source.parent, kernel, sockets)
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
+        trouble = keep(notebook, output)
+    for sentence in filter(None, (said, trouble)):
+        print(sentence, file=sys.stderr)
+    return 1 if said or trouble else 0
+
+
+def keep(notebook: Any, output: Path) -> str:
+    """Writes it; why that failed, as where its user's disk is full, "" where it did not."""
+    import nbformat
+
+    try:
         nbformat.write(notebook, output)
         os.chmod(output, 0o600)
-    if said:
-        print(said, file=sys.stderr)
-    return 1 if said else 0
+    except OSError as error:
+        output.unlink(missing_ok=True)
+        return f"The notebook with what its cells have put out could not be kept: {error.strerror}."
+    return ""
 
 
 def execute(notebook: Any, folder: Path, kernel: str, sockets: str) -> str:
@@ -73,6 +85,7 @@ def execute(notebook: Any, folder: Path, kernel: str, sockets: str) -> str:
         notebook,
         config=config,
         timeout=None,
+        startup_timeout=STARTUP_SECONDS,
         resources={"metadata": {"path": str(folder)}},
         on_notebook_start=begun,
         **named,

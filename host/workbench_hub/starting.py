@@ -12,8 +12,10 @@ CHECK_SECONDS = 5.0
 POLL_SECONDS = 0.2
 SERVER_ERROR = 500  # statuses from here on are those of a server that is not ready
 # What Jupyter logs as an error or worse, and the last line of a Python traceback.
-REASON = re.compile(r"^(?:\[[CE] [^\]]*\] (.+)|((?:\w+\.)*\w*(?:Error|Exception)\b.*))$", re.MULTILINE)
+REASON = re.compile(r"\[[CE] [^\]]*\] (.+)|((?:\w+\.)*\w*(?:Error|Exception)\b.*)")
 LENGTH = 300  # of what users' own programs say, on a page
+# What is looked at of it: the hub serves nobody else meanwhile, and what they say may have any size.
+READ_BYTES, LINE_LENGTH = 65536, 2000
 
 
 class StartError(HTTPError):
@@ -57,12 +59,10 @@ async def _is_up(url: str) -> bool:
 
 async def _last_words(unit: str) -> str:
     """The last error among the last lines of a unit, which are its user's own."""
-    errors = REASON.findall(await _journal(unit))
-    return (
-        f"Its last words: {_short(''.join(errors[-1]))}"
-        if errors
-        else "It did not say why; ask an administrator."
-    )
+    for line in reversed((await _journal(unit)).split("\n")):
+        if found := REASON.match(line[:LINE_LENGTH]):
+            return f"Its last words: {_short(found[1] or found[2])}"
+    return "It did not say why; ask an administrator."
 
 
 async def _journal(unit: str) -> str:
@@ -71,11 +71,21 @@ async def _journal(unit: str) -> str:
     command = ("journalctl", f"--unit={unit}", "--lines=40", "--output=cat")
     done = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=asyncio.subprocess.DEVNULL)
     try:
-        output, _ = await asyncio.wait_for(done.communicate(), CHECK_SECONDS)
+        output = await asyncio.wait_for(_end_of(done), CHECK_SECONDS)
     except TimeoutError:
         done.kill()
         return ""
     return output.decode(errors="replace")
+
+
+async def _end_of(program: asyncio.subprocess.Process) -> bytes:
+    """The last READ_BYTES of what a program puts out, once it has ended."""
+    assert program.stdout is not None
+    last = b""
+    while more := await program.stdout.read(READ_BYTES):
+        last = (last + more)[-READ_BYTES:]
+    await program.wait()
+    return last
 
 
 def _short(text: str) -> str:

@@ -85,7 +85,10 @@ def test_what_comes_is_followed_until_ctrl_c_and_nothing_stays_behind(workbench:
                 break
         workbench.ssh(f"pkill -f '[f]or second.*{mark}'")
         following.send_signal(signal.SIGINT)
-        assert following.wait(10) == 0
+        try:
+            assert following.wait(10) == 0
+        finally:
+            following.kill()
         assert following.stderr.read() == ""
     until = time.monotonic() + 10
     while workbench.ssh("pgrep -f 'bin/[l]ogs --user'", check=False).stdout:

@@ -32,8 +32,9 @@ def test_a_project_in_python_computes_and_its_kernel_is_seen(workbench: Workbenc
         with Visitor(workbench.url, workbench.ca) as visitor:
             visitor.login("grace", workbench.password("grace"))
             visitor.spawn()
-            told = visitor.run_code("import sys, pandas; print(sys.prefix)", kernel="project-birds")
-            assert told.strip() == "/home/grace/birds/.venv"
+            code = "import shutil, sys, pandas; print(sys.prefix, shutil.which('pip'))"
+            told = visitor.run_code(code, kernel="project-birds")
+            assert told.split() == ["/home/grace/birds/.venv", "/home/grace/birds/.venv/bin/pip"]
         assert "is there already" in as_user(workbench, "grace", "workbench-project birds", check=False)
     finally:
         as_user(

@@ -103,6 +103,17 @@ WIDGET = """import ipywidgets
 ipywidgets.interact(lambda n: print("is", 4 * n), n=ipywidgets.IntText(5));"""
 
 
+def upload_to_a_widget(notebook: Notebook) -> None:
+    """A file of 12 MB, which is one message from the browser; above the library's limit it is lost without a word."""
+    cell = notebook.run("upload = ipywidgets.FileUpload()\nupload")
+    file = {"name": "a.bin", "mimeType": "application/octet-stream", "buffer": bytes(12 * 1000**2)}
+    cell.locator("input[type=file]").set_input_files(files=[file], timeout=SPAWN_TIMEOUT)
+    expect(cell.get_by_role("button")).to_have_text(re.compile(r"\(1\)"))
+    notebook.typing_goes_on()
+    size = notebook.output("upload.value[0].size, len(upload.value[0].content)")
+    expect(size).to_have_text("(12000000, 12000000)", timeout=SPAWN_TIMEOUT)
+
+
 def test_a_widget_answers_and_both_kernels_are_interrupted_and_restarted_without_an_error(
     page: Page, workbench: Workbench
 ) -> None:
@@ -117,6 +128,7 @@ def test_a_widget_answers_and_both_kernels_are_interrupted_and_restarted_without
             cell.locator("input[type=number]").press("Enter")
             expect(cell.get_by_text("is 24")).to_be_visible(timeout=SPAWN_TIMEOUT)
             notebook.typing_goes_on()
+            upload_to_a_widget(notebook)
         notebook.run(words.remember)
         sleeping = notebook.run(words.sleep)
         # What comes before it runs is not interrupted.

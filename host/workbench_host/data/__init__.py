@@ -18,12 +18,15 @@ ADDRESS, PORT = "127.0.0.1", 59
 CONNECTIONS = 64  # of one user at a time, in the firewall too: many processes of a user ask at once
 # No secret: who asks is known. It keeps out those who can make a program of a user's fetch an address, and no more.
 AUTHORIZATION = "workbench"
+TOKEN = f"{tools.CONFIG}/data-token"  # has it too, without an end of line
 # The metadata service is root's. SDKs that ask it wait for seconds, once they have found nothing else.
 WITHOUT_METADATA = {"AWS_EC2_METADATA_DISABLED": "true"}
 WITH_DATA = {
     **WITHOUT_METADATA,
     "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{ADDRESS}:{PORT}/",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN": AUTHORIZATION,
+    # What is written in Rust (object_store: polars without boto3, Delta Lake, LanceDB) knows EKS's way alone, a file.
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": TOKEN,
 }
 
 

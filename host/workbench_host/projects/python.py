@@ -25,7 +25,7 @@ requires-python = ">=3.{minor}"
 dependencies = ["ipykernel", "matplotlib", "pandas"]
 
 [dependency-groups]
-dev = ["pytest"]
+dev = ["pip", "pytest"]
 
 [tool.pytest.ini_options]
 pythonpath = ["src"]
@@ -71,7 +71,10 @@ _RUN = """\
     uv add scikit-learn              # another package, into pyproject.toml and uv.lock
 
 report/report.ipynb is the report: open it in JupyterLab with the kernel "{title}". Who has a copy of this project makes
-that kernel with `uv run python -m ipykernel install --user --name {kernel} --display-name "{title}"`.
+that kernel with
+
+    uv run python -m ipykernel install --user --name {kernel} --display-name "{title}" \\
+        --env PATH "$PWD/.venv/bin:$PATH"
 """
 
 
@@ -153,4 +156,6 @@ def commands(target: Path, shared: bool) -> Iterator[tuple[str, list[list[str]],
     yield "the environment .venv", [sync, [*sync, "--offline"]], variables
     kernel, title = kernel_of(target)
     install = [str(program(target)), "-m", "ipykernel", "install", "--user", "--name", kernel]
-    yield f"the kernel {title}", [[*install, "--display-name", title]], variables
+    # So that `!pip` in a notebook is the environment's own, which it installs into.
+    path = f"{program(target).parent}:${{PATH}}"
+    yield f"the kernel {title}", [[*install, "--display-name", title, "--env", "PATH", path]], variables

@@ -58,7 +58,7 @@ def request(data: bytes) -> dict[str, Any]:
 
 def letter(told: Mapping[str, Any], user: str, config: Mapping[str, Any]) -> tuple[str, str]:
     """Subject and text of the mail. No words of a user's are in the subject: a header has a syntax of its own."""
-    became = running.OK if told["result"] == running.OK else "failed"
+    became = running.OK if told["result"].partition(";")[0] == running.OK else "failed"
     subject = f"[workbench {config['stack']}] schedule {told['name']}: {became}"
     lines = [
         f"The schedule {told['name']} of {user} on {config['url']}: {told['result']}, after {told['seconds']} s.",

@@ -45,7 +45,7 @@ class EndedError(Exception):
 class Log:
     """What a run says, in a file; once that is full, the last of it is written when it ends.
 
-    A file that cannot be written to, as on a full disk, does not keep what runs from running.
+    What cannot be kept, as where its user's disk is full, does not keep what runs from running.
     """
 
     path: Path
@@ -55,7 +55,21 @@ class Log:
     tail: bytearray = field(default_factory=bytearray)
 
     def __post_init__(self) -> None:
-        self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self.file: int | None = None
+        with self.kept():
+            self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Within it something is written of the run; why that failed is its trouble."""
+        try:
+            yield
+        except OSError as error:
+            self.trouble = self.trouble or f"not all of it could be kept: {reason(error)}"
+
+    def judged(self, result: str) -> str:
+        """A result, with what of it could not be kept."""
+        return f"{result}; {self.trouble}" if self.trouble else result
 
     def take(self, data: bytes) -> None:
         room = max(0, HEAD_BYTES - self.written)
@@ -72,14 +86,13 @@ class Log:
                 self._put(f"\n[{self.left_out - len(rest)} bytes are left out]\n".encode())
             self._put(rest)
         self._put(f"\n[{line}]\n".encode())
-        os.close(self.file)
+        if self.file is not None:
+            os.close(self.file)
 
     def _put(self, data: bytes) -> None:
-        try:
-            while data:
+        with self.kept():
+            while data and self.file is not None:
                 data = data[os.write(self.file, data) :]
-        except OSError as error:
-            self.trouble = f"its output could not be kept: {reason(error)}"
 
 
 def command(job: Job, output: Path) -> list[str]:
@@ -199,19 +212,22 @@ def once(name: str) -> int:
         now = datetime.now().astimezone().isoformat(timespec="seconds")
         told = {"result": RUNNING, "began": now, "log": log.path.name}
         told |= {"notebook": output.name} if job.kind == jobs.NOTEBOOK else {}
-        jobs.note(name, told)
+        with log.kept():
+            jobs.note(name, told)
         try:
             result = follow(command(job, output), job.folder, log)
         except FailureError as error:
             result = f"failed: {error}"
         seconds = round(time.monotonic() - began)
         log.end(f"{name}: {result}, {seconds} s")
-        jobs.note(name, {**told, "result": result, "took": f"{seconds} s"})
-        jobs.prune(name)
+        with log.kept():
+            jobs.note(name, {**told, "result": log.judged(result), "took": f"{seconds} s"})
+            jobs.prune(name)
+    whole = log.judged(result)
     if log.trouble:
-        print(f"Of {name}, {log.trouble}.", file=sys.stderr)
-    if is_mailed(job, before, result):
+        print(f"{name}: {whole}.", file=sys.stderr)
+    if is_mailed(job, before, whole):
         last = bytes(log.tail[-MAILED_BYTES:]).decode(errors="replace")
-        said = mail({"name": name, "result": result, "seconds": seconds, "last": last})
+        said = mail({"name": name, "result": whole, "seconds": seconds, "last": last})
         print(f"{name}: {said}." if said else "", end="\n" if said else "")
     return 0 if result == OK else 1

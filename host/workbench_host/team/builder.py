@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench_host.team.places import ROOT
-from workbench_host.tools import DATA_VOLUME, FailureError
+from workbench_host.tools import DATA_VOLUME, FailureError, sync_file_system
 
 ACCOUNT = "workbench-build"
 # Neither a service's nor a declared user's, and unused by systemd too ("Users, Groups, UIDs and GIDs on systemd
@@ -148,7 +148,7 @@ def hand_over(folder: Path) -> None:
     """All that was built is root's from here on, and everybody's to read and run; nothing of it is setuid."""
     subprocess.run(["chown", "--recursive", "--no-dereference", "root:root", str(folder)], check=True)
     subprocess.run(["chmod", "--recursive", "u=rwX,go=rX,a-st", str(folder)], check=True)
-    os.sync()  # the marker promises that all of it is on the disk
+    sync_file_system(folder)  # the marker promises that all of it is on the disk
 
 
 def clear() -> None:

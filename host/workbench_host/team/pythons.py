@@ -33,17 +33,19 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
     """Has all of it in its folder, which belongs to the account that builds. Raises FailureError with a sentence."""
     base = interpreter(wanted, config["builds"])
     builder.prepare(wanted.folder)
-    lock, settings, run = (builder.CACHE / name for name in ("lock.txt", "uv.toml", "build.sh"))
+    lock, settings, run, pip = (builder.CACHE / name for name in ("lock.txt", "uv.toml", "build.sh", "pip"))
     builder.write(lock, wanted.lock)
     # In a file, not on the command line or in the unit: both can be looked at, and there may be a password in it.
     index = f"[[index]]\nurl = {json.dumps(config['index'])}\ndefault = true\n" if config["index"] else ""
     builder.write(settings, index)
     builder.write(run, _SCRIPT)
+    default = places.DEFAULT_LINK / "bin" / "pip"
+    builder.write(pip, _PIP.format(name=wanted.name, default=default, folder=wanted.folder))
     # What a build needs itself, such as setuptools, is in no lock: so there is none, unless compilers are asked for.
     builds = "--build" if config["build"] else "--no-build"
     # As in the workbench's own default environment, users add packages of theirs, which are looked at last.
     shared = "shared" if wanted.name == places.PYTHON else ""
-    given: tuple[str | Path, ...] = (wanted.folder, base, settings, lock, UV, GUARD, builds, shared)
+    given: tuple[str | Path, ...] = (wanted.folder, base, settings, lock, UV, GUARD, pip, builds, shared)
     command: list[str | Path] = ["/bin/sh", "-eu", run, *given]
     variables = {
         "HOME": str(builder.CACHE),
@@ -62,14 +64,27 @@ def build(wanted: Wanted, config: Mapping[str, Any]) -> Marker:
 
 # The guard against modules of a shared working directory is that of all our Pythons (python_versions.py).
 _SCRIPT = """\
-folder=$1 base=$2 settings=$3 lock=$4 uv=$5 guard=$6 builds=$7 shared=$8
+folder=$1 base=$2 settings=$3 lock=$4 uv=$5 guard=$6 pip=$7 builds=$8 shared=$9
 "$uv" venv --quiet ${shared:+--system-site-packages} --no-config --allow-existing --python "$base" "$folder"
 set -- --quiet --config-file "$settings" --python "$folder/bin/python" --compile-bytecode --require-hashes "$builds"
 "$uv" pip sync "$@" "$lock"
 for packages in "$folder"/lib/python3*/site-packages; do
   if [ -e "$guard" ]; then cp "$guard" "$packages/"; fi
 done
+if [ -z "$shared" ] && [ ! -e "$folder/bin/pip" ]; then
+  for name in pip pip3; do cp "$pip" "$folder/bin/$name"; chmod 755 "$folder/bin/$name"; done
+fi
 rm -f "$folder/.lock"
+"""
+# Where the lock has none, the next one on the PATH would put packages where this environment does not look for them.
+_PIP = """\
+#!/bin/sh
+case "${{1-}}" in install | uninstall)
+  echo "{name} is the team's, and has the packages of its lock: an administrator adds one for everybody;" \\
+    "what is for you alone goes into a project of your own (workbench-project NAME)." >&2
+  exit 1 ;;
+esac
+exec {default} --python {folder}/bin/python "$@"
 """
 
 

@@ -5,7 +5,6 @@ An R whose packages are all plain R code has none of its environment's files map
 
 import os
 import pwd
-import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
@@ -13,8 +12,10 @@ from pathlib import Path
 
 from workbench_host import processes
 from workbench_host.processes import MEMORY_SECONDS
+from workbench_host.team.places import OF_ONE
 
 SOURCES = ("cmdline", "maps", "environ")
+SORT_BYTES = 8 * 1024**2
 
 
 class UnknownError(Exception):
@@ -26,26 +27,31 @@ def used(roots: Iterable[Path]) -> dict[Path, Counter[int]]:
 
     Raises UnknownError.
     """
-    pattern = "|".join(re.escape(str(root)) for root in roots)
+    folders = [
+        str(path) for root in roots if root.is_dir() for path in root.iterdir() if OF_ONE.fullmatch(path.name)
+    ]
+    if not folders:
+        return {}
     files = [str(path / source) for path in processes.PROCESSES.glob("[0-9]*") for source in SOURCES]
-    command = ["grep", "--text", "--no-messages", "--only-matching", "--with-filename"]
-    command += ["--extended-regexp", f"({pattern})/[a-z][a-z0-9_-]*-[0-9a-f]{{12}}/", *files]
-    looking = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
+    search = ["grep", "--text", "--no-messages", "--only-matching", "--with-filename", "--fixed-strings"]
+    search += [f"--regexp={folder}/" for folder in folders]
+    # Whoever has a process writes as much of its command line as they like: of a gigabyte of it few lines differ.
+    looking = subprocess.Popen([*search, *files], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    sorting = subprocess.Popen(
+        ["sort", "-u", f"-S{SORT_BYTES}b"], stdin=looking.stdout, stdout=subprocess.PIPE, text=True
     )
     try:
-        said, _ = looking.communicate(timeout=MEMORY_SECONDS)
+        said, _ = sorting.communicate(timeout=MEMORY_SECONDS)
     except subprocess.TimeoutExpired:
-        looking.kill()  # and no more is waited for: it ends when it may
+        for one in (looking, sorting):
+            one.kill()  # and no more is waited for: it ends when it may
         raise UnknownError(
             f"what processes have mapped could not be read within {MEMORY_SECONDS:.0f} s"
         ) from None
     found: dict[Path, set[int]] = {}
     for line in said.splitlines():
         file, _, folder = line.partition(":")
-        pid = Path(file).parent.name
-        if pid.isdigit() and folder.startswith("/"):
-            found.setdefault(Path(folder.rstrip("/")), set()).add(int(pid))
+        found.setdefault(Path(folder.rstrip("/")), set()).add(int(Path(file).parent.name))
     return {folder: Counter(_uids(pids)) for folder, pids in found.items()}
 
 

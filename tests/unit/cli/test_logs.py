@@ -1,8 +1,12 @@
 """`workbench logs`: what is asked of the host, and what a terminal is given."""
 
+import _thread
 import json
+import os
 import re
 import sys
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -174,3 +178,25 @@ def test_words_of_a_command_line_reach_the_host_as_words(host: Any) -> None:
     host("sys.exit(sys.argv[1])")
     done = CliRunner().invoke(main.app, ["logs", "user", "x; reboot", "--since", "$(id)"])
     assert "--user 'x; reboot' '--since=$(id)'" in str(done.exception)
+
+
+def test_an_interrupt_that_no_read_is_ended_by_counts_within_a_second() -> None:
+    """As one that comes between Python's last look for signals and the read: interrupt_main() ends no system call."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as output, os.fdopen(writing, "wb", buffering=0) as said:
+        said.write(b"one\ntwo\ncut o")
+        told = logs.lines(output)
+        assert [next(told), next(told)] == ["one", "two"]
+        threading.Timer(0.2, _thread.interrupt_main).start()
+        begun = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            next(told)
+        assert time.monotonic() - begun < 5
+
+
+def test_a_line_that_was_cut_off_with_the_connection_is_none() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as output:
+        with os.fdopen(writing, "wb") as said:
+            said.write("é\nß\ncut o".encode())
+        assert list(logs.lines(output)) == ["é", "ß"]

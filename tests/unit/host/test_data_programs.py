@@ -6,6 +6,7 @@ STS is moto's, which keeps a session's policy as text and judges nothing by it.
 import asyncio
 import json
 import socket
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,15 @@ from workbench_host.data import command, sessions
 
 @needs_root
 def test_botocore_takes_them_and_says_why_there_are_none(granted: Path) -> None:
-    with serving(granted, Sts()) as running:
-        address = f"http://127.0.0.1:{running.port}/"
-        variables = {**data.WITH_DATA, "AWS_CONTAINER_CREDENTIALS_FULL_URI": address}
+    with serving(granted, Sts()) as running, tempfile.NamedTemporaryFile("w") as token:
+        token.write(data.AUTHORIZATION)
+        token.flush()
+        Path(token.name).chmod(0o644)
+        variables = {
+            **data.WITH_DATA,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{running.port}/",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": token.name,
+        }
 
         def load() -> Any:
             return ContainerProvider(environ=variables).load().get_frozen_credentials()._asdict()

@@ -63,7 +63,9 @@ def test_the_deploy_sees_whether_an_environment_is_there(root: Path, monkeypatch
     assert not is_current(root, monkeypatch), "a folder counts only with its marker"
 
 
-@pytest.mark.parametrize("step", ["rmtree", "install_with_uv", "sync", "switch", "symlink_to", "rename"])
+@pytest.mark.parametrize(
+    "step", ["rmtree", "install_with_uv", "sync_file_system", "switch", "symlink_to", "rename"]
+)
 def test_a_run_killed_at_any_step_leaves_the_old_one_in_use_and_the_next_goes_on(
     root: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -79,8 +81,8 @@ def test_a_run_killed_at_any_step_leaves_the_old_one_in_use_and_the_next_goes_on
     with monkeypatch.context() as patch:
         if step in ("symlink_to", "rename"):
             patch.setattr(Path, step, killed)
-        elif step in ("rmtree", "sync"):
-            patch.setattr(program.shutil if step == "rmtree" else program.os, step, killed)
+        elif step == "rmtree":
+            patch.setattr(program.shutil, step, killed)
         else:
             patch.setattr(program, step, half if step == "install_with_uv" else killed)
         with pytest.raises(Killed):
@@ -236,6 +238,7 @@ def test_what_uv_locks_while_it_installs_is_roots_alone(root: Path, monkeypatch:
         monkeypatch.setattr(program, name, at)
     monkeypatch.setattr(processes, "PROCESSES", root.parent / "proc")
     monkeypatch.setattr(subprocess, "run", uv_runs)
+    monkeypatch.setattr(program, "sync_file_system", lambda _: None)
     assert call(monkeypatch) == 0
     assert modes == [(0o600, 0o700)]
     assert not (root / f"some-{DIGEST}" / ".lock").exists()

@@ -102,3 +102,21 @@ def test_one_that_is_ended_before_it_has_a_kernel_says_so_too(
     monkeypatch.setattr(sys.modules["nbformat"], "read", end)
     with pytest.raises(SystemExit, match="was ended before it was through"):
         execute.main([str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb")])
+
+
+def test_one_whose_output_cannot_be_kept_has_failed_and_leaves_no_part_of_it(
+    modules: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: object, path: Path) -> None:
+        path.write_text("{")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_PATH", "")
+    monkeypatch.setattr(modules, "NotebookClient", client(None, ended=False), raising=False)
+    monkeypatch.setattr(sys.modules["nbformat"], "write", full)
+    assert execute.main([str(tmp_path / "in.ipynb"), str(tmp_path / "out.ipynb")]) == 1
+    assert capsys.readouterr().err == (
+        "The notebook with what its cells have put out could not be kept: No space left on device.\n"
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,6 +51,32 @@ def test_a_server_that_ended_is_said_at_once_with_its_last_words(
         asyncio.run(starting.answers(Ended(), "http+unix://%2fnowhere.sock/api", timeout=60))
     assert words in str(error.value)
     assert ".sock" not in str(error.value)
+
+
+@pytest.mark.parametrize("entry", ["[E \n" * 40_000, "a." * 10**5, "[E x] " + "y" * 10**6])
+def test_whatever_a_users_program_has_said_keeps_the_hub_from_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, entry: str
+) -> None:
+    """journalctl is a stand-in: of the real one too, users' entries have any size, and lines in them."""
+    (tmp_path / "entry").write_text(entry)
+    script = tmp_path / "journalctl"
+    script.write_text(f"#!/bin/sh\nfor n in $(seq 40); do cat {tmp_path}/entry; done\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    longest = 0.0
+
+    async def check() -> None:
+        nonlocal longest
+        asked = asyncio.create_task(starting.require_running(Ended()))
+        while not asked.done():
+            begin = time.monotonic()
+            await asyncio.sleep(0.01)
+            longest = max(longest, time.monotonic() - begin)
+        with pytest.raises(starting.StartError):
+            await asked
+
+    asyncio.run(check())
+    assert longest < 2  # seconds in which the hub answered nobody; minutes, were all of it looked at
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from workbench_host import journal as journal_entries
 from workbench_host import logs
 from workbench_host.accounts.records import Entry, Registry
-from workbench_host.logs import People
+from workbench_host.journal import People
 
 ADA, GRACE = 2000, 2001
 KNOWN = People({"ada": ADA, "grace": GRACE, "admin": 1000})
@@ -52,7 +53,9 @@ def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return tmp_path / "asked"
 
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(logs, "read_registry", lambda: Registry({"ada": Entry(ADA), "grace": Entry(GRACE)}))
+    monkeypatch.setattr(
+        journal_entries, "read_registry", lambda: Registry({"ada": Entry(ADA), "grace": Entry(GRACE)})
+    )
     return having
 
 
@@ -105,12 +108,12 @@ def test_what_a_user_writes_under_a_services_name_stays_the_users(capsys: Any, j
 def test_whose_an_entry_is_the_kernel_and_systemd_say(
     fields: dict[str, str], unit: str, user: str | None
 ) -> None:
-    told = logs.told(entry(**fields), KNOWN)
+    told = journal_entries.told(entry(**fields), KNOWN)
     assert (told["unit"], told["user"]) == (unit, user)
 
 
 def test_a_users_own_units_name_stands_in_the_message() -> None:
-    told = logs.told(
+    told = journal_entries.told(
         entry(_UID="2000", _SYSTEMD_UNIT="user@2000.service", _SYSTEMD_USER_UNIT="caddy.service"), KNOWN
     )
     assert told["message"] == "caddy.service: hello"
@@ -118,12 +121,14 @@ def test_a_users_own_units_name_stands_in_the_message() -> None:
 
 
 def test_bytes_and_long_messages_are_told() -> None:
-    assert logs.told(entry([104, 105, 255]), KNOWN)["message"] == "hi\ufffd"
-    assert len(logs.told(entry("x" * 100_000), KNOWN)["message"]) < 9000
-    assert logs.told(entry(None), KNOWN)["message"] == ""
-    assert logs.told(entry(PRIORITY="0"), KNOWN)["priority"] == 0
+    assert journal_entries.told(entry([104, 105, 255]), KNOWN)["message"] == "hi\ufffd"
+    assert len(journal_entries.told(entry("x" * 100_000), KNOWN)["message"]) < 9000
+    assert journal_entries.told(entry(None), KNOWN)["message"] == ""
+    assert journal_entries.told(entry(PRIORITY="0"), KNOWN)["priority"] == 0
     for strange in ("x", "\u00b2", "9" * 5000, "-1"):
-        assert logs.told(entry(PRIORITY=strange), KNOWN)["priority"] == 6, "no entry is left out for it"
+        assert journal_entries.told(entry(PRIORITY=strange), KNOWN)["priority"] == 6, (
+            "no entry is left out for it"
+        )
 
 
 def test_of_a_user_there_is_all_that_ran_and_what_names_the_user(capsys: Any, journal: Any) -> None:
@@ -143,7 +148,7 @@ def test_of_a_user_there_is_all_that_ran_and_what_names_the_user(capsys: Any, jo
     last = json.loads(asked.read_text().splitlines()[-1])
     assert "_UID=2000" in last
     assert "_SYSTEMD_OWNER_UID=2000" in last
-    assert "UNIT=jupyter-ada:two-singleuser.service" in last
+    assert "+ _PID=1 _UID=0 +" in " ".join(last)
 
 
 @pytest.mark.parametrize("asked_for", ["anna", "ana"])
@@ -151,7 +156,7 @@ def test_of_a_user_with_another_name_there_is_what_was_said_under_the_one_of_bef
     asked_for: str, capsys: Any, journal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = Registry({"anna": Entry(ADA, formerly="ana", earlier=("a.b",)), "grace": Entry(GRACE)})
-    monkeypatch.setattr(logs, "read_registry", lambda: registry)
+    monkeypatch.setattr(journal_entries, "read_registry", lambda: registry)
     asked = journal(
         entry("Main process exited", _PID="1", UNIT="jupyter-ana-singleuser.service"),
         entry("Started.", _PID="1", UNIT="jupyter-ana:two-singleuser.service"),
@@ -171,7 +176,6 @@ def test_of_a_user_with_another_name_there_is_what_was_said_under_the_one_of_bef
     ]
     last = json.loads(asked.read_text().splitlines()[-1])
     assert {f"UNIT=jupyter-{name}-singleuser.service" for name in ("anna", "ana", "a.b")} <= set(last)
-    assert "UNIT=jupyter-ana:two-singleuser.service" in last
 
 
 @pytest.mark.parametrize(
@@ -201,6 +205,22 @@ def test_without_a_time_the_last_ones_are_told_however_many_a_user_wrote(capsys:
     journal(*many, *flood)
     assert logs.main(["--units", '["rstudio-server.service"]']) == 0
     assert [one["message"] for one in printed(capsys)] == [f"line {number}" for number in range(100, 300)]
+
+
+def test_names_of_units_that_users_write_are_not_taken(capsys: Any, journal: Any) -> None:
+    """A journal takes entries with any UNIT from anybody; the command line has an end (Linux: 128 KiB a word)."""
+    forged = [entry("x", _UID=str(ADA), UNIT=f"workbench-apps@{'x' * 150_000}.service")]
+    forged += [entry("x", _UID=str(ADA), UNIT=f"workbench-apps@{n}{'x' * 2000}.service") for n in range(1500)]
+    asked = journal(
+        *forged,
+        entry("an app speaks", _SYSTEMD_UNIT="workbench-apps@2001.service", _UID="0"),
+        entry("Failed.", _PID="1", UNIT="workbench-apps@2001.service"),
+        entry("Failed.", _PID="1", UNIT="jupyter-grace-singleuser.service"),
+    )
+    assert logs.main(["--people", "--units", '["ssh.service", "workbench-apps@*.service"]']) == 0
+    assert [one["message"] for one in printed(capsys)][-2:] == ["an app speaks", "Failed."]
+    assert "_SYSTEMD_UNIT=workbench-apps@2001.service" in json.loads(asked.read_text().splitlines()[-1])
+    assert len(asked.read_text()) < 4000
 
 
 def test_of_deploys_only_roots_words_count(journal: Any) -> None:

@@ -1,5 +1,6 @@
 """Runs of schedules in a home of the test's, by real programs; the user's systemd is stood in."""
 
+import errno
 import fcntl
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -121,22 +123,34 @@ def test_what_others_may_write_to_does_not_run(person: Person) -> None:
     assert "others may write to" in said
 
 
+def deaf(*_: object) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 @needs("systemd-analyze")
-def test_a_disk_that_is_full_keeps_nothing_from_running(
-    person: Person, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("what", ["output", "log", "note"])
+def test_a_disk_that_is_full_keeps_nothing_from_running_and_its_user_is_mailed(
+    person: Person, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
+    """As a full disk refuses it: what is written, each new file, or those of the program's own."""
     person.add("full", f"touch {person.home}/ran; echo x")
-
-    def full(descriptor: int, data: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
-    real = os.write
-    monkeypatch.setattr(
-        running.os, "write", lambda fd, data: full(fd, data) if b"x" in data else real(fd, data)
-    )
-    status, said = person.run("--run", "full")
+    heard: list[dict[str, Any]] = []
+    monkeypatch.setattr(running, "mail", lambda told: heard.append(dict(told)) or "mailed")
+    written, opened = os.write, os.open
+    replaced: dict[str, tuple[Any, str, Any]] = {
+        "output": (running.os, "write", lambda fd, data: deaf() if b"x" in data else written(fd, data)),
+        "log": (running.os, "open", lambda *given: deaf() if given[1] & os.O_EXCL else opened(*given)),
+        "note": (jobs, "write", deaf),
+    }
+    with monkeypatch.context() as full:
+        full.setattr(*replaced[what])
+        status, said = person.run("--run", "full")
     assert (person.home / "ran").exists()
-    assert (status, "its output could not be kept: No space left on device" in said) == (0, True)
+    result = "ok; not all of it could be kept: No space left on device"
+    assert (status, f"full: {result}.\n" in said) == (0, True)
+    assert [one["result"] for one in heard] == [result]
+    assert person.run("--run", "full")[0] == 0
+    assert [one["result"] for one in heard][1:] == (["ok"] if what == "output" else []), "LAST knew"
 
 
 @needs("systemd-analyze")

@@ -119,6 +119,35 @@ def test_an_environment_is_built_from_its_lock_alone_and_nothing_is_kept_of_the_
     assert told_.packages == 2
 
 
+@pytest.mark.parametrize("command", ["pip", "pip3"])
+def test_pip_in_it_installs_nothing_elsewhere_and_says_what_to_do(
+    opt: Path, web: tuple[str, Path], with_uv: None, command: str
+) -> None:
+    """Where the lock has no pip. That of the default environment is a stand-in here, which says what it was asked."""
+    one = index.wheel("one", "1.0")
+    index.write(web[1], one)
+    assert have_of(web[0], one.pin) == 0
+    default = places.DEFAULT_LINK / "bin" / "pip"
+    default.parent.mkdir(parents=True, exist_ok=True)
+    default.write_text('#!/bin/sh\necho "$@"\n')
+    default.chmod(0o755)
+    pip = opt / "geo" / "bin" / command
+    refused = subprocess.run([pip, "install", "six"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("geo is the team's, and has the packages of its lock: ")
+    assert "workbench-project NAME" in refused.stderr
+    listed = subprocess.run([pip, "list"], capture_output=True, text=True, check=True)
+    assert listed.stdout == f"--python {opt / in_use(opt)}/bin/python list\n"
+
+
+def test_pip_of_a_lock_is_left_as_it_is(opt: Path, web: tuple[str, Path], with_uv: None) -> None:
+    own = index.wheel("pip", "99.0", script="pip")
+    index.write(web[1], own)
+    assert have_of(web[0], own.pin) == 0
+    assert "python" in (opt / "geo" / "bin" / "pip").read_text().splitlines()[0]
+    assert not (opt / "geo" / "bin" / "pip3").exists()
+
+
 def test_an_archive_with_another_sha256_is_told_and_the_old_environment_stays(
     opt: Path, web: tuple[str, Path], with_uv: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
