@@ -2,11 +2,11 @@
 
 import os
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 PROCESSES = Path("/proc")
@@ -16,8 +16,7 @@ USER_UIDS = range(ADMIN_UID + 1, 60000)  # uids of declared users
 LINGERING = Path("/var/lib/systemd/linger")
 # What a user manager runs for itself, and Podman as long as the manager lives, whether or not there is a container.
 IDLE = ("init.scope", "dbus.service", "podman-pause-*.scope")
-MEMORY_SECONDS = 20.0  # to look through the memory of all processes
-_SLICE = re.compile(r"/user-(\d+)\.slice/")
+_SLICE = re.compile(r"/user\.slice/user-(\d+)\.slice/")
 # proc_pid_status(5). Before them stands the name of the process, which its user chooses: what Python else takes for the
 # end of a line, such as a form feed, ends none here.
 _GROUPS = re.compile(r"^(?:Gid|Groups):([^\n]*)$", re.MULTILINE)
@@ -38,8 +37,13 @@ def of(uid: int) -> list[int]:
 
 
 def slice_of(pid: int) -> int | None:
-    """The uid in whose slice a process runs. Users can make control groups of that name in their own."""
-    found = _SLICE.search(groups_of(pid))
+    """The uid in whose slice a process runs."""
+    return whose(group_of(pid))
+
+
+def whose(group: str) -> int | None:
+    """The uid in whose slice a control group is. Below it, users give groups any name, that of another's slice too."""
+    found = _SLICE.match(group)
     return int(found[1]) if found else None
 
 
@@ -126,49 +130,46 @@ def stat_of(pid: int) -> Stat | None:
     return Stat(head.partition("(")[2], parent, group, session, device, foreground, ticks, int(fields[19]))
 
 
-def groups_of(pid: int) -> str:
-    """Its control groups, a line each (cgroups(7)); empty where it has ended."""
-    return _read(pid, "cgroup")
+def group_of(pid: int) -> str:
+    """Its control group (cgroups(7)) by its path in systemd's tree; empty where it has ended."""
+    return _group(pid).removeprefix(_root(PROCESSES))
 
 
-def started_by_user(path: str, uid: int) -> bool:
+def _group(pid: int) -> str:
+    """The path in the hierarchy that systemd has its tree in: that of version 2, or of its own name in version 1."""
+    lines = (line.split(":", 2) for line in _read(pid, "cgroup").split("\n") if line)
+    paths = {hierarchy: path for _, hierarchy, path in lines}
+    return paths.get("name=systemd", paths.get("", ""))
+
+
+@cache
+def _root(_: Path) -> str:
+    """Where systemd's tree begins, which it is process 1 of: at /, but in containers that share their host's groups."""
+    return _group(1).rpartition("/init.scope")[0]
+
+
+def manager_group(uid: int) -> str:
+    """What the control groups of a user manager, and of all that runs in it, begin with."""
+    return f"/user.slice/user-{uid}.slice/user@{uid}.service/"
+
+
+def started_by_user(group: str, uid: int) -> bool:
     """Whether a control group is of something that the user has started in the user manager, and not its own."""
-    unit = path.partition(f"/user@{uid}.service/")[2].split("/")
-    return unit != [""] and not any(fnmatch(part, idle) for part in unit for idle in IDLE)
+    unit = group.removeprefix(manager_group(uid)).split("/")
+    inside = group.startswith(manager_group(uid)) and unit != [""]
+    return inside and not any(fnmatch(part, idle) for part in unit for idle in IDLE)
 
 
-def is_manager(groups: str, uid: int) -> bool:
-    """Whether a process, by its control groups, is one of the user manager's own: those run from boot on."""
-    paths = [line.split(":", 2)[-1] for line in groups.split("\n")]
-    inside = [path for path in paths if f"/user@{uid}.service/" in path]
-    return bool(inside) and not any(started_by_user(path, uid) for path in inside)
+def is_manager(group: str, uid: int) -> bool:
+    """Whether what is in a control group is one of the user manager's own processes: those run from boot on."""
+    return group.startswith(manager_group(uid)) and not started_by_user(group, uid)
 
 
 def at_work() -> Counter[int]:
     """How many processes each uid has, but for those of user managers that run whether or not somebody is there."""
-    return Counter(
-        uid for pid, uid in owners() if uid not in USER_UIDS or not is_manager(groups_of(pid), uid)
-    )
+    return Counter(uid for pid, uid in owners() if uid not in USER_UIDS or not is_manager(group_of(pid), uid))
 
 
 def control_groups() -> set[str]:
-    """The paths of all control groups that have processes, as systemd names them."""
-    lines = (line for pid, _ in owners() for line in groups_of(pid).split("\n") if line)
-    return {line.split(":", 2)[2] for line in lines}
-
-
-def run_from(folder: Path) -> bool:
-    """Whether a process has a file of the folder mapped, or was started with one.
-
-    Both are read from its memory, which its user can have wait for ever: then it may be so.
-    """
-    files = [str(process / source) for process in PROCESSES.glob("[0-9]*") for source in ("cmdline", "maps")]
-    looking = subprocess.Popen(
-        ["grep", "--quiet", "--no-messages", "--text", "--fixed-strings", "--", f"{folder}/", *files],
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        return looking.wait(MEMORY_SECONDS) == 0
-    except subprocess.TimeoutExpired:
-        looking.kill()  # and no more is waited for: it ends when it may
-        return True
+    """All control groups that have processes, as group_of has them."""
+    return {group for pid, _ in owners() if (group := group_of(pid))}

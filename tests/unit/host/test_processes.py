@@ -115,12 +115,35 @@ def test_in_a_user_namespace_every_thread_counts(proc: Proc) -> None:
     assert processes.memberships({GID}) == {2000: {GID}}
 
 
-def test_a_control_group_that_a_user_calls_as_anothers_slice_counts_for_the_user(proc: Proc) -> None:
-    proc.add("11", 2001, "1\t1\t1\t1")
-    inside = "0::/user.slice/user-2001.slice/user@2001.service/user-2000.slice/x\n"
+@pytest.mark.parametrize("root", ["", "/libpod_parent/libpod-0123"])
+def test_a_control_group_that_a_user_calls_as_anothers_slice_counts_for_the_user(
+    proc: Proc, root: str
+) -> None:
+    """In a container that has its host's control groups, systemd's tree begins further down."""
+    proc.add("1", 0, "0\t0\t0\t0")
+    (proc.folder / "1" / "cgroup").write_text(f"2:pids:{root}\n0::{root}/init.scope\n")
+    slice_ = f"{root}/user.slice/user-2001.slice"
+    for pid, group in (
+        ("11", "user@2001.service/user.slice/user-2000.slice/run-r1.service"),
+        (
+            "12",
+            "user@2001.service/app.slice/a.service/user.slice/user-2000.slice/user@2000.service/init.scope",
+        ),
+        ("13", "session-3.scope"),
+    ):
+        proc.add(pid, 2001, "1\t1\t1\t1")
+        (proc.folder / pid / "cgroup").write_text(f"3:cpu:{root}\n0::{slice_}/{group}\n")
+    assert processes.of(2000) == []
+    proc.owner = dict.fromkeys(proc.owner, 0)  # run by sudo
+    assert processes.of(2000) == []
+    assert processes.of(2001) == [11, 12, 13]
+
+
+def test_a_system_in_a_container_of_roots_has_no_slices_of_ours(proc: Proc) -> None:
+    proc.add("11", 0, "0\t0\t0\t0")
+    inside = "0::/machine.slice/libpod-0123.scope/container/user.slice/user-2000.slice/s.scope\n"
     (proc.folder / "11" / "cgroup").write_text(inside)
     assert processes.of(2000) == []
-    assert processes.of(2001) == [11]
 
 
 @pytest.mark.parametrize("end", ["\r", "\f", "\x1c"])
