@@ -17,15 +17,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from workbench_host.processes import USER_UIDS, Stat, groups_of, owners, stat_of
+from workbench_host.processes import USER_UIDS, Stat, group_of, owners, stat_of, whose
 from workbench_host.tools import FailureError, run
 
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 20.0  # for logind and systemd each, which may hang
 BUSY_SHARE = 0.05  # of one processor
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-SLICE = re.compile(r"/user-(\d+)\.slice/")
-SERVER = re.compile(r"/jupyter-[^/]+-singleuser\.service$", re.MULTILINE)
+SERVER = re.compile(r"/jupyter-[^/]+-singleuser\.service$")
 SERVERS = "jupyter-*-singleuser.service"
 # What runs by workbench-schedule, in a user manager (templates/timers).
 SCHEDULED = re.compile(r"/user-\d+\.slice/user@\d+\.service/.*/workbench-schedule@[^/]+\.service")
@@ -76,14 +75,14 @@ def logins() -> Counter[str]:
 def processes() -> Iterator[tuple[tuple[int, int], Process]]:
     """All processes of users by what tells one from another with its number: when it began."""
     for pid, owner in owners():
-        groups = groups_of(pid)
-        inside = SLICE.search(groups)
-        uid = int(inside[1]) if inside else owner
+        group = group_of(pid)
+        inside = whose(group)
+        uid = owner if inside is None else inside
         if uid not in USER_UIDS or not (found := stat_of(pid)):
             continue
-        in_server = bool(SERVER.search(groups))
+        in_server = bool(SERVER.search(group))
         first = in_server and found.session == pid and found.terminal != 0
-        yield (pid, found.began), Process(uid, found, first, bool(SCHEDULED.search(groups)))
+        yield (pid, found.began), Process(uid, found, first, bool(SCHEDULED.search(group)))
 
 
 def busy(before: dict[tuple[int, int], Process], after: dict[tuple[int, int], Process]) -> set[int]:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from workbench_host.processes import run_from
+from workbench_host.in_use import run_from
 from workbench_host.tools import CONFIG, FailureError, alone, apart, close_lock, reason, sync_file_system
 
 ROOT = Path("/opt/workbench")

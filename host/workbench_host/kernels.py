@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from workbench_host.processes import run_from
+from workbench_host.in_use import run_from
 from workbench_host.tools import write
 
 KERNELS = Path("/usr/local/share/jupyter/kernels")

@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench_host.processes import LINGERING, USER_UIDS, control_groups, started_by_user
+from workbench_host.processes import LINGERING, USER_UIDS, control_groups, manager_group, started_by_user
 from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, run, write
 
 GIVEN = Path("/var/lib/workbench/lingering")  # a name a line
@@ -42,7 +42,7 @@ def at_work(uid: int, groups: Collection[str]) -> bool:
 
 def is_awake(uid: int, groups: Collection[str]) -> bool:
     """Whether the user's manager runs."""
-    return any(f"/user@{uid}.service/" in path for path in groups)
+    return any(path.startswith(manager_group(uid)) for path in groups)
 
 
 def given() -> set[str]:

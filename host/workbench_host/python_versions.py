@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench_host import kernels, tools
-from workbench_host.processes import run_from
+from workbench_host.in_use import run_from
 from workbench_host.tools import CLEAN, CONFIG, WOULD_CHANGE, FailureError, sync_file_system, write
 
 VERSIONS = Path(CONFIG) / "python" / "versions.json"

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench_host import kernels, packages, tools
+from workbench_host.in_use import run_from
 from workbench_host.packages import Package
-from workbench_host.processes import run_from
 from workbench_host.team import builder, rs
 from workbench_host.tools import CLEAN, CONFIG, WOULD_CHANGE, FailureError
 

@@ -1,6 +1,9 @@
 """Accounts on a host that runs: declared, closed, opened again, and passwords that their owners change."""
 
 import json
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -127,9 +130,20 @@ def test_a_group_shares_a_folder_and_a_removed_users_home_is_in_an_archive(workb
         assert "Permission denied" in refused.stderr
         workbench.ssh("runuser -u grace -- touch /srv/workbench/shared/everybody/hello")
         workbench.ssh("runuser -u alan -- sh -c 'echo his > ~/note; nohup sleep 900 > /dev/null 2>&1 &'")
+        # Who leaves a group has it in nothing that runs; a systemd that runs from boot on would hand it on for ever.
+        workbench.ssh("loginctl enable-linger ada")
+        manager = "env XDG_RUNTIME_DIR=/run/user/$(id -u ada) systemd-run --user -q --pipe"
+        in_systemd = f"runuser -u ada -- {manager} ls {folder}"
+        assert workbench.ssh(in_systemd).stdout.split() == ["d"]
+        for user in ("ada", "grace"):
+            workbench.ssh(f"runuser -u {user} -- sh -c 'nohup sleep 901 > /dev/null 2>&1 &'")
 
-        removing = workbench.apply({"users": [*users[:2], alan | {"removed": True}]})
+        removing = workbench.apply({"users": [ada, grace, alan | {"removed": True}]})
         assert removing.status == 0, removing.output
+        assert "Permission denied" in workbench.ssh(f"{in_systemd} 2>&1", check=False).stdout
+        assert workbench.ssh("pgrep -u ada -x sleep", check=False).stdout == ""
+        assert workbench.ssh("pkill -u grace -x sleep; echo $?").stdout.split() == ["0"]
+        workbench.ssh("loginctl disable-linger ada")
         assert "alan" not in workbench.ssh("ls /home /srv/workbench/archive/*").stdout.split()
         report = json.loads(workbench.command("users", "--json").stdout)
         [removed] = [user for user in report["users"] if user["name"] == "alan"]
@@ -157,14 +171,36 @@ def test_a_login_is_remembered_and_counted(workbench: Workbench) -> None:
     assert datetime.now(UTC) - datetime.fromisoformat(seen) < timedelta(minutes=2)
 
 
+@contextmanager
+def comes_back(workbench: Workbench, user: str) -> Iterator[None]:
+    """Somebody who is there by SSH again as soon as what runs was ended, three times at once, as clients do it.
+
+    From the host itself: sshd makes an address from which logins fail wait, and the deploy comes from another one.
+    """
+    key, home = "/root/comes-back", f"/home/{user}"
+    workbench.ssh(
+        f"rm -f {key}; ssh-keygen -qt ed25519 -N '' -f {key}; install -d -m 700 -o {user} {home}/.ssh; "
+        f"install -m 600 -o {user} {key}.pub {home}/.ssh/authorized_keys"
+    )
+    options = f"-i {key} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+    loop = shlex.quote(f"while :; do ssh {options} {user}@127.0.0.1 sleep 60; sleep 0.1; done")
+    for number in range(3):
+        workbench.ssh(f"systemd-run -q --collect --unit=comes-back-{number} sh -c {loop}")
+    try:
+        workbench.ssh(f"for i in $(seq 50); do pgrep -u {user} -x sleep && exit; sleep 0.2; done; exit 1")
+        yield
+    finally:
+        workbench.ssh(f"systemctl stop 'comes-back-*'; rm -f {key} {key}.pub {home}/.ssh/authorized_keys")
+
+
 def test_a_renamed_user_keeps_uid_home_password_and_what_has_the_old_path_in_it(workbench: Workbench) -> None:
     ada, grace = workbench.declared_users
     before = shadow(workbench, "grace")
     venv = "mkdir -p ~/v/bin && ln -s /usr/bin/python3 ~/v/bin/python && echo \\#!/home/grace/v/bin/python > ~/v/run"
     workbench.ssh(f"runuser -l grace -c '{venv} && echo print\\(6*7\\) >> ~/v/run && chmod +x ~/v/run'")
     workbench.ssh("runuser -l grace -c 'echo kept > ~/note'")
-    workbench.ssh("runuser -u grace -- sh -c 'nohup sleep 900 > /dev/null 2>&1 &'")
-    with workbench.settings(users=[ada, grace | {"name": "gracie", "formerly": "grace"}]) as renamed:
+    new = grace | {"name": "gracie", "formerly": "grace"}
+    with comes_back(workbench, "grace"), workbench.settings(users=[ada, new]) as renamed:
         assert renamed.status == 0, renamed.output
         assert workbench.ssh("getent passwd grace", check=False).stdout == ""
         account = workbench.ssh("getent passwd gracie").stdout.strip().split(":")

@@ -33,7 +33,9 @@ class User(Section):
     name: UserName = Field(description="login name")
     admin: bool = Field(False, description="may use sudo, and see and stop servers on the hub's page")
     groups: list[GroupName] = Field(
-        [], description="groups, made where there are none; each has a folder in ~/shared for its members"
+        [],
+        description="groups, made where there are none; each has a folder in ~/shared for its members; the deploy that "
+        "takes a user out of one ends all that the user runs",
     )
     ssh_keys: list[SshKey] = Field([], description="public keys for SSH, as in adminSshKeys")
     password_hash: Annotated[SecretStr, AfterValidator(_password_hash)] | None = Field(

@@ -15,7 +15,7 @@ FAULTS = (FailureError, OSError, ValueError, tarfile.TarError)
 
 @dataclass
 class Attempts:
-    """`failures` has a sentence for each thing that failed, `failed` the names that it was about."""
+    """`failures` has a sentence for each thing that failed, `failed` the users that it was about."""
 
     failures: list[str] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
@@ -35,7 +35,7 @@ class Attempts:
         if self.make(f"{phrase(decided)} of {name}", verbs[verb], name, decided.value):
             print(f"{verb} {name}")
         else:
-            self.failed.add(name)
+            self.failed.add(decided.user)
 
     def finish(self) -> None:
         """Raises FailureError with all that failed."""

@@ -38,7 +38,7 @@ def plan(wanted: Iterable[Wanted], registry: Registry, system: System) -> Plan:
     moving = {
         entry.formerly: entry.uid for entry in registry.users.values() if entry.moving and entry.formerly
     }
-    system, renaming = renames.renamed(registry, system)
+    system, renaming, still = renames.renamed(registry, system)
     uids = assign(users, registry, system)
     gids = assign_gids(users, uids, registry, system)
     refuse_conflicts(users, uids, gids, registry, system)
@@ -66,9 +66,7 @@ def plan(wanted: Iterable[Wanted], registry: Registry, system: System) -> Plan:
         last[name] = replace(first[name], locked=True)
     steps += [Step("drop_keys", name) for name in sorted(set(system.keys) - set(users))]
     shutting, rest = staged(steps, system)
-    names = {step.name for step in renaming}
-    closing = tuple(step for step in shutting if step.name not in names)
-    renaming += [step for step in shutting if step.name in names]  # which is there under this name only then
+    closing = tuple(renames.by_its_name(step, still) for step in shutting)
     return Plan(Registry(first, gids), closing, tuple(renaming), rest, renames.settled(Registry(last, gids)))
 
 
@@ -93,7 +91,7 @@ def stage(step: Step, system: System) -> int:
             return SHUT if step.name in system.keys else MAKE
         case "set_groups", (_, lost):
             return SHUT if lost else MAKE
-        case "end_sessions", _:
+        case (("end_sessions" | "renew_sessions"), _):
             return END
         case (("archive_home" | "drop_archived"), _):
             return CLEAR
@@ -146,7 +144,7 @@ def seen(entry: Entry, account: Account | None) -> Entry:
     """The entry with the password that the account has now. A lock put in front of it (`!`) does not hide it."""
     if account is None or account.uid != entry.uid:
         return entry
-    shadow = account.shadow.lstrip("!") if entry.locked or account.expired else account.shadow
+    shadow = account.shadow.lstrip("!") if entry.locked or account.closed else account.shadow
     return replace(entry, shadow=shadow) if is_hash(shadow) else entry
 
 
@@ -157,7 +155,7 @@ def password(user: Wanted, entry: Entry, account: Account | None) -> str | None:
         return declared
     remembered = entry.shadow or declared
     unset = account is None or account.shadow in NEVER_SET
-    if unset or entry.locked or (account is not None and account.expired):
+    if unset or entry.locked or (account is not None and account.closed):
         return remembered if account is None or account.shadow != remembered else None
     return None
 
@@ -184,8 +182,8 @@ def activate(user: Wanted, entry: Entry, system: System) -> tuple[Entry, list[St
         steps.append(Step("sign_out", name))  # whoever has the password of before may have a session by it
     if account:
         steps += memberships(name, account, user.memberships)
-    if account and account.elevated and not user.admin:
-        steps.append(Step("end_sessions", name, uid))  # what runs keeps the groups it was started with
+    if account and (outdated := account.held - user.memberships):
+        steps.append(Step("renew_sessions", name, (uid, outdated)))
     if account and (account.expired or account.shell == NO_SHELL):
         steps.append(Step("unlock", name))
     shadow = new if new is not None else account.shadow if account else NO_PASSWORD
@@ -213,8 +211,8 @@ def lock(name: str, entry: Entry, system: System) -> list[Step]:
     """The steps that close an account. Where there is none, a closed one is made: its files keep their owner's name."""
     account = system.accounts.get(name)
     steps = [] if account else missing(name, entry.uid, frozenset(), system)
-    closed = account and account.expired and account.shell == NO_SHELL and account.shadow.startswith("!")
-    if not closed or (account and account.groups):
+    locked = account and account.closed and account.shadow.startswith("!")
+    if not locked or (account and account.groups):
         steps.append(Step("lock", name))
     if name in system.apps:
         steps.append(Step("close_apps", name, entry.uid))

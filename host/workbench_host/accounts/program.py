@@ -7,10 +7,7 @@ whenever /etc/shadow changes; --apps only opens the sockets of the users' apps, 
 exits with 4 where those of some did not start. The registry is on the data volume.
 """
 
-import contextlib
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,9 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench_host import processes
-from workbench_host.accounts import apps, quota, scratch, shared
+from workbench_host.accounts import apps, ending, quota, scratch, shared
 from workbench_host.accounts.apps import close_apps
 from workbench_host.accounts.attempts import Attempts
+from workbench_host.accounts.ending import end_sessions, renew_sessions
 from workbench_host.accounts.homes import archive_home, drop_archived, make_home, return_home
 from workbench_host.accounts.plan import plan, seen
 from workbench_host.accounts.records import NO_SHELL, SHELL, SYSTEM_GROUPS, ConflictError, Plan, Registry
@@ -31,7 +29,6 @@ from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, alone, reaso
 from workbench_host.tools import DATA_VOLUME as VOLUME
 
 LOCK = "/run/workbench/accounts.lock"
-GRACE_SECONDS = 5  # for the processes of a closed account to end by themselves
 
 
 # What a step does: one function for each verb of plan.py
@@ -87,24 +84,6 @@ def lock(name: str, _: object) -> None:
     run("usermod", "--lock", "--expiredate", "1", "--shell", NO_SHELL, "--groups", "", name)
 
 
-def end_sessions(name: str, uid: int) -> None:
-    """Ends all that the user runs, notebook servers and what they run by sudo too: asked first, then killed."""
-    subprocess.run(["loginctl", "disable-linger", name], capture_output=True, check=False)
-    subprocess.run(["systemctl", "stop", "--no-block", f"user-{uid}.slice"], capture_output=True, check=False)
-    deadline = time.monotonic() + GRACE_SECONDS
-    while running := processes.of(uid):
-        kill(running, signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
-        time.sleep(0.2)
-        if time.monotonic() > deadline + GRACE_SECONDS:
-            raise FailureError(f"processes of {name} do not end, even when killed")
-
-
-def kill(pids: Sequence[int], number: signal.Signals) -> None:
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            os.kill(pid, number)
-
-
 def rename_account(name: str, former: tuple[str, int]) -> None:
     """Ends all that runs under the old name; the account then has the new one."""
     from workbench_host.accounts import renaming
@@ -134,8 +113,8 @@ VERBS: dict[str, Callable[[str, Any], None]] = {
     function.__name__: function
     for function in (
         *(add_system_group, add_group, add_user, make_home, archive_home, return_home, drop_archived),
-        *(set_keys, drop_keys, set_password, set_due, set_groups, unlock, lock, close_apps, end_sessions),
-        *(rename_account, rename_home, rename_in_hub, sign_out),
+        *(set_keys, drop_keys, set_password, set_due, set_groups, unlock, lock, close_apps),
+        *(end_sessions, renew_sessions, sign_out, rename_account, rename_home, rename_in_hub),
     )
 }
 
@@ -214,7 +193,7 @@ def apply(due: Due) -> None:
     if not ready:
         attempts.finish()
     for step in due.plan.renaming:
-        if step.name not in attempts.failed:
+        if step.user not in attempts.failed:
             attempts.take(step, VERBS)
     attempts.make(f"make the link {shared.LINK}", shared.link)
     if attempts.make("set the disk quotas", quota.apply, due.quotas):
@@ -226,6 +205,7 @@ def apply(due: Due) -> None:
         there = {name: uid for name, uid in due.apps.items() if name not in attempts.failed}
         attempts.make("open the sockets of the users' apps", apps.open_all, there)
         attempts.make("write the registry", write_registry, due.plan.after(attempts.failed))
+    ending.begin_anew(due.plan.renewed())
     attempts.finish()
 
 

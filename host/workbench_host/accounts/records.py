@@ -80,8 +80,13 @@ class Account:
     expired: bool = False
     groups: frozenset[str] = frozenset()  # of those that are ours: SYSTEM_GROUPS and declared ones
     running: bool = False  # has processes, or will have a user manager from the next boot on (lingering)
-    elevated: bool = False  # has processes with an administrator's groups
+    held: frozenset[str] = frozenset()  # of our groups, those that anything running is in
     must_change: bool = False  # the password is to be changed at the next login (shadow(5): last change is 0)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the program has closed it. One that is but expired may be about to be renamed (renaming.py)."""
+        return self.expired and self.shell == NO_SHELL
 
 
 @dataclass(frozen=True)
@@ -127,11 +132,20 @@ class Registry:
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do: `verb` names a function of the program, which gets the name and `value`."""
+    """One thing to do: `verb` names a function of the program, which gets the name and `value`.
+
+    `becomes` is the user's name where the account still has another one, which is then `name`.
+    """
 
     verb: str
     name: str
     value: object = None
+    becomes: str | None = None
+
+    @property
+    def user(self) -> str:
+        """Whom it is about, by the name in the registry."""
+        return self.becomes or self.name
 
 
 @dataclass(frozen=True)
@@ -139,8 +153,8 @@ class Plan:
     """`first` is the registry to be written before the steps, `last` the one after them.
 
     The steps of `closing` shut somebody out, and each can be done whatever became of the others. Those of `renaming`
-    give accounts another name, which the registry has to say before, and shut those out who are to be. Those of
-    `rest`, like these, build on the ones before, and are for names of which none has failed.
+    give accounts another name, which the registry has to say before. Those of `rest`, like these, build on the ones
+    before, and are for users of whom none has failed.
     """
 
     first: Registry
@@ -153,8 +167,13 @@ class Plan:
     def steps(self) -> tuple[Step, ...]:
         return self.closing + self.renaming + self.rest
 
+    def renewed(self) -> dict[str, int]:
+        """The uids by name of users whose account is open and of whom all that runs is ended."""
+        ended = {step.user for step in self.closing if step.verb == "renew_sessions"}
+        return {name: self.last.users[name].uid for name in sorted(ended)}
+
     def after(self, failed: Collection[str]) -> Registry:
-        """The registry after the steps where one of each of these names has failed: they are as before it."""
+        """The registry after the steps where one of each of these users has failed: they are as before it."""
         users = {
             name: self.first.users[name] if name in failed else entry
             for name, entry in self.last.users.items()

@@ -10,6 +10,9 @@ from dataclasses import replace
 
 from workbench_host.accounts.records import ConflictError, Entry, Registry, Step, System, Wanted
 
+# Of what shuts somebody out, that which goes by the account's name.
+ACCOUNT_VERBS = frozenset({"lock", "set_groups", "end_sessions", "renew_sessions"})
+
 
 def registered(users: Mapping[str, Wanted], registry: Registry, system: System) -> Registry:
     """The registry with the names that are wanted from now on. Raises ConflictError for those that cannot be had."""
@@ -85,9 +88,13 @@ def why_not_free(name: str, holder: str, registry: Registry) -> str:
     )
 
 
-def renamed(registry: Registry, system: System) -> tuple[System, list[Step]]:
-    """The host as it is once all who are moving have moved, and the steps for it."""
+def renamed(registry: Registry, system: System) -> tuple[System, list[Step], dict[str, str]]:
+    """The host as it is once all who are moving have moved, the steps for it, and whose account has the old name yet.
+
+    Those are old names by new ones.
+    """
     steps: list[Step] = []
+    still: dict[str, str] = {}
     accounts, gids, homes = dict(system.accounts), dict(system.gids), dict(system.homes)
     for name, entry in registry.users.items():
         old = entry.formerly
@@ -95,13 +102,19 @@ def renamed(registry: Registry, system: System) -> tuple[System, list[Step]]:
             continue
         steps += moves(name, old, entry)
         if old in accounts and name not in accounts and accounts[old].uid == entry.uid:
-            accounts[name] = replace(
-                accounts.pop(old), elevated=False
-            )  # what runs from boot on does so again
+            accounts[name] = accounts.pop(old)
+            still[name] = old
         for numbers in (gids, homes):
             if old in numbers and name not in numbers and numbers[old] == entry.uid:
                 numbers[name] = numbers.pop(old)
-    return replace(system, accounts=accounts, gids=gids, homes=homes), steps
+    return replace(system, accounts=accounts, gids=gids, homes=homes), steps, still
+
+
+def by_its_name(step: Step, still: Mapping[str, str]) -> Step:
+    """A step that shuts somebody out, for the name that the account has: a rename that fails keeps nobody in."""
+    if step.verb in ACCOUNT_VERBS and step.name in still:
+        return replace(step, name=still[step.name], becomes=step.name)
+    return step
 
 
 def moves(name: str, old: str, entry: Entry) -> Iterator[Step]:

@@ -3,15 +3,18 @@
 import contextlib
 import os
 import stat
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 from workbench_host import managers
 from workbench_host.accounts import hub
+from workbench_host.accounts.records import NO_SHELL
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.accounts.system import HOMES, fields
 from workbench_host.processes import LINGERING
 from workbench_host.tools import FailureError, run, sync_folder
 
+DAY = 86400  # seconds: shadow(5) counts in days
 TRIES = 3  # whoever logs in while what ran is ended is ended again
 
 End = Callable[[str, int], None]
@@ -26,19 +29,48 @@ def rename_account(name: str, former: tuple[str, int], end: End) -> None:
     old, uid = former
     if _has("passwd", old, uid):
         _carry_lingering(name, old)
+        with _expired(name, old, uid):
+            _rename_login(name, old, uid, end)
+    if _has("group", old, uid):
+        run("groupmod", "--new-name", name, old)
+    if (LINGERING / name).exists():
+        if _is_closed(name):
+            (LINGERING / name).unlink()
+        else:
+            run("loginctl", "enable-linger", name)
+
+
+def _rename_login(name: str, old: str, uid: int, end: End) -> None:
     for left in reversed(range(TRIES)):
-        if not _has("passwd", old, uid):
-            break
         end(old, uid)
         try:
             run("usermod", "--login", name, "--home", f"{HOMES}/{name}", old)
         except FailureError:
             if not left:
                 raise
-    if _has("group", old, uid):
-        run("groupmod", "--new-name", name, old)
-    if (LINGERING / name).exists():
-        run("loginctl", "enable-linger", name)
+        if not _has("passwd", old, uid):
+            break
+
+
+@contextlib.contextmanager
+def _expired(name: str, old: str, uid: int) -> Iterator[None]:
+    """Expired meanwhile, so that sshd lets nobody in again while what runs is ended.
+
+    What is expired already stays so: it is closed, or this was killed before, and the plan opens it again.
+    """
+    until = next(line[7] for line in fields("shadow") if line[0] == old)
+    if until and int(until) <= time.time() / DAY:
+        yield
+        return
+    run("usermod", "--expiredate", "1", old)
+    try:
+        yield
+    finally:
+        run("usermod", "--expiredate", until, old if _has("passwd", old, uid) else name)
+
+
+def _is_closed(name: str) -> bool:
+    return any(line[0] == name and line[6] == NO_SHELL for line in fields("passwd"))
 
 
 def _carry_lingering(name: str, old: str) -> None:

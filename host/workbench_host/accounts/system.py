@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from workbench_host import processes
 from workbench_host.accounts import apps
-from workbench_host.accounts.records import ADMIN_GROUPS, Account, System
+from workbench_host.accounts.records import Account, System
 from workbench_host.processes import LINGERING
 from workbench_host.tools import DATA_VOLUME
 
@@ -28,8 +28,8 @@ def read_accounts(groups: Collection[str]) -> dict[str, Account]:
     shadows = {line[0]: line for line in fields("shadow")}
     there = list(fields("group"))
     members = {line[0]: set(line[3].split(",")) for line in there if line[0] in groups}
-    busy, today = processes.counts(), time.time() / 86400
-    admins = processes.members({int(line[2]) for line in there if line[0] in ADMIN_GROUPS})
+    ours = {int(line[2]): line[0] for line in there if line[0] in groups}
+    running, today = processes.memberships(ours), time.time() / 86400
     accounts = {}
     for name, _, uid, gid, _, _, shell in fields("passwd"):
         shadow = shadows.get(name, [name, "", *[""] * 7])
@@ -40,8 +40,8 @@ def read_accounts(groups: Collection[str]) -> dict[str, Account]:
             shell=shell,
             expired=bool(shadow[7]) and int(shadow[7]) <= today,
             groups=frozenset(group for group, names in members.items() if name in names),
-            running=int(uid) in busy or (LINGERING / name).exists(),
-            elevated=int(uid) in admins,
+            running=int(uid) in running or (LINGERING / name).exists(),
+            held=frozenset(ours[number] for number in running.get(int(uid), ())),
             must_change=shadow[2] == "0",
         )
     return accounts

@@ -52,6 +52,9 @@ def phrase(step: Step, running: Running | None = None) -> str:
             return f"rename {old}, and end all that runs" + (f" ({running(old, uid)})" if running else "")
         case "end_sessions", int() as uid:
             return "end all that runs" + (f" ({running(step.name, uid)})" if running else "")
+        case "renew_sessions", (int() as uid, frozenset() as kept):
+            what = "end all that runs" + (f" ({running(step.name, uid)})" if running else "")
+            return f"{what}, as it is still in {_listed(kept)}"
         case verb, _:
             return _PLAIN[verb]
     raise AssertionError(step.verb)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench_host import kernels, tools
+from workbench_host import in_use, kernels, tools
 from workbench_host.team import places, usage
 from workbench_host.team.places import Marker, Wanted
 from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, alone, reason
@@ -117,7 +117,7 @@ def idle(folders: Sequence[Path]) -> list[Path]:
         return []
     try:
         busy = usage.used([places.ROOT])
-    except usage.UnknownError:
+    except in_use.UnknownError:
         return []
     return [path for path in folders if path not in busy]
 
@@ -195,7 +195,7 @@ def report() -> dict[str, Any]:
     unknown = None
     try:
         busy = usage.used([places.ROOT, Path("/opt/workbench")])
-    except usage.UnknownError as error:
+    except in_use.UnknownError as error:
         busy, unknown = {}, str(error)
     ours = usage.links(places.ROOT, places.PYTHON) is None and usage.links(Path("/opt/workbench"), "python")
     found = [_default(busy)] if ours else []

@@ -37,6 +37,11 @@ class Machine:
     def change(self, name: str, **changes: Any) -> None:
         self.accounts[name] = replace(self.accounts[name], **changes)
 
+    def work(self, *names: str) -> None:
+        """These users run something, which has the groups of today."""
+        for name in names:
+            self.change(name, running=True, held=self.accounts[name].groups)
+
     def do(self, step: Any) -> None:
         name, value = step.name, step.value
         if step.verb in ("add_group", "add_system_group"):
@@ -70,7 +75,7 @@ class Machine:
         if step.verb == "rename_account":
             if old in self.accounts and self.accounts[old].uid == uid:
                 assert name not in self.accounts
-                self.accounts[name] = replace(self.accounts.pop(old), running=False, elevated=False)
+                self.accounts[name] = replace(self.accounts.pop(old), running=False, held=frozenset())
             if self.gids.get(old) == uid:
                 self.gids[name] = self.gids.pop(old)
         elif step.verb == "rename_home":
@@ -117,7 +122,8 @@ class Machine:
                 "shell": records.NO_SHELL,
                 "shadow": account.shadow if account.shadow.startswith("!") else f"!{account.shadow}",
             },
-            "end_sessions": {"running": False, "elevated": False},
+            "end_sessions": {"running": False, "held": frozenset()},
+            "renew_sessions": {"held": frozenset()},  # and is at work again
         }
         self.change(step.name, **changes[step.verb])
 
@@ -136,16 +142,16 @@ def apply(
 ) -> Any:
     """Does what is planned, and gives back the registry that is then on the volume.
 
-    `failing` are steps that fail, by verb and name: the name's later ones but for closing it are left out then.
+    `failing` are steps that fail, by verb and name: the user's later ones but for closing it are left out then.
     """
     decided = accounts_plan.plan(wanted, registry or Registry(), machine.system())
     failed: set[str] = set()
     for number, step in enumerate(decided.steps):
         if number == killed_after:
             return decided.first
-        is_left_out = number >= len(decided.closing) and step.name in failed
+        is_left_out = number >= len(decided.closing) and step.user in failed
         if (step.verb, step.name) in failing:
-            failed.add(step.name)
+            failed.add(step.user)
         elif not is_left_out:
             machine.do(step)
     return decided.after(failed)
@@ -153,3 +159,19 @@ def apply(
 
 def verbs(wanted: list[Any], registry: Any, machine: Machine) -> list[str]:
     return [step.verb for step in accounts_plan.plan(wanted, registry, machine.system()).steps]
+
+
+# Two users, of whom one gets another name
+
+OLD = Wanted("ana", True, ("ssh-ed25519 A",), HASHES[0], groups=("wind",))
+NEW = Wanted("anna", True, ("ssh-ed25519 A",), HASHES[0], groups=("wind",), formerly="ana")
+BEN = Wanted("ben", password_hash=HASHES[1])
+
+
+def a_team() -> tuple[Machine, Any]:
+    machine = Machine()
+    registry = apply(machine, [OLD, BEN])
+    machine.change("ana", shadow=HASHES[2], running=True)  # a password of her own
+    machine.apps = {"ana", "ben"}
+    machine.hub = {"ana", "ben"}
+    return machine, registry

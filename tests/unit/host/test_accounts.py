@@ -118,13 +118,12 @@ def test_a_user_that_is_no_longer_declared_is_closed_everywhere_and_keeps_the_ho
 def test_what_an_administrator_of_before_runs_ends_since_it_keeps_the_groups() -> None:
     machine = Machine()
     registry = apply(machine, [Wanted("ana", True), Wanted("ben", True)])
-    for name in ("ana", "ben"):
-        machine.change(name, running=True, elevated=True)
+    machine.work("ana", "ben")
     wanted = [Wanted("ana"), Wanted("ben", True)]
     steps = accounts_plan.plan(wanted, registry, machine.system()).steps
-    assert [(step.verb, step.name) for step in steps] == [("set_groups", "ana"), ("end_sessions", "ana")]
+    assert [(step.verb, step.name) for step in steps] == [("set_groups", "ana"), ("renew_sessions", "ana")]
     registry = apply(machine, wanted, registry, killed_after=1)
-    assert verbs(wanted, registry, machine) == ["end_sessions"], "the run was killed in between"
+    assert verbs(wanted, registry, machine) == ["renew_sessions"], "the run was killed in between"
 
 
 def test_a_user_declared_again_has_the_same_uid_home_and_password() -> None:

@@ -24,6 +24,7 @@ class Host:
         self.machine = machine
         self.failing: dict[tuple[str, str], Exception] = {}
         self.done: list[tuple[str, str]] = []
+        self.begun: dict[str, int] = {}  # whose systemd of their own was started again
 
     def do(self, verb: str, name: str, value: object) -> None:
         if (verb, name) in self.failing:
@@ -46,7 +47,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     machine = Machine()
     there = apply(machine, PEOPLE)
     for name in ("ana", "ben", "cleo"):
-        machine.change(name, running=True, elevated=name == "cleo")
+        machine.work(name)
     found = Host(machine)
     monkeypatch.setattr(registry, "REGISTRY", str(tmp_path / "users" / "registry.json"))
     registry.write_registry(there)
@@ -58,6 +59,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(program, "fields", lambda name: [])
     monkeypatch.setattr(program.shared, "link", lambda: found.note("link"))
     monkeypatch.setattr(program.shared, "apply", lambda folders: found.note("folders"))
+    monkeypatch.setattr(program.ending, "begin_anew", lambda users: found.begun.update(users))
     monkeypatch.setattr(quota, "wrong", lambda disk_gib, uids: {})
     monkeypatch.setattr(quota, "apply", lambda shares: found.note("quotas"))
     for verb in program.VERBS:
@@ -73,10 +75,12 @@ def is_out(host: Host, name: str) -> bool:
 def test_all_who_are_to_be_out_are_out_before_anything_is_made_or_archived(host: Host) -> None:
     assert program.main([]) == 0
     shut = [(verb, name) for verb in ("lock", "drop_keys") for name in ("ana", "ben")]
-    shut += [("set_groups", "cleo"), *(("end_sessions", name) for name in ("ana", "ben", "cleo"))]
+    shut += [("set_groups", "cleo"), *(("end_sessions", name) for name in ("ana", "ben"))]
+    shut += [("renew_sessions", "cleo")]
     assert set(host.done[: len(shut)]) == set(shut)
     assert host.done[len(shut)] == ("link", "")
     assert host.done[-2:] == [("archive_home", "ana"), ("folders", "")]
+    assert host.begun == {"cleo": 2002}, "a closed account has none"
     assert (is_out(host, "ana"), is_out(host, "ben")) == (True, True)
 
 
@@ -98,7 +102,7 @@ def test_what_fails_for_one_is_told_with_its_name_and_keeps_nobody_else_in(
     assert said in line
     assert "; could not make the home of zoe: " in line
     assert is_out(host, "ben")
-    assert not host.machine.accounts["cleo"].elevated
+    assert not host.machine.accounts["cleo"].held
     assert "ana" in host.machine.homes, "a home goes after its owner's processes only"
     assert ("set_password", "zoe") not in host.done
     host.failing = {}
@@ -112,7 +116,7 @@ def test_what_shuts_somebody_out_is_tried_even_where_another_part_of_it_fails(ho
     host.failing = {(verb, "ana"): FULL for verb in ("lock", "drop_keys")}
     host.failing["set_groups", "cleo"] = FULL
     assert program.main([]) == 1
-    assert {("end_sessions", "ana"), ("end_sessions", "cleo")} <= set(host.done)
+    assert {("end_sessions", "ana"), ("renew_sessions", "cleo")} <= set(host.done)
     assert ("archive_home", "ana") not in host.done
     host.failing = {}
     assert program.main([]) == 0

@@ -9,6 +9,7 @@ from tests.unit.host.accounts_machine import (
     Entry,
     Machine,
     Registry,
+    Step,
     Wanted,
     accounts_plan,
     apply,
@@ -34,6 +35,47 @@ def test_a_group_has_the_same_gid_on_another_server_and_its_number_is_never_give
     registry = apply(Machine(), [Wanted("ana", groups=("wind",))])
     registry = apply(Machine(), [Wanted("ana", groups=("genomics",))], registry)
     assert registry.gids == {"wind": 20000, "genomics": 20001}
+
+
+@pytest.mark.parametrize("groups", [("lab",), ("lab", "new"), ()])
+def test_what_runs_of_whoever_loses_a_group_ends_and_of_nobody_else(groups: tuple[str, ...]) -> None:
+    machine = Machine()
+    before = [Wanted("ana", groups=("lab", "wind")), Wanted("ben", groups=("lab",)), Wanted("cleo")]
+    registry = apply(machine, before)
+    machine.work("ana", "ben", "cleo")
+    wanted = [Wanted("ana", groups=groups), Wanted("ben", groups=("lab", "wind")), Wanted("cleo")]
+    decided = accounts_plan.plan(wanted, registry, machine.system())
+    kept = frozenset({"lab", "wind"} - set(groups))
+    assert [step for step in decided.closing if step.name != "ben"] == [
+        Step("set_groups", "ana", (frozenset(), kept)),
+        Step("renew_sessions", "ana", (2000, kept)),
+    ]
+    assert [step.verb for step in decided.steps if step.name == "ben"] == ["set_groups"]
+    assert decided.renewed() == {"ana": 2000}
+    for killed in (1, 2):
+        registry = apply(machine, wanted, registry, killed_after=killed)
+        left = verbs(wanted, registry, machine)
+        assert left.count("renew_sessions") == (killed == 1), "the run was killed in between"
+    registry = apply(machine, wanted, registry)
+    assert verbs(wanted, registry, machine) == []
+    machine.work("ana", "ben")
+    assert verbs(wanted, registry, machine) == [], "what begins after that has the groups of today"
+
+
+def test_what_a_user_runs_from_before_a_group_was_given_to_them_does_not_end_with_it() -> None:
+    machine, before = Machine(), [Wanted("ana")]
+    registry = apply(machine, before)
+    machine.work("ana")
+    registry = apply(machine, [Wanted("ana", groups=("lab",))], registry)
+    assert verbs(before, registry, machine) == ["set_groups"]
+
+
+def test_a_group_that_is_no_longer_declared_at_all_is_lost_like_any_other() -> None:
+    machine = Machine()
+    registry = apply(machine, [Wanted("ana", groups=("lab",))])
+    machine.work("ana")
+    assert "lab" in registry.gids
+    assert verbs([Wanted("ana")], registry, machine) == ["set_groups", "renew_sessions"]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ FAILING = (
     "set_groups",
     "unlock",
 )
-FAILING += ("lock", "end_sessions", "archive_home", "return_home")
+FAILING += ("lock", "end_sessions", "renew_sessions", "archive_home", "return_home")
 PEOPLE = st.lists(
     st.builds(
         Wanted,
@@ -83,7 +83,7 @@ class History(RuleBasedStateMachine):
         plan = accounts_plan.plan(self.wanted, self.registry, self.machine.system())
         assert plan.steps == () or {step.verb for step in plan.steps} == {"end_sessions"}
         for name in sorted(set(self.machine.homes) & {user.name for user in wanted if user.removed}):
-            self.machine.change(name, running=False)
+            self.machine.change(name, running=False, held=frozenset())
             self.machine.leave(name)
             self.registry = apply(self.machine, self.wanted, self.registry)
         self.wanted = wanted
@@ -98,6 +98,10 @@ class History(RuleBasedStateMachine):
             self.passwords[name] = HASHES[number]
             entry = accounts_plan.seen(self.registry.users[name], self.machine.accounts[name])
             self.registry = Registry({**self.registry.users, name: entry}, self.registry.gids)
+
+    @rule(names=st.sets(st.sampled_from(NAMES)))
+    def be_at_work(self, names: set[str]) -> None:
+        self.machine.work(*(user.name for user in self.people() if user.name in names))
 
     @rule(wanted=PEOPLE)
     def rebuild(self, wanted: list[Any]) -> None:
@@ -137,6 +141,7 @@ class History(RuleBasedStateMachine):
             assert account.must_change == (user.change_password and account.shadow == user.password_hash)
             assert account.groups >= {"workbench-users", *user.groups}
             assert (account.expired, account.shell) == (False, "/bin/bash")
+            assert account.held <= user.memberships
 
     @invariant()
     def nobody_else_gets_in(self) -> None:
@@ -145,7 +150,7 @@ class History(RuleBasedStateMachine):
             account = self.machine.accounts[name]
             assert account.expired
             assert account.shadow.startswith("!")
-            assert account.groups == frozenset()
+            assert account.groups == account.held == frozenset()
         assert set(self.machine.keys) == {user.name for user in self.people() if user.ssh_keys}
         assert self.machine.accounts["admin"] == BARE["admin"]
 

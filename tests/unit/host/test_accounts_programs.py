@@ -77,8 +77,8 @@ def test_every_step_has_its_function() -> None:
     there = Registry()
     found = set(verbs(wanted, there, machine))
     there = apply(machine, wanted)
+    machine.work("ana")
     found |= set(verbs([Wanted("ana")], there, machine))
-    machine.change("ana", running=True)
     machine.gone = {"ben"}
     machine.apps = {"ana"}
     removed = [Wanted("ana", removed=True)]
@@ -274,7 +274,7 @@ def test_a_closed_account_whose_user_manager_would_run_from_boot_on_is_not_done_
     }
     monkeypatch.setattr(system, "fields", lambda name: (line.split(":") for line in lines[name]))
     monkeypatch.setattr(system, "LINGERING", tmp_path)
-    monkeypatch.setattr("workbench_host.processes.counts", dict)
+    monkeypatch.setattr("workbench_host.processes.owners", list)
     (tmp_path / "ana").touch()
     there = Registry({name: Entry(uid, locked=True) for name, uid in UIDS.items()})
     host = system.System(accounts=system.read_accounts(()), gids=UIDS)

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from tests.unit.host.accounts_machine import (
+    BEN,
     HASHES,
+    NEW,
+    OLD,
     Entry,
     Machine,
     Wanted,
+    a_team,
     apply,
     records,
     remembered,
@@ -17,19 +21,6 @@ from tests.unit.host.accounts_machine import (
 )
 from workbench_host.accounts import program, registry
 from workbench_host.tools import FailureError
-
-OLD = Wanted("ana", True, ("ssh-ed25519 A",), HASHES[0], groups=("wind",))
-NEW = Wanted("anna", True, ("ssh-ed25519 A",), HASHES[0], groups=("wind",), formerly="ana")
-BEN = Wanted("ben", password_hash=HASHES[1])
-
-
-def a_team() -> tuple[Machine, Any]:
-    machine = Machine()
-    registry = apply(machine, [OLD, BEN])
-    machine.change("ana", shadow=HASHES[2], running=True)  # a password of her own
-    machine.apps = {"ana", "ben"}
-    machine.hub = {"ana", "ben"}
-    return machine, registry
 
 
 def state(machine: Machine, registry: Any) -> tuple[Any, ...]:
@@ -64,26 +55,6 @@ def test_killed_anywhere_the_next_run_ends_as_if_nothing_had_been() -> None:
         registry = apply(machine, [NEW, BEN], registry)
         assert state(machine, registry) == right, killed
         assert verbs([NEW, BEN], registry, machine) == []
-
-
-@pytest.mark.parametrize("killed", range(6))
-def test_killed_and_then_not_declared_any_more_it_is_closed_under_the_new_name(killed: int) -> None:
-    machine, registry = a_team()
-    registry = apply(machine, [NEW, BEN], registry, killed_after=killed)
-    registry = apply(machine, [BEN], registry)
-    assert machine.accounts["anna"].expired
-    assert machine.homes == {"anna": 2000, "ben": 2001}
-    assert registry.users["anna"].locked
-    assert not registry.users["anna"].moving
-
-
-def test_what_runs_from_boot_on_ends_where_a_renamed_account_is_to_be_closed() -> None:
-    machine, registry = a_team()
-    registry = apply(machine, [NEW, BEN], registry, killed_after=0)
-    steps = verbs([BEN], registry, machine)
-    assert steps.index("rename_account") < steps.index("end_sessions")
-    registry = apply(machine, [NEW, BEN], a_team()[1])
-    assert "end_sessions" not in verbs([NEW, BEN], registry, machine)
 
 
 @pytest.mark.parametrize("verb", ["rename_account", "rename_home", "rename_in_hub"])

@@ -41,6 +41,28 @@ def test_whose_account_closes_is_said_with_what_ends_and_what_becomes_of_the_hom
     ]
 
 
+def test_who_loses_a_group_is_said_with_what_ends_and_why() -> None:
+    machine = Machine()
+    there = apply(machine, [Wanted("ana", True, groups=("lab",)), Wanted("ben")])
+    machine.work("ana", "ben")
+    assert said([Wanted("ana"), Wanted("ben", groups=("lab",))], there, machine) == [
+        "ana: take out of lab, sudo, workbench-admins, end all that runs (what 2000 runs), as it is still in lab, "
+        "sudo, workbench-admins",
+        "ben: add to lab",
+    ]
+
+
+def test_who_is_renamed_and_loses_a_group_is_said_by_both_names() -> None:
+    machine = Machine()
+    there = apply(machine, [Wanted("ana", groups=("lab",))])
+    machine.work("ana")
+    assert said([Wanted("anna", formerly="ana")], there, machine) == [
+        "ana: take out of lab, end all that runs (what 2000 runs), as it is still in lab",
+        "anna: rename ana, and end all that runs (what 2000 runs), move the home, with a link from the old path, "
+        "rename in JupyterHub",
+    ]
+
+
 def test_a_rename_is_said_with_what_ends() -> None:
     machine = Machine()
     there = apply(machine, [Wanted("ana")])

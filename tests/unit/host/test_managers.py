@@ -9,6 +9,13 @@ from workbench_host import managers as program
 from workbench_host import processes
 from workbench_host.tools import FailureError
 
+# As by `systemd-run --user --slice=user-2002`, and as a unit with Delegate=yes can make them.
+FORGED = ("user.slice/user-2002.slice", "app.slice/a.service/user.slice/user-2002.slice/user@2002.service")
+
+
+def manager(uid: int, unit: str = "init.scope") -> str:
+    return f"/user.slice/user-{uid}.slice/user@{uid}.service/{unit}"
+
 
 class Logind:
     """Accounts, and what loginctl does to the folder of those who linger."""
@@ -18,7 +25,7 @@ class Logind:
         self.folder.mkdir()
         self.asked: list[tuple[str, ...]] = []
         self.people = {"ada": "/bin/bash", "alan": "/usr/sbin/nologin", "grace": "/bin/bash"}
-        self.groups = {"/init.scope", "/user.slice/user-2000.slice/user@2000.service/init.scope"}
+        self.groups = {"/init.scope", manager(2000)}
         monkeypatch.setattr(program, "LINGERING", self.folder)
         monkeypatch.setattr(program, "GIVEN", folder / "notes" / "lingering")
         monkeypatch.setattr(program, "run", self.run)
@@ -35,7 +42,7 @@ class Logind:
     def run(self, command: str, verb: str, *names: str) -> str:
         self.asked.append((verb, *names))
         if command == "systemctl":
-            self.groups |= {f"/user.slice/{unit}/init.scope" for unit in names}
+            self.groups |= {manager(int(unit[5:-8])) for unit in names}
             return ""
         assert command == "loginctl"
         for name in names:
@@ -43,7 +50,7 @@ class Logind:
             if verb == "enable-linger":
                 (self.folder / name).touch()
                 uid = next(one.pw_uid for one in self.accounts() if one.pw_name == name)
-                self.groups.add(f"/user.slice/user-{uid}.slice/user@{uid}.service/init.scope")
+                self.groups.add(manager(uid))
             else:
                 (self.folder / name).unlink()
         return ""
@@ -93,7 +100,7 @@ def test_a_user_manager_with_something_at_work_is_taken_back_once_it_has_ended(
     logind: Logind, unit: str, computes: bool
 ) -> None:
     logind.main()
-    logind.groups.add(f"/machine/user.slice/user-2000.slice/user@2000.service/{unit}")
+    logind.groups.add(manager(2000, unit))
     logind.main("--off")
     assert ("ada" in logind.lingering()) == computes
     logind.groups.clear()
@@ -149,16 +156,26 @@ def test_the_check_says_what_a_run_would_do(logind: Logind, capsys: pytest.Captu
 def test_the_managers_own_processes_are_no_work_of_their_users(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manager = "/user.slice/user-2000.slice/user@2000.service"
-    own = f"4:cpu:/user.slice/user-2000.slice\n1:name=systemd:{manager}/init.scope\n"
-    assert processes.is_manager(own, 2000)
-    assert processes.is_manager(f"0::{manager}/app.slice/dbus.service\n", 2000)
-    assert not processes.is_manager(f"0::{manager}/app.slice/run-r1.service\n", 2000)
-    assert not processes.is_manager("0::/user.slice/user-2000.slice/session-3.scope\n", 2000)
+    assert processes.is_manager(manager(2000), 2000)
+    assert processes.is_manager(manager(2000, "app.slice/dbus.service"), 2000)
+    assert not processes.is_manager(manager(2000, "app.slice/run-r1.service"), 2000)
+    assert not processes.is_manager("/user.slice/user-2000.slice/session-3.scope", 2000)
     assert not processes.is_manager("", 2000)
     monkeypatch.setattr(processes, "owners", lambda: iter([(1, 2000), (2, 2000), (3, 0)]))
-    monkeypatch.setattr(processes, "groups_of", lambda pid: own if pid == 1 else "")
+    monkeypatch.setattr(processes, "group_of", lambda pid: manager(2000) if pid == 1 else "")
     assert processes.at_work() == {2000: 1, 0: 1}
+
+
+@pytest.mark.parametrize("unit", FORGED)
+def test_units_that_a_user_calls_as_anothers_manager_neither_are_it_nor_keep_it(
+    logind: Logind, unit: str
+) -> None:
+    logind.main()
+    logind.groups = {"/init.scope", manager(2000), manager(2000, f"{unit}/run-r1.service")}
+    assert not program.at_work(2002, logind.groups)
+    assert not program.is_awake(2002, logind.groups)
+    assert not processes.is_manager(manager(2000, f"{unit}/init.scope"), 2002)
+    assert program.at_work(2000, logind.groups)
 
 
 def test_programs_find_the_manager_only_where_it_lasts(logind: Logind) -> None:

@@ -1,0 +1,56 @@
+"""The end of all that a user runs: of an account that is closed, and of one that has lost a group."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from workbench_host import processes
+from workbench_host.accounts.system import fields
+from workbench_host.processes import LINGERING
+from workbench_host.tools import FailureError
+
+GRACE_SECONDS = 5  # for processes to end by themselves
+
+
+def end_sessions(name: str, uid: int) -> None:
+    """Ends all that the user runs, notebook servers and what they run by sudo too: asked first, then killed."""
+    subprocess.run(["loginctl", "disable-linger", name], capture_output=True, check=False)
+    _end(name, uid, lambda: processes.of(uid))
+
+
+def renew_sessions(name: str, kept: tuple[int, frozenset[str]]) -> None:
+    """Ends all that the user runs, since it keeps these groups. Who comes in meanwhile has those of today and stays."""
+    uid, groups = kept
+    gids = {int(line[2]) for line in fields("group") if line[0] in groups}
+    there = processes.begun(uid)
+    _end(name, uid, lambda: processes.left(uid, there, gids))
+
+
+def begin_anew(users: Mapping[str, int]) -> None:
+    """Starts what was ended of a systemd of a user's own (uids by name) that runs from boot on.
+
+    It hands the groups of its start on to all that it starts, schedules among it: those of today are all there by now.
+    """
+    for name, uid in users.items():
+        if (LINGERING / name).exists():
+            subprocess.run(["systemctl", "start", f"user@{uid}.service"], capture_output=True, check=False)
+
+
+def _end(name: str, uid: int, left: Callable[[], Sequence[int]]) -> None:
+    """Ends what `left` finds, until that is nothing. Raises FailureError where something does not end."""
+    subprocess.run(["systemctl", "stop", "--no-block", f"user-{uid}.slice"], capture_output=True, check=False)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while running := left():
+        _kill(running, signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
+        time.sleep(0.2)
+        if time.monotonic() > deadline + GRACE_SECONDS:
+            raise FailureError(f"processes of {name} do not end, even when killed")
+
+
+def _kill(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, number)

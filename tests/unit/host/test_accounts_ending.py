@@ -1,0 +1,107 @@
+"""The end of what a user runs, by processes of this machine; systemd is a stand-in that only notes what it is told."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench_host import processes
+from workbench_host.accounts import ending
+from workbench_host.tools import FailureError
+
+UID, GID = 54322, 23457
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+)
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root may run something as somebody else")
+
+
+class Host:
+    """`comes` is what the user starts once systemd has been told to end the slice: a process in these groups."""
+
+    def __init__(self) -> None:
+        self.started: list[subprocess.Popen[str]] = []
+        self.calls: list[list[str]] = []
+        self.comes: list[list[int]] = []
+
+    def start(self, *groups: int) -> subprocess.Popen[str]:
+        """Returns once it ignores SIGTERM."""
+        started = subprocess.Popen(
+            ["/usr/bin/python3", "-IS", "-c", STUBBORN],
+            user=UID,
+            group=UID,
+            extra_groups=groups,
+            cwd="/",
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert started.stdout
+        started.stdout.readline()
+        self.started.append(started)
+        return started
+
+    def run(self, command: list[str], **_: Any) -> None:
+        self.calls.append(command)
+        if command[:2] == ["systemctl", "stop"]:
+            for groups in self.comes:
+                self.start(*groups)
+
+    def alive(self) -> list[bool]:
+        return [one.poll() is None for one in self.started]
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    host = Host()
+    stand_in = type("Subprocess", (), {"run": staticmethod(host.run)})
+    monkeypatch.setattr(ending, "subprocess", stand_in)
+    monkeypatch.setattr(ending, "GRACE_SECONDS", 0.6)
+    monkeypatch.setattr(ending, "LINGERING", tmp_path)
+    monkeypatch.setattr(ending, "fields", lambda _: iter([["lab", "x", str(GID)], ["wind", "x", "1"]]))
+    owners = processes.owners
+
+    def without_zombies() -> Iterator[tuple[int, int]]:
+        host.alive()  # as the parent of what was started here
+        return owners()
+
+    monkeypatch.setattr(processes, "owners", without_zombies)
+    yield host
+    for one in host.started:
+        one.kill()
+        one.wait()
+
+
+def test_all_that_keeps_a_group_ends_and_who_came_in_since_stays(host: Host) -> None:
+    host.start(GID)
+    host.start()  # of before: what it runs as root, by sudo, is in no group
+    host.comes = [[], [GID]]
+    ending.renew_sessions("ana", (UID, frozenset({"lab"})))
+    assert host.alive() == [False, False, True, False]
+    assert host.calls == [["systemctl", "stop", "--no-block", f"user-{UID}.slice"]], (
+        "lingering stays as it is"
+    )
+
+
+def test_of_a_closed_account_all_ends(host: Host) -> None:
+    host.start()
+    host.comes = [[]]
+    ending.end_sessions("ana", UID)
+    assert host.alive() == [False, False]
+    assert host.calls[0] == ["loginctl", "disable-linger", "ana"]
+
+
+def test_what_does_not_end_is_a_failure(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    host.start(GID)
+    monkeypatch.setattr(ending, "_kill", lambda *_: None)
+    with pytest.raises(FailureError, match="processes of ana do not end, even when killed"):
+        ending.renew_sessions("ana", (UID, frozenset({"lab"})))
+
+
+def test_a_systemd_of_the_users_begins_anew_where_it_runs_from_boot_on(host: Host, tmp_path: Path) -> None:
+    (tmp_path / "ana").touch()
+    ending.begin_anew({"ana": UID, "ben": UID + 1})
+    assert host.calls == [["systemctl", "start", f"user@{UID}.service"]]
