@@ -12,7 +12,6 @@ anywhere can lead to anything that is not that user's.
 import contextlib
 import os
 import pwd
-import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.processes import USER_UIDS, at_work
+from workbench_host.tools import remove_tree
 
 FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 - names in it are only compared and unlinked by their owner
 KINDS = {"shm": "-m", "sem": "-s", "msg": "-q"}  # of System V, with ipcrm's options
@@ -80,7 +80,7 @@ def clear_folder(folder: Path) -> None:
                 if entry.stat(follow_symlinks=False).st_mtime > before:
                     continue
                 if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path)
+                    remove_tree(entry.path)
                 else:
                     os.unlink(entry.path)
 
