@@ -39,13 +39,17 @@ def _show(report: dict[str, Any]) -> None:
             user["state"],
             ", ".join([*groups, *user["groups"]]),
             _ago(user["last_seen"]),
-            f"{user['disk_gib']:.2f} GiB",
+            "not counted" if user["disk_gib"] is None else f"{user['disk_gib']:.2f} GiB",
             _sessions(user["sessions"]),
         )
     console.print(table)
     for user in report["users"]:
         for archive in user["archives"]:
             console.print(escape(f"The home of {user['name']} is in {archive} on the server."))
+    if any(user["disk_gib"] is None for user in report["users"]):
+        console.print(
+            "Some homes have too many files to be counted in time; `sudo du -s /home/USER` on the server does."
+        )
     if report["disk_limit_gib"] is not None:
         enforced = "" if report["disk_limit_enforced"] else ", which this server's kernel does not enforce"
         console.print(f"Each user may take {report['disk_limit_gib']} GiB of disk{enforced}.")

@@ -15,7 +15,6 @@ import os
 import pwd
 import resource
 import select
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from pathlib import Path
 
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.processes import USER_UIDS, at_work
+from workbench_host.tools import remove_tree
 
 FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 - names in it are only compared and unlinked by their owner
 KINDS = {"shm": "-m", "sem": "-s", "msg": "-q"}  # of System V, with ipcrm's options
@@ -85,7 +85,7 @@ def clear_folder(folder: Path) -> None:
                 if entry.stat(follow_symlinks=False).st_mtime > before:
                     continue
                 if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path)
+                    remove_tree(entry.path)
                 else:
                     os.unlink(entry.path)
 

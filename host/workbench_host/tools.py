@@ -20,6 +20,9 @@ PROXIES = "caddy"  # the group that may open the sockets of services and of user
 CLEAN, WOULD_CHANGE = 0, 3
 GIVEN = "--given"
 LOCK_SECONDS = 120.0
+# Bytes of the path of a folder that is copied: with any name in it, and wherever it is put, that stays below PATH_MAX,
+# the 4,096 that Linux takes at once. Users make longer ones step by step, which cp(1) cannot read, nor tar(1) put back.
+LONGEST_FOLDER = 3500
 
 
 def without_password(text: str) -> str:
@@ -177,6 +180,16 @@ def holder(file: os.stat_result) -> str:
                 name = Path(f"/proc/{words[4]}/comm").read_text().strip()
                 return f"process {words[4]} ({name})"
     return "another run"
+
+
+def remove_tree(path: str | os.PathLike[str]) -> bool:
+    """Removes a folder that users have filled, and nothing that is mounted in it; whether it is gone.
+
+    By rm(1), which goes down to any depth: shutil.rmtree keeps a descriptor for each level, and a process has 1,024.
+    """
+    command = ("rm", "-rf", "--one-file-system", "--", os.fspath(path))
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return not os.path.lexists(path)
 
 
 def sync_folder(path: str) -> None:

@@ -1,15 +1,17 @@
 """Homes: made whole, and moved whole into an archive. A home goes only after its archive was compared with it."""
 
+import itertools
 import os
 import shutil
 import stat
 import subprocess
 import tarfile
 import time
+from collections.abc import Iterator
 
 from workbench_host.accounts.system import GONE, HOMES, LEAVING
 from workbench_host.tools import DATA_VOLUME as VOLUME
-from workbench_host.tools import FailureError, run, sync_folder
+from workbench_host.tools import LONGEST_FOLDER, FailureError, remove_tree, run, sync_folder
 
 SKELETON = "/etc/skel"
 ARCHIVES = f"{VOLUME}/archive"
@@ -22,7 +24,7 @@ def make_home(name: str, uid: int) -> None:
     A folder becomes the user's after all that is in it: what is still to be done in it nobody can put a link for.
     """
     beside = f"{HOMES}/.{name}.new"
-    shutil.rmtree(beside, ignore_errors=True)
+    remove_tree(beside)
     shutil.copytree(SKELETON, beside, symlinks=True)
     for folder, folders, files in os.walk(beside, topdown=False):
         links = [inner for inner in folders if os.path.islink(os.path.join(folder, inner))]
@@ -67,25 +69,36 @@ def archive_home(name: str, _: object) -> None:
 
 
 def return_home(name: str, _: object) -> None:
-    """Brings back the home of a user who is not to be removed after all, whose archive was not finished."""
+    """Brings back the home of a user who is not to be removed after all, whose archive was not finished.
+
+    What lay too deep for an archive (`raised`) stays at its top.
+    """
     os.rename(f"{LEAVING}/{name}", f"{VOLUME}/home/{name}")
 
 
 def drop_archived(name: str, _: object) -> None:
     """Deletes a home that is in its archive."""
-    shutil.rmtree(f"{GONE}/{name}")
+    if not remove_tree(f"{GONE}/{name}"):
+        raise FailureError(
+            f"{GONE}/{name} cannot be removed; what is in it is in the archive of the home of {name}"
+        )
 
 
 def inventory(name: str) -> set[str]:
     """Paths of all that tar keeps of a leaving home, which begin with its name: everything but sockets.
 
+    All are short enough for tar afterwards: what lies deeper is moved to the top of the home.
+
     Raises FailureError where something else is mounted in it, which would be archived and then be in the way.
     """
-    found, pending = set(), [name]
+    found, pending, numbers = set(), [name], itertools.count(1)
     device = os.lstat(f"{LEAVING}/{name}").st_dev
     while pending:
         path = pending.pop()
         found.add(path)
+        if len(os.fsencode(path)) > LONGEST_FOLDER:
+            path = raised(name, path, numbers)
+            found.add(path)
         for entry in os.scandir(f"{LEAVING}/{path}"):
             inner = f"{path}/{entry.name}"
             if entry.is_dir(follow_symlinks=False):
@@ -97,6 +110,27 @@ def inventory(name: str) -> set[str]:
             elif not stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode):
                 found.add(inner)
     return found
+
+
+def raised(name: str, path: str, numbers: Iterator[int]) -> str:
+    """Moves a folder of a leaving home to the home's top; gives back its path there, which a link in its place names.
+
+    It follows no link on the way, which a process of the user's that still stands in the home could put there.
+    """
+    top = f"{LEAVING}/{name}"
+    free = next(one for one in map("too-deep-{}".format, numbers) if not os.path.lexists(f"{top}/{one}"))
+    *parents, last = path.split("/")
+    folder = os.open(LEAVING, os.O_PATH)
+    try:
+        for parent in parents:
+            inner = os.open(parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        os.rename(last, f"{top}/{free}", src_dir_fd=folder)
+        os.symlink(free, last, dir_fd=folder)
+    finally:
+        os.close(folder)
+    return f"{name}/{free}"
 
 
 def listed(path: str) -> set[str]:

@@ -1,8 +1,8 @@
 """people: prints who has or had an account, for `workbench users`. For root, since it names who does what.
 
 {"users": [{"name", "uid", "state": "active|locked|removed", "admin", "groups": [name, ...], "last_seen": ISO or null,
-"disk_gib", "sessions": {"jupyter", "logins", "processes"}, "archives": [path, ...]}], "disk_limit_gib": N or null,
-"disk_limit_enforced": bool}
+"disk_gib": N or null, "sessions": {"jupyter", "logins", "processes"}, "archives": [path, ...]}],
+"disk_limit_gib": N or null, "disk_limit_enforced": bool}
 
 `last_seen` is the newer of the last login that PAM noted on this server and the last activity that the hub knows of;
 `logins` are sessions of systemd-logind: SSH, R.
@@ -15,8 +15,8 @@ import json
 import os
 import re
 import sqlite3
-import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -35,6 +35,7 @@ HUB = f"{DATA_VOLUME}/jupyterhub/jupyterhub.sqlite"
 SERVER = re.compile(r"jupyter-([^:]+?)(?::[^:]+)?-singleuser\.service")
 TIME = f"{'[0-9]' * 8}T{'[0-9]' * 6}Z"
 GIB = 1024**3
+COUNTING_SECONDS = 300.0  # for all homes, where no quota counts them; `workbench users` waits for 600
 
 
 def rows(path: str, query: str) -> list[tuple[str, str]]:
@@ -71,17 +72,22 @@ def servers() -> Counter[str]:
     return Counter(match[1] for match in matches if match)
 
 
-def disk_gib(name: str, uid: int, shares: dict[int, quota.Share] | None) -> float:
-    """Disk that a user takes: by the volume's own count of all files, else what the home has."""
+def disk_gib(name: str, uid: int, shares: dict[int, quota.Share] | None, deadline: float) -> float | None:
+    """Disk that a user takes: by the volume's own count of all files, else what the home has.
+
+    None where its files are so many that they are not counted by the `deadline` (time.monotonic()).
+    """
     if shares is not None:
         return round(shares.get(uid, quota.Share(0, quota.Limit())).used / quota.KIB_PER_GIB, 2)
     if not os.path.isdir(f"{HOMES}/{name}"):
         return 0.0
     # Files may go while they are counted, which du complains of: what it counted is good enough.
-    done = subprocess.run(
-        ["du", "-s", "--block-size=1", f"{HOMES}/{name}"], capture_output=True, text=True, check=False
-    )
-    return round(int(done.stdout.split()[0]) / GIB, 2) if done.stdout else 0.0
+    command, left = ("du", "-s", "--block-size=1", f"{HOMES}/{name}"), max(0.1, deadline - time.monotonic())
+    try:
+        counted = run(*command, okay=(0, 1), seconds=left)
+    except FailureError:
+        return None
+    return round(int(counted.split()[0]) / GIB, 2) if counted else 0.0
 
 
 def report() -> dict[str, object]:
@@ -89,7 +95,7 @@ def report() -> dict[str, object]:
     last, running, here, at_work = seen(registry.former()), servers(), logins(), processes.at_work()
     states = {user.name: "removed" if user.removed else "active" for user in declared.users}
     groups = {group.gr_name: set(group.gr_mem) for group in grp.getgrall()}
-    users = []
+    users, deadline = [], time.monotonic() + COUNTING_SECONDS
     for name, entry in sorted(registry.users.items()):
         own = {group for group, members in groups.items() if name in members}
         users.append(
@@ -100,7 +106,7 @@ def report() -> dict[str, object]:
                 "admin": bool(own & ADMIN_GROUPS),
                 "groups": sorted(own - SYSTEM_GROUPS),
                 "last_seen": last[name].isoformat(timespec="seconds") if name in last else None,
-                "disk_gib": disk_gib(name, entry.uid, shares),
+                "disk_gib": disk_gib(name, entry.uid, shares, deadline),
                 "sessions": {"jupyter": running[name], "logins": here[name], "processes": at_work[entry.uid]},
                 "archives": sorted(glob.glob(f"{ARCHIVES}/{name}-{TIME}.tar.zst")),
             }

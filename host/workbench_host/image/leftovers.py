@@ -91,15 +91,16 @@ _SHADOW = "etc/shadow"  # which is looked at line by line
 _LOOKS: dict[str, re.Pattern[bytes]] = {
     "private key": re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s*[A-Za-z0-9+/]{16}"),
     "key of somebody": re.compile(
-        rb"(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]+) AAAA[A-Za-z0-9+/]{40}"
+        rb"(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp\d+|sk-[a-z0-9@.-]{1,60}) AAAA[A-Za-z0-9+/]{40}"
     ),
     "password hash": re.compile(rb"\$(?:y|gy|7|2[aby]|6|5)\$[./A-Za-z0-9$=,]{20}"),
     "token": re.compile(
         rb"\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30}|\bxox[abprs]-[A-Za-z0-9-]{10}|hooks\.slack\.com/services/\w"
-        rb"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10}"
+        # Of a run of such letters the first `eyJ` will do, or none: looked for once, however many there are.
+        rb"|(?<![\w-])(?>[\w-]*?\beyJ)[\w-]{10,}+\.eyJ[\w-]{10}"
     ),
     # Or a token without a name; up to the last @, which a password may have.
-    "password in an address": re.compile(rb"([a-z]+://)[^\s/\"'<>]+@(?=[A-Za-z0-9\[])"),
+    "password in an address": re.compile(rb"(?<=[a-z]://)[^\s/\"'<>]+@(?=[A-Za-z0-9\[])"),
 }
 
 
@@ -140,7 +141,7 @@ def remove(root: Path = "/") -> None:
             path = _below(root, one.path)
             with open(path, "rb") as file:  # all of it: what is left out would be cut off
                 content = file.read()
-            _put(path, _LOOKS[one.kind].sub(rb"\1", content))
+            _put(path, _LOOKS[one.kind].sub(b"", content))
 
 
 def _below(root: Path, path: Path) -> Path:

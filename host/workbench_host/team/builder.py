@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workbench_host.team.places import ROOT
-from workbench_host.tools import DATA_VOLUME, FailureError, sync_file_system
+from workbench_host.tools import DATA_VOLUME, FailureError, remove_tree, sync_file_system
 
 ACCOUNT = "workbench-build"
 # Neither a service's nor a declared user's, and unused by systemd too ("Users, Groups, UIDs and GIDs on systemd
@@ -82,14 +82,13 @@ def prepare(folder: Path) -> None:
 def discard(place: Path) -> bool:
     """Removes a tree that a build has made, and what is left of others; whether all is gone.
 
-    Its name is free at once. A build may nest folders deeper than Python goes down, which rm(1) does to any depth.
+    Its name is free at once.
     """
     trash = _discarded(place)
     if os.path.lexists(place):
         trash.mkdir(mode=0o700, exist_ok=True)
         os.rename(place, trash / secrets.token_hex(8))
-    subprocess.run(["rm", "-rf", "--one-file-system", "--", str(trash)], capture_output=True, check=False)
-    return not trash.exists()
+    return remove_tree(trash)
 
 
 def _discarded(place: Path) -> Path:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench_host.tools import DATA_VOLUME, FailureError, reason, run
+from workbench_host.tools import DATA_VOLUME, LONGEST_FOLDER, FailureError, reason, remove_tree, run
 from workbench_host.volume.content import superblock
 
 COPY_LABEL = "workbench-copy"
@@ -135,7 +135,9 @@ def bring(device: str, user: str, name: str, path: str = "") -> dict[str, Any]:
         raise FailureError(f"{user} has no home on this workbench that it could be put into")
     mount(device)
     source = inside(user, path)
-    shutil.rmtree(STAGE, ignore_errors=True)  # of a run that died
+    require_short_paths(source)
+    if not remove_tree(STAGE):  # of a run that died
+        raise FailureError(f"{STAGE} cannot be removed: it has what an earlier run left")
     os.makedirs(STAGE, mode=0o700)
     try:
         need_room(source)
@@ -150,7 +152,7 @@ def bring(device: str, user: str, name: str, path: str = "") -> dict[str, Any]:
         run("sync", "--file-system", STAGE)
         return {"path": f"/home/{user}/{moved(copied, home, name)}"}
     finally:
-        shutil.rmtree(STAGE, ignore_errors=True)
+        remove_tree(STAGE)
 
 
 def mode_of(path: str) -> int:
@@ -181,6 +183,20 @@ def inside(user: str, path: str) -> str:
     return found
 
 
+def require_short_paths(source: str) -> None:
+    """Raises FailureError where folders lie deeper than cp(1) reads, before anything is copied."""
+    pending = [source] if stat.S_ISDIR(mode_of(source)) else []
+    while pending:
+        folder = pending.pop()
+        if len(os.fsencode(folder)) > LONGEST_FOLDER:
+            top = "/".join(folder.removeprefix(f"{POINT}/home/").split("/")[:3])
+            raise FailureError(
+                f"folders lie too deep in {top!r} in the snapshot to be copied (more than {LONGEST_FOLDER:,} bytes of "
+                "path); name another file or folder of the home"
+            )
+        pending += [entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+
+
 def need_room(source: str) -> None:
     """Raises FailureError where the copy would fill the volume."""
     counted = run("du", "--summarize", "--block-size=1", "--", source)
@@ -201,8 +217,8 @@ def moved(copied: str, home: str, name: str) -> str:
     """
     folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        number, wanted = 1, name
-        while wanted in os.listdir(folder):
+        number, wanted, taken = 1, name, set(os.listdir(folder))
+        while wanted in taken:
             number += 1
             wanted = f"{name}-{number}"
         os.rename(copied, wanted, dst_dir_fd=folder)

@@ -42,3 +42,11 @@ def test_the_table_names_archives_and_says_when_a_limit_is_not_enforced() -> Non
     assert "20 GiB of disk, which this server's kernel does not enforce" in said
     for words in ("admin", "removed", "0.50 GiB", "2 jupyter"):
         assert words in said
+    assert "counted" not in said
+    with console.capture() as captured:
+        users._show(
+            {"users": [{**user, "disk_gib": None}], "disk_limit_gib": None, "disk_limit_enforced": False}
+        )
+    said = captured.get()
+    assert "not " in said  # the table is as narrow as the test's terminal
+    assert "Some homes have too many files to be counted in time" in " ".join(said.split())

@@ -107,6 +107,32 @@ def test_where_a_user_is_at_work_the_switch_asks_by_the_uids_of_users() -> None:
     assert "$1 >= 7 && $1 < 9" in text
 
 
+@pytest.mark.parametrize(("status", "unmounted"), [(0, ["disk", "/tmp"]), (1, ["disk"])])
+def test_what_cannot_be_copied_out_of_memory_stays_there_and_ends_no_deploy(
+    tmp_path: Path, status: int, unmounted: list[str]
+) -> None:
+    fakes = {
+        "findmnt": "echo tmpfs",
+        "ps": "",
+        "mktemp": "mkdir -p disk/tmp; echo disk",
+        "mount": "",
+        "umount": 'echo "$1" >> unmounted',
+        "rmdir": "",
+        "cp": f"exit {status}",
+    }
+    for name, body in fakes.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+    script = render("temporary/tmp-on-disk.j2", uids=range(7, 9))
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["sh", "-c", script], env=path, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "unmounted").read_text().split() == unmounted
+    assert ("not all that is in the one in memory can be copied" in done.stdout) == bool(status)
+
+
 def test_debconfs_lock_is_waited_for_and_nothing_else(tmp_path: Path) -> None:
     """Packages that are installed beside it hold the lock; any other failure is told at once."""
     tries, program = tmp_path / "tries", tmp_path / "busy"

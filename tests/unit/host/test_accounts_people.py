@@ -1,6 +1,7 @@
 """When users were last seen: databases of the test's own in the place of PAM's and the hub's."""
 
 import sqlite3
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,3 +28,21 @@ def test_a_login_by_the_name_of_before_is_the_renamed_users(
         "anna": datetime.fromtimestamp(3000, UTC),
         "ben": datetime.fromtimestamp(3600, UTC),
     }
+
+
+def test_without_quotas_homes_are_counted_until_there_is_no_more_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people, "HOMES", str(tmp_path))
+    (tmp_path / "ana").mkdir()
+    (tmp_path / "ana" / "data").write_bytes(bytes(range(256)) * 4 * 1024 * 20)
+    assert people.disk_gib("ana", 2000, None, time.monotonic() + 60) == 0.02
+    assert people.disk_gib("nobody", 2001, None, time.monotonic() + 60) == 0.0
+    slow = tmp_path / "bin" / "du"
+    slow.parent.mkdir()
+    slow.write_text("#!/bin/sh\nexec sleep 5\n")
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", str(slow.parent), prepend=":")
+    began = time.monotonic()
+    assert people.disk_gib("ana", 2000, None, began) is None
+    assert time.monotonic() - began < 2

@@ -1,6 +1,7 @@
 """What an image must not have: each kind is planted below a folder that stands for a root, found, and taken away."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,45 @@ def test_what_nobody_thought_of_is_found_by_its_look_and_stays(
     plant(root, name, (path.read_text() if path.exists() else "") + content)
     leftovers.remove(str(root))
     assert [(one.kind, one.path) for one in leftovers.found(str(root))] == [(kind, at)]
+
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.x"
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        *(("token", f"{before}{JWT}") for before in ("", "token=", "-", "eyJ-", "a-eyJ-b-", "Bearer ")),
+        ("token", f"{'-eyJ' * 5000}{JWT}"),
+        (
+            "key of somebody",
+            "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIBFNhyUtPSI",
+        ),
+        ("password in an address", "a://b@c"),
+        ("password in an address", "git+https://ada:hu@sh@[2001:db8::1]/x"),
+    ],
+)
+def test_a_secret_is_found_whatever_stands_before_it(root: Path, kind: str, content: str) -> None:
+    plant(root, "etc/thing.conf", content)
+    assert [one.kind for one in leftovers.found(str(root))] == [kind]
+
+
+@pytest.mark.parametrize(
+    "content", [f"_{JWT}", f"x{JWT}", "eyJhbGciO.eyJzdWIiOiIxMjM0In0", "://ada:hush@c", "https://c/ada@b"]
+)
+def test_what_only_looks_a_little_like_a_secret_is_none(root: Path, content: str) -> None:
+    plant(root, "etc/thing.conf", content)
+    assert leftovers.found(str(root)) == []
+
+
+@pytest.mark.parametrize(
+    "what", ["a", "-eyJ", "eyJ", "sk-", "a://", "a://@", "eyJaaaaaaaaaa..", "-eyJaaaaaaaaaa", "-----BEGIN A "]
+)
+def test_as_much_as_is_looked_at_takes_no_time_whatever_it_is(root: Path, what: str) -> None:
+    plant(root, "etc/thing.conf", (what * leftovers._LARGEST)[: leftovers._LARGEST])
+    began = time.monotonic()
+    assert leftovers.found(str(root)) == []
+    assert time.monotonic() - began < 5, "minutes, where the time grows with the square"
 
 
 def test_no_content_is_shown(root: Path) -> None:

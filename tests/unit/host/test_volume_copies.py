@@ -71,6 +71,16 @@ def test_what_has_the_name_already_stays_also_where_it_leads_away(volume: Any, t
     assert list(outside.iterdir()) == []
 
 
+def test_names_that_are_taken_are_looked_up_once(volume: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2, 1000):
+        (volume.living / f"restored-1-{number}").touch()
+    (volume.living / "restored-1").touch()
+    plain, looked = os.listdir, []
+    monkeypatch.setattr(copies.os, "listdir", lambda folder: looked.append(folder) or plain(folder))
+    assert bring("ada", "restored-1") == "/home/ada/restored-1-1000"
+    assert len(looked) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "sentence"),
     [
