@@ -21,6 +21,7 @@ from workbench_host.processes import LINGERING, USER_UIDS, control_groups, manag
 from workbench_host.tools import CLEAN, WOULD_CHANGE, FailureError, run, write
 
 GIVEN = Path("/var/lib/workbench/lingering")  # a name a line
+WAKE_SECONDS = 20.0
 CLOSED = "nologin"  # the shell of an account that is no longer declared
 
 
@@ -94,14 +95,26 @@ def apply(due: Due, accounts: set[str]) -> None:
     if due.give:
         note(given() | set(due.give))
         run("loginctl", "enable-linger", *due.give)
-    if due.wake:
-        run("systemctl", "start", *(f"user@{uid}.service" for uid in due.wake.values()))
+    for name, uid in due.wake.items():
+        wake(name, uid)
     if due.take:
         for name in due.take:
             if name in accounts and (LINGERING / name).exists():
                 run("loginctl", "disable-linger", name)
             (LINGERING / name).unlink(missing_ok=True)  # logind knows no name that has no account
         note(given() - set(due.take))
+
+
+def wake(name: str, uid: int) -> None:
+    """Starts a user's manager. That it does not start may be its user's own doing, and fails no deploy."""
+    try:
+        run("systemctl", "start", f"user@{uid}.service", seconds=WAKE_SECONDS)
+    except FailureError:
+        print(
+            f"The user manager of {name} does not start, and so none of {name}'s timers runs; "
+            f"`journalctl -u user@{uid}` says why.",
+            file=sys.stderr,
+        )
 
 
 def main(arguments: Sequence[str]) -> int:

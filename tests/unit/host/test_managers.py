@@ -24,6 +24,7 @@ class Logind:
         self.folder = folder / "linger"
         self.folder.mkdir()
         self.asked: list[tuple[str, ...]] = []
+        self.broken: set[str] = set()  # what does not start, as where its user has it so
         self.people = {"ada": "/bin/bash", "alan": "/usr/sbin/nologin", "grace": "/bin/bash"}
         self.groups = {"/init.scope", manager(2000)}
         monkeypatch.setattr(program, "LINGERING", self.folder)
@@ -39,9 +40,11 @@ class Logind:
             SimpleNamespace(pw_name=name, pw_uid=uids[name], pw_shell=shell) for name, shell in named.items()
         ]
 
-    def run(self, command: str, verb: str, *names: str) -> str:
+    def run(self, command: str, verb: str, *names: str, seconds: float | None = None) -> str:
         self.asked.append((verb, *names))
         if command == "systemctl":
+            if self.broken & set(names):
+                raise FailureError("`systemctl start` failed with status 1")
             self.groups |= {manager(int(unit[5:-8])) for unit in names}
             return ""
         assert command == "loginctl"
@@ -208,3 +211,18 @@ def test_all_of_proc_is_read_once_however_many_users_there_are(
         read.clear()
         assert program.main([*arguments, "--check"]) in (program.CLEAN, program.WOULD_CHANGE)
         assert len(read) == 1
+
+
+def test_a_manager_that_does_not_start_keeps_nobody_elses_from_starting_and_fails_no_deploy(
+    logind: Logind, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As with a link from ~/.config/systemd/user/default.target to /dev/null."""
+    assert program.main([]) == 0
+    logind.groups = {"/init.scope"}
+    logind.broken, logind.asked = {"user@2000.service"}, []
+    assert program.main([]) == 0
+    assert logind.asked == [("start", "user@2000.service"), ("start", "user@2002.service")]
+    assert capsys.readouterr().err == (
+        "The user manager of ada does not start, and so none of ada's timers runs; "
+        "`journalctl -u user@2000` says why.\n"
+    )
