@@ -75,6 +75,7 @@ def test_services_and_deploys_are_told_and_what_there_is_not_is_one_sentence(wor
 def test_what_comes_is_followed_until_ctrl_c_and_nothing_stays_behind(workbench: Workbench) -> None:
     mark = uuid.uuid4().hex
     command = [sys.executable, "-m", "cli", "logs", "user", "ada", "-f", "--stack", workbench.stack]
+    command = ["env", "--default-signal=INT", *command]  # tests that run in the background ignore it
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as following:  # type: ignore[call-overload]
         # Again and again: on a busy machine it takes a while until the first is waited for.
