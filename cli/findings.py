@@ -51,6 +51,7 @@ def of_host(told: Mapping[str, Any]) -> Iterator[Finding]:
         "units": _units,
         "services": _services,
         "disk": _disk,
+        "mounts": _mounts,
         "memory": _memory,
         "logins": _logins,
         "ca": _ca,
@@ -194,6 +195,21 @@ def _disk(disks: Mapping[str, Mapping[str, float] | None]) -> Iterator[Finding]:
         elif size.get("inodes", 0) > FULL:
             what = f"The disk at {path} has room for few more files ({size['inodes']:.0%} of inodes used): {grow}."
             yield Finding("disk", what, "workbench users")
+
+
+def _mounts(mounts: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    if places := mounts["setuid"]:
+        what = (
+            f"Programs in {' and '.join(map(plain, places))} can run with the rights of whose they are, or of a group "
+            "whose member put them there."
+        )
+        yield Finding("mounts", what, "workbench deploy")
+    if folders := mounts["joined"]:
+        what = (
+            f"{', '.join(map(plain, folders[:FEW]))}: a file there can have a second name elsewhere, by which who "
+            "leaves the group goes on changing it."
+        )
+        yield Finding("mounts", what, "workbench deploy")
 
 
 def _memory(memory: Mapping[str, int]) -> Iterator[Finding]:

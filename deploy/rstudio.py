@@ -36,6 +36,7 @@ SESSION_CONFIG = "/etc/rstudio/rsession.conf"
 LOGIN_PAGE = "/etc/rstudio/login.html"  # the default of its option auth-login-page-html
 PAM = "/etc/pam.d/rstudio"
 DROP_IN = f"{units.UNITS}/{UNIT}.d/60-workbench.conf"
+LOGS = "/etc/tmpfiles.d/workbench-rstudio.conf"  # whose its folder for logs is; the account comes with the package
 
 
 @deploy("rstudio")
@@ -52,7 +53,7 @@ def rstudio(context: Context) -> None:
         units.service(unit=socket, name=f"Run {socket}")
     units.service(unit=PORTS_UNIT, reads=programs.reads("rstudio-ports"), name=f"Run {PORTS_UNIT}")
     units.service(unit=SIGN_IN_UNIT, reads=programs.reads(SIGN_IN), name=f"Run {SIGN_IN_UNIT}")
-    reads = [SERVER_CONFIG, SESSION_CONFIG, LOGIN_PAGE, PAM, DROP_IN, packages.note(wanted)]
+    reads = [SERVER_CONFIG, SESSION_CONFIG, LOGIN_PAGE, PAM, DROP_IN, LOGS, packages.note(wanted)]
     units.service(unit=UNIT, reads=reads, name=f"Run {UNIT}")
 
 
@@ -102,10 +103,11 @@ def _configure(context: Context) -> None:
         "rstudio/login.html.j2", LOGIN_PAGE, variables={"title_html": title_html(context.settings.title)}
     )
     files.copy("rstudio/pam", PAM)
+    files.copy("rstudio/tmpfiles.conf", LOGS)
     files.template(
         "rstudio/rstudio-server.conf.j2",
         DROP_IN,
-        variables={"socket": SCOPE_SOCKET, "answering": units.answering(service)},
+        variables={"socket": SCOPE_SOCKET, "log_folders": LOGS, "answering": units.answering(service)},
     )
     files.template(
         f"rstudio/{SCOPE_SOCKET}.j2", f"{units.UNITS}/{SCOPE_SOCKET}", variables={"address": rsession.SCOPES}

@@ -4,6 +4,10 @@ Many programs take what they find in /tmp under a name that everybody knows, as 
 before. So TMPDIR leads elsewhere, for root (sudo sets it, and so all that a deploy runs has it) and for users (PAM sets
 it; the hub and RStudio, which open no PAM session, set it themselves). /tmp itself is not memory, as Debian 13 has it:
 what is large goes there, and would be taken from those who compute.
+
+/tmp and /var/tmp are mounts of their own, with nosuid: a program with the set-group-ID bit, which a member of a group
+may make, would give the group's rights to whoever runs it, also to who has left the group. Wherever else users can make
+files there is nosuid too (tests/e2e/attacks/test_leaving.py).
 """
 
 from collections.abc import Generator
@@ -32,8 +36,9 @@ PAM_ENVIRONMENT = f"{programs.CONFIG}/pam_env.conf"
 PAM_SESSIONS = ("/etc/pam.d/common-session", "/etc/pam.d/common-session-noninteractive")
 ENABLE = "pam-auth-update --package --enable workbench-temporary"
 JOBS = ("apt-daily.service", "apt-daily-upgrade.service")  # Debian's, of root
-MOUNT = "tmp.mount"
-SWITCH = f"{programs.FOLDER}/tmp-on-disk"  # noqa: S108 - a program
+PLACES = {"tmp.mount": "/tmp", "var-tmp.mount": "/var/tmp"}  # noqa: S108 - what the units mount on itself
+OPTIONS = ("nosuid", "nodev")
+SWITCH = f"{programs.FOLDER}/temporary-mounts"
 
 
 def root() -> None:
@@ -61,10 +66,13 @@ def temporary(context: Context) -> None:
     for job in JOBS:
         files.copy("temporary/private-tmp.conf", f"{units.UNITS}/{job}.d/50-workbench.conf")
     units.reread(units=JOBS, name="Debian's jobs with a /tmp of their own")
+    for unit in PLACES:
+        files.copy(f"temporary/{unit}", f"{units.UNITS}/{unit}")
+    variables = {"uids": USER_UIDS, "places": PLACES.values(), "options": ",".join(OPTIONS)}
     files.template(
-        "temporary/tmp-on-disk.j2", SWITCH, variables={"uids": USER_UIDS}, mode="755", validate="sh -n {}"
+        "temporary/temporary-mounts.j2", SWITCH, variables=variables, mode="755", validate="sh -n {}"
     )
-    on_disk(name="Temporary files on the disk")
+    mounts(name="Temporary files on the disk, in mounts of their own")
     variables = {"scratch": SCRATCH, "others": data.environment(context.settings)}
     files.template("temporary/pam_env.conf.j2", PAM_ENVIRONMENT, variables=variables)
     files.template(
@@ -73,14 +81,23 @@ def temporary(context: Context) -> None:
     pam_sessions(name="PAM gives users their TMPDIR")
 
 
-class InMemory(FactBase[bool]):
-    """Whether systemd would put a file system of memory on /tmp at the next boot."""
+class Mounted(FactBase[bool]):
+    """Whether both places are mounted as they should be, now and at the next boot."""
 
     def command(self) -> str:
-        return f'[ "$(readlink {units.UNITS}/{MOUNT})" = /dev/null ] || echo memory'
+        shown = f"systemctl show -p FragmentPath,UnitFileState,NeedDaemonReload {' '.join(PLACES)}"
+        options = (
+            f"for at in {' '.join(PLACES.values())}; do findmnt -rno VFS-OPTIONS -M $at | tail -n 1; done"
+        )
+        return f"{shown}; {options}"
 
     def process(self, output: list[str]) -> bool:
-        return output == ["memory"]
+        shown = [line for line in output if "=" in line]
+        mounted = [set(line.split(",")) for line in output if line and "=" not in line]
+        expected = ["NeedDaemonReload=no", "UnitFileState=enabled"] * len(PLACES)
+        expected += [f"FragmentPath={units.UNITS}/{unit}" for unit in PLACES]
+        kept = [one for one in mounted if one >= set(OPTIONS)]
+        return sorted(shown) == sorted(expected) and len(kept) == len(PLACES)
 
     @staticmethod
     def default() -> bool:
@@ -88,13 +105,19 @@ class InMemory(FactBase[bool]):
 
 
 @operation()
-def on_disk() -> Generator[StringCommand, None, None]:
-    """Has /tmp be on the disk: now where nobody is at work, else from the next boot on."""
-    if not host.get_fact(InMemory):
-        host.noop("temporary files are on the disk, at the latest from the next boot on")
+def mounts() -> Generator[StringCommand, None, None]:
+    """Mounts what is not mounted so, and has the next boot do it. Nothing is unmounted under whom it would disturb.
+
+    A /tmp in memory goes at once where nobody is at work, else with the next boot.
+    """
+    if host.get_fact(Mounted) and not any(files.coming(f"{units.UNITS}/{unit}") for unit in PLACES):
+        host.noop("temporary files are in mounts of their own")
         return
-    # To mask a unit unmounts nothing.
-    yield files.Described(f"systemctl mask --quiet {MOUNT} && {SWITCH}", "have /tmp on the disk")
+    enable = f"systemctl enable --quiet {' '.join(PLACES)}"
+    yield files.Described(
+        f"systemctl daemon-reload && {enable} && {SWITCH}",
+        f"have {' and '.join(PLACES.values())} on the disk, as mounts of their own",
+    )
 
 
 # In both is what Debian's pam-auth-update makes of our configuration, or what somebody wrote there by hand.

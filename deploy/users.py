@@ -34,6 +34,7 @@ LOGIN = (
 LOGINS = "/var/lib/lastlog"  # pam_lastlog2 keeps its database there, and does not make the folder
 WANTED = f"{programs.CONFIG}/users.json"
 SAVER = "workbench-accounts"
+APART = "workbench-shared.service"  # mounts the shared folders at a boot, before there are homes
 
 
 @deploy("users")
@@ -51,6 +52,10 @@ def users(context: Context) -> None:
     )
     files.copy(f"users/{SAVER}.path", f"{units.UNITS}/{SAVER}.path")
     units.service(unit=f"{SAVER}.path", name="Remember changed passwords")
+    files.template(
+        f"users/{APART}.j2", f"{units.UNITS}/{APART}", variables={"program": program_path("accounts")}
+    )
+    units.service(unit=APART, name="Shared folders are mounts of their own")
 
 
 def wanted(settings: Settings) -> str:

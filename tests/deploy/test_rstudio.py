@@ -226,6 +226,26 @@ def test_r_is_the_hosts_own_unless_its_user_wants_another(web: httpx.Client, wor
         workbench.ssh(f"rm /home/ada/{CHOICE}")
 
 
+def test_what_a_user_put_in_the_place_of_its_log_is_not_opened_by_root(
+    workbench: Workbench, applied: Applied
+) -> None:
+    """Posit's server makes the folders open to all, and gives its log the mode 0666 by its name, as root."""
+    assert applied.status == 0, applied.output
+    folder = "/var/log/rstudio/rstudio-server"
+    look = f"stat -c '%U %a' /var/log/rstudio {folder}"
+    assert workbench.ssh(look).stdout.split() == ["root", "755", "rstudio-server", "755"]
+    # As a host was on which it had made them.
+    workbench.ssh(f"chmod 777 /var/log/rstudio {folder}; install -m 600 /dev/null /root/secret")
+    planted = "cd /var/log/rstudio; mv rstudio-server old; mkdir rstudio-server"
+    planted += f"; ln -s /root/secret {folder}/rserver.log"
+    workbench.ssh(f"runuser -u grace -- sh -ec '{planted}'; systemctl restart rstudio-server")
+    assert workbench.ssh(f"{look}; stat -c %a-%s /root/secret").stdout.split() == [
+        *("root", "755", "rstudio-server", "755"),
+        "600-0",
+    ]
+    workbench.ssh("rm -r /root/secret /var/log/rstudio/old")
+
+
 def test_a_package_with_another_sha256_is_refused_and_the_old_one_runs_on(
     workbench: Workbench, applied: Applied
 ) -> None:

@@ -129,6 +129,15 @@ def test_a_group_shares_a_folder_and_a_removed_users_home_is_in_an_archive(workb
         refused = workbench.ssh(f"runuser -u grace -- ls {folder}", check=False)
         assert "Permission denied" in refused.stderr
         workbench.ssh("runuser -u grace -- touch /srv/workbench/shared/everybody/hello")
+        # A second name, by which he would go on changing the file after leaving the group.
+        for kept in (
+            "/srv/workbench/shared/everybody/kept",
+            "/srv/workbench/tmp/alan/kept",
+            "/srv/workbench/home/alan/kept",
+            "~/kept",
+        ):
+            linked = workbench.ssh(f"runuser -l alan -c 'ln ~/shared/wind-tunnel/d/file {kept}'", check=False)
+            assert "Invalid cross-device link" in linked.stderr, kept
         workbench.ssh("runuser -u alan -- sh -c 'echo his > ~/note; nohup sleep 900 > /dev/null 2>&1 &'")
         # Who leaves a group has it in nothing that runs; a systemd that runs from boot on would hand it on for ever.
         workbench.ssh("loginctl enable-linger ada")

@@ -1,10 +1,12 @@
-"""accounts [--check [--given] | --save | --apps]: the host's accounts are those declared in /etc/workbench/users.json.
+"""accounts [--check [--given] | --save | --apps | --shared]: the host's accounts are those declared.
 
-Without an argument it does what plan.py decides; with --check nothing is changed, 0 says that all is as it
-should be and 3 that something would change, and the output what; with --given it is about the file on its standard
-input. --save only notes in the registry the passwords that have been changed, as workbench-accounts.path asks for
-whenever /etc/shadow changes; --apps only opens the sockets of the users' apps, as workbench-apps.service asks for, and
-exits with 4 where those of some did not start. The registry is on the data volume.
+/etc/workbench/users.json has them. Without an argument it does what plan.py decides; with --check nothing is changed, 0
+says that all is as it should be and 3 that something would change, and the output what; with --given it is about the
+file on its standard input. --save only notes in the registry the passwords that have been changed, as
+workbench-accounts.path asks for whenever /etc/shadow changes; --apps only opens the sockets of the users' apps, as
+workbench-apps.service asks for, and exits with 4 where those of some did not start; --shared only mounts the shared
+folders on themselves (shared.py), as workbench-shared.service asks for before there are homes. The registry is on the
+data volume.
 """
 
 import os
@@ -119,9 +121,11 @@ VERBS: dict[str, Callable[[str, Any], None]] = {
 }
 
 
-def need_volume() -> None:
-    if not (os.path.ismount(VOLUME) and os.path.ismount(HOMES)):
-        raise FailureError(f"the data volume is not mounted on {VOLUME} and {HOMES}; deploy again once it is")
+def need_volume(*places: str) -> None:
+    if not all(map(os.path.ismount, places)):
+        raise FailureError(
+            f"the data volume is not mounted on {' and '.join(places)}; deploy again once it is"
+        )
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,7 @@ class Due:
         said += [f"show the apps of {', '.join(sorted(self.apps))}"] if self.apps else []
         wrong = [path for path, gid in self.folders.items() if not shared.is_right(path, gid)]
         said += [f"make the shared folder {path}, or put it right" for path in wrong]
+        said += [f"mount the shared folder {path} on itself" for path in shared.joined()]
         said += [f"make the temporary folder of {name}" for name in self.temporary]
         if not said and (self.plan.last != read_registry() or not is_kept()):
             said.append("note users, groups and passwords in the registry")
@@ -247,7 +252,7 @@ def check(arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        need_volume()
+        need_volume(*([VOLUME] if "--shared" in arguments else [VOLUME, HOMES]))
         os.makedirs(os.path.dirname(LOCK), exist_ok=True)
         with alone(LOCK):
             if "--save" in arguments:
@@ -255,6 +260,9 @@ def main(arguments: Sequence[str]) -> int:
                 return 0
             if "--apps" in arguments:
                 return open_apps()
+            if "--shared" in arguments:
+                shared.set_apart()
+                return 0
             if "--check" in arguments:
                 return check(arguments)
             apply(decide())

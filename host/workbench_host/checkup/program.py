@@ -1,7 +1,7 @@
 """doctor: what `workbench doctor` asks of the host, in JSON on standard output. For root; it changes nothing.
 
-{"listeners", "upkeep", "logins", "units", "disk", "memory", "services", "certificate", "ca", "alarms", "drift"}; what
-could not be found out is missing there and stands under "unknown" with the reason: {name: reason}.
+{"listeners", "upkeep", "logins", "units", "disk", "mounts", "memory", "services", "certificate", "ca", "alarms",
+"drift"}; what could not be found out is missing there and stands under "unknown" with the reason: {name: reason}.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 
 from workbench_host import health, logins, tools
 from workbench_host.alarms import memory
-from workbench_host.checkup import drift, listeners, units, upkeep
+from workbench_host.checkup import drift, listeners, mounts, units, upkeep
 
 CA = Path(tools.CONFIG) / "ca.crt"
 CERTIFICATE = Path(tools.CONFIG) / "certificate.json"
@@ -67,6 +67,7 @@ PARTS: dict[str, Callable[[], Any]] = {
     "logins": failed_logins,
     "units": units.report,
     "disk": disk,
+    "mounts": mounts.report,
     "memory": health.memory,
     "services": services,
     "certificate": certificate,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.visitor import Visitor
-from tests.e2e.attacks.people import as_user
+from tests.e2e.attacks.people import EVERYBODY, as_user
 from tests.workbench_in_lab import Workbench
 from workbench.settings.services import JupyterHub, RStudio
 
@@ -37,6 +37,9 @@ SERVED = {  # a socket that stands on the lab's workbench, where RStudio is off 
 }
 SOCKETS = (*SERVED, RStudio.judge.socket, RStudio.sign_in.socket, "/run/workbench-apps/2001/apps.sock")
 FOLDER = "/home/grace/squat"
+# A file of hers in a folder that she shares, and a second name of it where she may write: by it she would go on
+# changing the file after leaving the group.
+SHARED, KEPT = f"{EVERYBODY}/run.sh", "/srv/workbench/tmp/grace/kept"
 UNITS = "/home/grace/.config/systemd/user"
 # Tries all places again and again, says which it has, and answers there.
 SQUAT = f"""
@@ -61,6 +64,11 @@ def taken(place):
 
 had, rounds = set(), 0
 while True:
+    try:
+        os.link("{SHARED}", "{KEPT}")
+        had.add("link")
+    except OSError:
+        pass
     for place in {[*HERS, *NOT_HERS, *SOCKETS]!r}:
         if place not in had:
             try:
@@ -80,12 +88,13 @@ ExecStart=/usr/bin/python3 {FOLDER}/squat.py
 WantedBy=default.target
 """
 PREPARE = f"""mkdir -p {FOLDER} {UNITS}/default.target.wants
+echo true > {SHARED}
 printf %s {shlex.quote(SQUAT)} > {FOLDER}/squat.py
 printf %s {shlex.quote(UNIT)} > {UNITS}/squat.service
 ln -sf ../squat.service {UNITS}/default.target.wants/squat.service
 """
 PUT_BACK = "loginctl disable-linger grace; systemctl stop user@$(id -u grace).service"
-REMOVE = f"rm -rf {FOLDER} {UNITS}/squat.service {UNITS}/default.target.wants/squat.service"
+REMOVE = f"rm -rf {SHARED} {KEPT} {FOLDER} {UNITS}/squat.service {UNITS}/default.target.wants/squat.service"
 BEGAN = "ps -o lstart= -p 1"
 
 
@@ -139,6 +148,16 @@ def test_she_had_her_chance_and_got_no_place_of_the_hosts(booted: Workbench) -> 
     assert set(places) == {str(port) for port in HERS}, (
         "above 1024 they are free, and nothing of ours is there"
     )
+
+
+def test_temporary_files_and_shared_folders_are_as_they_were_mounted_before(booted: Workbench) -> None:
+    """Who leaves a group keeps nothing of it (test_leaving.py); she got no link above, and tried all the time."""
+    options = booted.ssh(
+        "findmnt -no VFS-OPTIONS -M /tmp; findmnt -no VFS-OPTIONS -M /var/tmp"
+    ).stdout.split()
+    assert [{"nosuid", "nodev"} <= set(one.split(",")) for one in options] == [True, True]
+    assert booted.ssh(f"findmnt -no TARGET -M {EVERYBODY}").stdout.strip() == EVERYBODY
+    assert booted.ssh("systemctl is-active workbench-shared.service").stdout.strip() == "active"
 
 
 def test_in_each_place_the_right_program_answers(booted: Workbench) -> None:

@@ -100,6 +100,7 @@ def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
         "program": "/bin/true",
         "socket": rstudio.SCOPE_SOCKET,
         "answering": units.answering(RStudio()),
+        "log_folders": rstudio.LOGS,
     }
     paths = [tmp_path / name for name in (rstudio.SCOPE_SOCKET, rstudio.SCOPE_UNIT)]
     for path in paths:
@@ -121,7 +122,13 @@ def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
 @needs("systemd-analyze")
 def test_no_unit_of_rstudios_is_more_exposed_than_it_has_to_be(tmp_path: Path) -> None:
     """With the package's unit as the stand-in has it, which brings no sandbox of its own."""
-    variables = {"program": "/bin/true", "socket": "a.socket", "answering": "/bin/true", "proxy": "caddy"}
+    variables = {
+        "program": "/bin/true",
+        "socket": "a.socket",
+        "answering": "/bin/true",
+        "log_folders": "/x",
+        "proxy": "caddy",
+    }
     more = {"port": 87, "page": "/x", "address": "/run/x", "group": "caddy", "data_volume": "/srv"}
     for unit in (rstudio.SCOPE_UNIT, rstudio.PORTS_UNIT, rstudio.SIGN_IN_UNIT):
         (tmp_path / unit).write_text(render(f"rstudio/{unit}.j2", **variables, **more))

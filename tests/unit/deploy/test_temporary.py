@@ -1,5 +1,6 @@
 """Users' TMPDIR by PAM, with files of the test's and a pam-auth-update that leaves alone what was edited."""
 
+import configparser
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 
 from deploy import temporary
 from deploy.files import TEMPLATES, render
+from tests.needs import needs
 from workbench_host.accounts.scratch import SCRATCH
 
 ENABLES = "#!/bin/sh\necho pam_env.so conffile={conffile} | tee -a {files} > /dev/null\n"
@@ -102,9 +104,118 @@ def test_no_template_spells_a_path_that_has_a_constant() -> None:
     assert [str(path) for path, text in texts.items() if spelt.search(text)] == []
 
 
+# /tmp and /var/tmp
+
+
+def script(**variables: object) -> str:
+    options = ",".join(temporary.OPTIONS)
+    return render(
+        "temporary/temporary-mounts.j2", **{"uids": range(0), "places": [], "options": options} | variables
+    )
+
+
 def test_where_a_user_is_at_work_the_switch_asks_by_the_uids_of_users() -> None:
-    text = render("temporary/tmp-on-disk.j2", uids=range(7, 9))
-    assert "$1 >= 7 && $1 < 9" in text
+    assert "$1 >= 7 && $1 < 9" in script(uids=range(7, 9))
+
+
+@pytest.mark.parametrize(("unit", "place"), temporary.PLACES.items())
+def test_a_boot_mounts_each_place_on_itself_and_lets_no_program_there_change_whom_it_runs_as(
+    unit: str, place: str
+) -> None:
+    found = configparser.ConfigParser(interpolation=None)
+    found.read_string((TEMPLATES / "temporary" / unit).read_text())
+    assert (found["Mount"]["What"], found["Mount"]["Where"]) == (place, place)
+    assert set(found["Mount"]["Options"].split(",")) == {"bind", *temporary.OPTIONS}
+    assert found["Install"]["WantedBy"] == "local-fs.target", "users log in later"
+
+
+@needs("systemd-analyze")
+def test_systemd_takes_the_units() -> None:
+    paths = [str(TEMPLATES / "temporary" / unit) for unit in temporary.PLACES]
+    done = subprocess.run(["systemd-analyze", "verify", *paths], capture_output=True, text=True, check=False)
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "/temporary/" in line]) == (0, [])
+
+
+@needs("unshare", "mount", "findmnt")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_a_program_that_lies_there_loses_what_its_bits_gave_and_what_is_open_goes_on(tmp_path: Path) -> None:
+    """On the disk, where a folder is no mount yet, and in memory; a second run changes nothing."""
+    ids = "for at in disk memory; do setpriv --reuid=12345 --regid=12345 --clear-groups $at/id -u; done"
+    look = f"{ids}; grep -c {tmp_path}/ /proc/self/mountinfo"
+    steps = f"""
+        mount -t tmpfs -o mode=755 memory {tmp_path.parent} && mkdir -p {tmp_path}/disk {tmp_path}/memory
+        cd {tmp_path} && mount -t tmpfs -o noatime,mode=755 memory memory
+        cat > mounts && for at in disk memory; do cp /usr/bin/id $at && chmod 4755 $at/id; done
+        exec 3> disk/file; {look}; sh mounts; {look}; sh mounts; {look}; echo kept >&3; cat disk/file
+        findmnt -no VFS-OPTIONS -M {tmp_path}/memory
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f"umask 022; {steps}"],
+        input=script(places=[tmp_path / "disk", tmp_path / "memory"]),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    *said, options = done.stdout.split()
+    assert said == ["0", "0", "1", *["12345", "12345", "2"] * 2, "kept"], done.stderr
+    assert {"noatime", "nosuid", "nodev"} <= set(options.split(","))
+
+
+class Told:
+    """A host that tells how the places are mounted; `put` is whether this run replaces a unit of theirs."""
+
+    def __init__(self, output: list[str]) -> None:
+        self.output = output
+
+    def get_fact(self, fact: type) -> bool:
+        assert fact is temporary.Mounted
+        return temporary.Mounted().process(self.output)
+
+    def noop(self, _: str) -> None: ...
+
+
+def told(options: str = "rw,nosuid,nodev,relatime", **changes: str) -> list[str]:
+    lines = []
+    for unit in temporary.PLACES:
+        shown = {
+            "NeedDaemonReload": "no",
+            "FragmentPath": f"/etc/systemd/system/{unit}",
+            "UnitFileState": "enabled",
+        }
+        lines += [f"{key}={value}" for key, value in {**shown, **changes}.items()] + [""]
+    return [*lines[:-1], options, "rw,nosuid,nodev"]
+
+
+def mount_commands(monkeypatch: pytest.MonkeyPatch, output: list[str]) -> list[str]:
+    monkeypatch.setattr(temporary, "host", Told(output))
+    monkeypatch.setattr(temporary.files, "coming", lambda path: None)
+    return [str(command) for command in temporary.mounts._inner()]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        [],
+        told("rw,relatime"),
+        told("rw,nosuid"),
+        told()[:-1],
+        told(NeedDaemonReload="yes"),
+        told(UnitFileState="disabled"),
+        told(FragmentPath="/usr/lib/systemd/system/tmp.mount", UnitFileState="static"),
+        told(FragmentPath="/dev/null", UnitFileState="masked"),
+    ],
+)
+def test_places_that_are_mounted_otherwise_now_or_at_the_next_boot_are_mounted_and_nothing_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, output: list[str]
+) -> None:
+    [command] = mount_commands(monkeypatch, output)
+    assert "daemon-reload" in command
+    assert "stop" not in command.replace("workbench", "")
+    assert command.endswith(temporary.SWITCH)
+
+
+def test_places_that_are_mounted_so_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert mount_commands(monkeypatch, told()) == []
 
 
 @pytest.mark.parametrize(("status", "unmounted"), [(0, ["disk", "/tmp"]), (1, ["disk"])])
@@ -123,10 +234,9 @@ def test_what_cannot_be_copied_out_of_memory_stays_there_and_ends_no_deploy(
     for name, body in fakes.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
         (tmp_path / name).chmod(0o755)
-    script = render("temporary/tmp-on-disk.j2", uids=range(7, 9))
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(
-        ["sh", "-c", script], env=path, cwd=tmp_path, capture_output=True, text=True, check=False
+        ["sh", "-c", script()], env=path, cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0
     assert (tmp_path / "unmounted").read_text().split() == unmounted

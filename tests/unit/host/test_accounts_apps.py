@@ -101,7 +101,7 @@ def test_the_start_of_all_tells_some_that_failed_from_its_own_failure(
     folder.mkdir()
     registry = Registry({"ana": Entry(2000), "ben": Entry(2001)})
     monkeypatch.setattr(program, "read_registry", lambda: registry)
-    monkeypatch.setattr(program, "need_volume", lambda: None)
+    monkeypatch.setattr(program, "need_volume", lambda *_: None)
     monkeypatch.setattr(program, "LOCK", str(folder.parent / "lock"))
     broken.add(2001)
     assert program.main(["--apps"]) == apps.SOME_CLOSED

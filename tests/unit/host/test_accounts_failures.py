@@ -54,7 +54,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     declared = type("Declared", (), {"users": AFTER, "disk_gib": None})
     monkeypatch.setattr(program, "read_wanted", lambda arguments: declared)
     monkeypatch.setattr(program, "LOCK", str(tmp_path / "lock"))
-    monkeypatch.setattr(program, "need_volume", lambda: None)
+    monkeypatch.setattr(program, "need_volume", lambda *_: None)
     monkeypatch.setattr(program, "read_system", lambda groups: machine.system())
     monkeypatch.setattr(program, "fields", lambda name: [])
     monkeypatch.setattr(program.shared, "link", lambda: found.note("link"))

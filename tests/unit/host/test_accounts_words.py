@@ -106,7 +106,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setattr(registry, "WANTED", str(tmp_path / "users.json"))
     (tmp_path / "users.json").write_text(file_of([Wanted("ana"), Wanted("ben")]))
     monkeypatch.setattr(program, "LOCK", str(tmp_path / "lock"))
-    monkeypatch.setattr(program, "need_volume", lambda: None)
+    monkeypatch.setattr(program, "need_volume", lambda *_: None)
     monkeypatch.setattr(program, "read_system", lambda groups: machine.system())
     monkeypatch.setattr(program.shared, "LINK", str(tmp_path / "link"))
     (tmp_path / "link").symlink_to("nowhere")
