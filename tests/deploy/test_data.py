@@ -131,7 +131,7 @@ def declared_services(workbench: Workbench) -> Any:
 
 
 def test_a_member_reads_and_writes_from_python_as_if_there_were_no_credentials(bench: Bench) -> None:
-    code = f"""
+    code = f'''
 import subprocess, sys, boto3, pandas, polars, pyarrow.fs
 s3 = boto3.client("s3")
 print([one["Key"] for one in s3.list_objects_v2(Bucket="{BUCKET}", Prefix="raw/")["Contents"]])
@@ -141,14 +141,19 @@ print("pandas", pandas.read_parquet("s3://{BUCKET}/raw/table.parquet").b.sum())
 print("polars", polars.read_parquet("s3://{BUCKET}/raw/table.parquet", storage_options={{"aws_endpoint_url":
     "{bench.endpoint}", "aws_region": "{REGION}"}})["b"].sum())
 # Without boto3, which polars would ask, it has credentials from object_store, as all that is written in Rust.
-without = "import sys; sys.modules['boto3'] = None; import polars; print('alone', polars.read_parquet(" + repr(
-    "s3://{BUCKET}/raw/table.parquet") + ", storage_options={{'aws_endpoint_url': '{bench.endpoint}', 'aws_region': "
-    "'{REGION}'}})['b'].sum())"
-print(subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=True).stdout.strip())
+without = """
+import sys
+sys.modules["boto3"] = None
+import polars
+where = {{"aws_endpoint_url": "{bench.endpoint}", "aws_region": "{REGION}"}}
+print("alone", polars.read_parquet("s3://{BUCKET}/raw/table.parquet", storage_options=where)["b"].sum())
+"""
+done = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True)
+print(done.stdout.strip() or done.stderr)
 arrow = pyarrow.fs.S3FileSystem(endpoint_override="{bench.endpoint}", region="{REGION}")
 print("arrow", arrow.open_input_stream("{BUCKET}/raw/table.csv").read().decode().count("2"))
 print(boto3.client("sts", region_name="{REGION}", endpoint_url="{bench.endpoint}").get_caller_identity()["Arn"])
-"""
+'''
     said = bench.python("ada", code).splitlines()
     assert said[0] == "['raw/table.csv']"
     assert said[1:4] == ["pandas 42", "polars 42", "alone 42"]
@@ -201,7 +206,7 @@ def test_every_kind_of_session_finds_the_service(bench: Bench) -> None:
     assert bench.as_user("ada", show).split() == ["http://127.0.0.1:59/", "true"]
     manager = (
         "uid=$(id -u ada); systemctl restart user@$uid; "
-        "tr '\\0' '\\n' < /proc/$(systemctl show -P MainPID user@$uid)/environ | grep ^AWS_ | sort"
+        "tr '\\0' '\\n' < /proc/$(systemctl show -P MainPID user@$uid)/environ | grep ^AWS_ | LC_ALL=C sort"
     )
     assert bench.workbench.ssh(manager).stdout.split() == [
         "AWS_CONTAINER_AUTHORIZATION_TOKEN=workbench",
