@@ -107,8 +107,11 @@ def upload_to_a_widget(notebook: Notebook) -> None:
     """A file of 12 MB, which is one message from the browser; above the library's limit it is lost without a word."""
     cell = notebook.run("upload = ipywidgets.FileUpload()\nupload")
     file = {"name": "a.bin", "mimeType": "application/octet-stream", "buffer": bytes(12 * 1000**2)}
-    cell.locator("input[type=file]").set_input_files(files=[file], timeout=SPAWN_TIMEOUT)
-    expect(cell.get_by_role("button")).to_have_text(re.compile(r"\(1\)"))
+    button = cell.locator("button.widget-upload")
+    with notebook.page.expect_file_chooser(timeout=SPAWN_TIMEOUT) as chosen:
+        button.click(timeout=SPAWN_TIMEOUT)
+    chosen.value.set_files(files=[file])
+    expect(button).to_have_text(re.compile(r"\(1\)"), timeout=SPAWN_TIMEOUT)
     notebook.typing_goes_on()
     size = notebook.output("upload.value[0].size, len(upload.value[0].content)")
     expect(size).to_have_text("(12000000, 12000000)", timeout=SPAWN_TIMEOUT)

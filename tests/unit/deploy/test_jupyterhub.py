@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,15 @@ def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
     ).stderr
     ours = [line for line in said.splitlines() if str(tmp_path) in line or "jupyterhub" in line]
     assert [line for line in ours if "is not executable" not in line] == []
+
+
+def test_the_proxy_keeps_connections_longer_than_caddy_does() -> None:
+    """Of 480 POSTs after as long a pause as the one that closed first kept them, one was lost (Caddy 2.11, Node 20).
+
+    Caddy keeps idle ones for two minutes: https://caddyserver.com/docs/caddyfile/directives/reverse_proxy, `keepalive`.
+    """
+    [kept] = re.findall(r"--keep-alive-timeout (\d+)", unit(jupyterhub.PROXY_UNIT))
+    assert int(kept) > 120_000
 
 
 @pytest.mark.parametrize("name", [jupyterhub.PROXY_UNIT, jupyterhub.HUB_UNIT])
