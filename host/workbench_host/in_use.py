@@ -1,7 +1,7 @@
 """Which processes run from a folder: those that have a file of it mapped, or were started with its path.
 
-The path may be on the command line, or in the environment: an R whose packages are all plain R code has none of their
-files mapped, and says where they are by R_LIBS.
+The path may be on the command line, or, of packages, in the environment: an R whose packages are all plain R code has
+none of their files mapped, and says where they are by R_LIBS.
 
 All three are read from a process's memory, which its user can have wait for ever, or make as large as they like without
 having any (PR_SET_MM_MAP of prctl(2)). So a child reads them, a piece at a time, which is left to itself if it does not
@@ -33,13 +33,13 @@ class UnknownError(Exception):
 def run_from(folder: Path) -> bool:
     """Whether a process runs from the folder, or may do so."""
     try:
-        return bool(holders([folder])[folder])
+        return bool(holders([folder], ("maps", "cmdline"))[folder])
     except UnknownError:
         return True
 
 
-def holders(folders: Iterable[Path]) -> dict[Path, list[int]]:
-    """The pids of the processes that run from each of the folders. Raises UnknownError."""
+def holders(folders: Iterable[Path], sources: Iterable[str] = SOURCES) -> dict[Path, list[int]]:
+    """The pids of the processes that run from each of the folders, by these of their files. Raises UnknownError."""
     asked = {str(folder): folder for folder in folders}
     if not asked:
         return {}
@@ -51,7 +51,7 @@ def holders(folders: Iterable[Path]) -> dict[Path, list[int]]:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        said, _ = looking.communicate(json.dumps([str(processes.PROCESSES), *asked]), SECONDS)
+        said, _ = looking.communicate(json.dumps([str(processes.PROCESSES), [*sources], *asked]), SECONDS)
         return {asked[name]: pids for name, pids in json.loads(said).items()}
     except subprocess.TimeoutExpired:
         looking.kill()  # and no more is waited for: it ends when it may
@@ -61,19 +61,19 @@ def holders(folders: Iterable[Path]) -> dict[Path, list[int]]:
 
 
 def answer() -> None:
-    """What the child does: takes the folder of processes and the folders from its input, and says pids for each."""
-    root, *folders = json.load(sys.stdin)
+    """What the child does: takes folder and files of processes and the folders from its input, says pids for each."""
+    root, sources, *folders = json.load(sys.stdin)
     found: dict[str, list[int]] = {folder: [] for folder in folders}
     wanted = {os.fsencode(f"{folder}/"): pids for folder, pids in found.items()}
     for pid in filter(str.isdigit, os.listdir(root)):
-        for path in held(Path(root, pid), wanted):
+        for path in held(Path(root, pid), sources, wanted):
             wanted[path].append(int(pid))
     print(json.dumps(found))
 
 
-def held(process: Path, wanted: Collection[bytes]) -> set[bytes]:
+def held(process: Path, sources: Iterable[str], wanted: Collection[bytes]) -> set[bytes]:
     """Those of the paths that a process runs from."""
-    return {path for source, most in SOURCES.items() for path in named(process / source, most, wanted)}
+    return {path for source in sources for path in named(process / source, SOURCES[source], wanted)}
 
 
 def named(file: Path, most: int | None, wanted: Collection[bytes]) -> set[bytes]:

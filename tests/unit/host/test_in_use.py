@@ -65,8 +65,10 @@ def test_a_path_counts_wherever_it_stands(proc: Path, source: str) -> None:
     process, path = add(proc, 11), b"/opt/python/3.12/"
     for before in (0, in_use.PIECE_BYTES - 5, 3 * in_use.PIECE_BYTES - len(path) + 1):
         (process / source).write_bytes(b"x" * before + path + b"lib" * 99)
-        assert in_use.run_from(Path("/opt/python/3.12")), before
-        assert not in_use.run_from(Path("/opt/python/3.1")), before
+        there, not_there = Path("/opt/python/3.12"), Path("/opt/python/3.1")
+        assert in_use.holders([there, not_there]) == {there: [11], not_there: []}, before
+        # A shell keeps the variables of the R that it was started from, and runs nothing of it.
+        assert in_use.run_from(there) == (source != "environ"), before
 
 
 @pytest.mark.parametrize("source", ["cmdline", "environ"])
@@ -87,7 +89,7 @@ def test_of_what_a_process_shows_a_piece_is_in_memory_at_a_time(proc: Path, sour
     os.truncate(process / source, in_use.STARTED_BYTES)
     tracemalloc.start()
     try:
-        assert in_use.held(process, {b"/opt/r/4.5/": None}) == set()
+        assert in_use.held(process, in_use.SOURCES, {b"/opt/r/4.5/": None}) == set()
         assert tracemalloc.get_traced_memory()[1] < 8 * in_use.PIECE_BYTES
     finally:
         tracemalloc.stop()
