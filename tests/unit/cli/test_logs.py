@@ -4,6 +4,7 @@ import _thread
 import json
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -182,6 +183,7 @@ def test_words_of_a_command_line_reach_the_host_as_words(host: Any) -> None:
 
 def test_an_interrupt_that_no_read_is_ended_by_counts_within_a_second() -> None:
     """As one that comes between Python's last look for signals and the read: interrupt_main() ends no system call."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it may be ignored
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as output, os.fdopen(writing, "wb", buffering=0) as said:
         said.write(b"one\ntwo\ncut o")
@@ -192,6 +194,7 @@ def test_an_interrupt_that_no_read_is_ended_by_counts_within_a_second() -> None:
         with pytest.raises(KeyboardInterrupt):
             next(told)
         assert time.monotonic() - begun < 5
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_line_that_was_cut_off_with_the_connection_is_none() -> None:
