@@ -26,6 +26,7 @@ PACKAGES = ("git",)
 
 ENVIRONMENT = uv.Environment("jupyterhub")
 CONFIG = "/etc/workbench/jupyterhub/jupyterhub_config.py"
+KEEP_OPEN = "/etc/workbench/jupyterhub/keep-open.cjs"  # what the proxy's Node loads first
 LAB_SETTINGS = "/etc/workbench/jupyterlab"
 PAGES = "/usr/local/share/workbench/hub"
 PAGE_NAMES = (
@@ -159,6 +160,7 @@ def _configure_servers(service: JupyterHub) -> None:
 
 
 def _run(context: Context) -> None:
+    files.copy("jupyterhub/keep-open.cjs", KEEP_OPEN)
     for unit in (PROXY_UNIT, HUB_UNIT):
         files.template(
             f"jupyterhub/{unit}.j2",
@@ -172,12 +174,13 @@ def _run(context: Context) -> None:
                 "private": PRIVATE,
                 "environment": uv.folder(ENVIRONMENT.name),
                 "config": CONFIG,
+                "keep_open": KEEP_OPEN,
                 "state": STATE,
                 "state_program": STATE_PROGRAM,
                 "python": versions.PYTHON,
             },
         )
-    units.service(unit=PROXY_UNIT, name=f"Run {PROXY_UNIT}")
+    units.service(unit=PROXY_UNIT, reads=[KEEP_OPEN], name=f"Run {PROXY_UNIT}")
     units.service(
         unit=HUB_UNIT,
         reads=[

@@ -157,6 +157,7 @@ def unit(name: str) -> str:
         private=PRIVATE,
         environment=ENVIRONMENT,
         config=jupyterhub.CONFIG,
+        keep_open=jupyterhub.KEEP_OPEN,
         state=jupyterhub.STATE,
         state_program=jupyterhub.STATE_PROGRAM,
         python=versions.PYTHON,
@@ -173,6 +174,34 @@ def test_systemd_understands_every_line_of_the_units(tmp_path: Path) -> None:
     ).stderr
     ours = [line for line in said.splitlines() if str(tmp_path) in line or "jupyterhub" in line]
     assert [line for line in ours if "is not executable" not in line] == []
+
+
+@needs("node")
+def test_what_is_behind_a_socket_is_asked_to_keep_the_connection_and_nothing_else(tmp_path: Path) -> None:
+    """As http-proxy-3 1.23 asks, by Node itself: `agent: false` and `connection: close`."""
+    program = """
+const http = require("node:http");
+const asked = [];
+const server = http.createServer((request, answer) => { asked.push(request.headers.connection); answer.end(); });
+const ask = (where, connection) => new Promise((done) => {
+  const options = { ...where, agent: false, method: "POST", headers: { connection } };
+  http.request(options, (answer) => answer.resume().on("close", done)).end();
+});
+server.listen(process.argv[1], async () => {
+  await ask({ socketPath: process.argv[1] }, "close");
+  const other = http.createServer(server.listeners("request")[0]).listen(0, "127.0.0.1", async () => {
+    await ask({ port: other.address().port, host: "127.0.0.1" }, "close");
+    console.log(asked.join(" "));
+    process.exit();
+  });
+});
+"""
+    hook = TEMPLATES / "jupyterhub" / "keep-open.cjs"
+    done = subprocess.run(
+        ["node", "--require", str(hook), "-e", program, "--", str(tmp_path / "its.sock")],
+        capture_output=True, text=True, check=True, timeout=20,
+    )  # fmt: skip
+    assert done.stdout == "keep-alive close\n"
 
 
 def test_the_proxy_keeps_connections_longer_than_caddy_does() -> None:
