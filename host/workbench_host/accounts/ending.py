@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from workbench_host import processes
+from workbench_host import managers, processes
 from workbench_host.accounts.system import fields
 from workbench_host.processes import LINGERING
 from workbench_host.tools import FailureError
@@ -36,7 +36,7 @@ def begin_anew(users: Mapping[str, int]) -> None:
     """
     for name, uid in users.items():
         if (LINGERING / name).exists():
-            subprocess.run(["systemctl", "start", f"user@{uid}.service"], capture_output=True, check=False)
+            managers.wake(name, uid)
 
 
 def _end(name: str, uid: int, left: Callable[[], Sequence[int]]) -> None:

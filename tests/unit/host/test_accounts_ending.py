@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from workbench_host import processes
+from workbench_host import managers, processes
 from workbench_host.accounts import ending
 from workbench_host.tools import FailureError
 
@@ -59,6 +59,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     host = Host()
     stand_in = type("Subprocess", (), {"run": staticmethod(host.run)})
     monkeypatch.setattr(ending, "subprocess", stand_in)
+    monkeypatch.setattr(managers, "run", lambda *command, **_: host.run([*command]))
     monkeypatch.setattr(ending, "GRACE_SECONDS", 0.6)
     monkeypatch.setattr(ending, "LINGERING", tmp_path)
     monkeypatch.setattr(ending, "fields", lambda _: iter([["lab", "x", str(GID)], ["wind", "x", "1"]]))
