@@ -29,6 +29,7 @@ HOME = ROOT / ".cache" / "test-lab"
 BEGINNING = (
     "Beginning operation run"  # what pyinfra says once all is prepared and it is about to change something
 )
+FRONT = ("caddy.service", "jupyterhub.service")  # what a request for the hub's page goes through
 PASSWORDS = {"ada": "correct horse battery", "grace": "a nanosecond is this long"}
 
 
@@ -90,6 +91,11 @@ class Workbench:
         """Runs a shell command on the host as root."""
         remote = [*stacks.ssh_command(self.outputs), f"sudo bash -c {shlex.quote(command)}"]
         return run(remote, check=check)
+
+    def starts(self, unit: str) -> int:
+        """How often a unit has been started since the host booted (SD_MESSAGE_UNIT_STARTED of the journal)."""
+        started = f"journalctl -b -q -o cat UNIT={unit} MESSAGE_ID=39f53479d3a045ac8e11786248231fbf"
+        return len(self.ssh(started).stdout.splitlines())
 
     def apply(self, changes: Mapping[str, Any] | None = None) -> "Applied":
         """Runs the deploy by plain pyinfra; `changes` are settings to write into the stack file first.

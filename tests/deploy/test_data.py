@@ -175,9 +175,9 @@ answer <- curl::curl_fetch_memory("{bench.endpoint}/{BUCKET}/raw/table.csv", han
 cat(sum(read.csv(text = rawToChar(answer$content))$b))
 """
     workbench = bench.workbench
-    workbench.ssh("systemctl stop 'jupyter-ada-*'")  # one from before has the environment of before
     with Visitor(workbench.url, workbench.ca) as visitor:
         visitor.login("ada", workbench.password("ada"))
+        visitor.stop_server()  # one from before has the environment of before
         visitor.spawn()
         assert visitor.run_code(python).strip() == "42"
         assert visitor.run_code(r, kernel="ir").strip() == "42"

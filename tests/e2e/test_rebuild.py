@@ -13,13 +13,13 @@ from bench import probe
 from lab.paths import Layout
 from lab.visitor import Visitor
 from tests import dataset
-from tests.workbench_in_lab import HOME, STACK, Workbench
+from tests.workbench_in_lab import FRONT, HOME, STACK, Workbench
 from workbench import servers, stackfile
 
 pytestmark = pytest.mark.lab
 
 DATA = "/home/ada/of-all-kinds"
-HICCUP_SECONDS = 0.3  # of a machine that is busy with other tests
+OUTAGE_SECONDS = 3.0  # shorter is a busy machine, where the lab makes servers beside the one that is asked
 NEWER = "20261123-2300"
 WHAT_STAYS = (
     "id ada; id grace; cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub; grep -E '^(ada|grace):' /etc/shadow | "
@@ -84,7 +84,8 @@ def test_a_rebuilt_workbench_has_another_server_and_all_else_is_as_it_was(
     assert dataset.told(workbench, DATA) == data
     assert workbench.ssh(WHAT_STAYS).stdout == what
     assert workbench.ssh("ls /root/by-hand", check=False).returncode != 0
-    assert len([gap for gap in seen.gaps() if gap > HICCUP_SECONDS]) == 1
+    assert len([gap for gap in seen.gaps() if gap > OUTAGE_SECONDS]) == 1
+    assert [workbench.starts(unit) for unit in FRONT] == [1, 1], "nothing is started a second time"
     visit(workbench)
     assert "unchanged" in workbench.command("up", "--yes").stdout
     assert f"Stack {STACK} is well" in workbench.command("doctor", check=False).stdout

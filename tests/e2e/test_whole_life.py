@@ -14,11 +14,11 @@ from lab.visitor import Visitor
 from tests import acme_in_lab, dataset, workbench_in_lab
 from tests.acme_in_lab import DOMAIN, Ca
 from tests.life_in_lab import Run
-from tests.workbench_in_lab import STACK, Workbench
+from tests.workbench_in_lab import FRONT, STACK, Workbench
 from workbench import stackfile, team
 
 pytestmark = pytest.mark.lab
-HICCUP_SECONDS = 0.3  # of a machine that is busy with other tests
+OUTAGE_SECONDS = 3.0  # shorter is a busy machine, where the lab makes servers beside the one that is asked
 NOTEBOOK = "life.ipynb"
 CONTENT = json.dumps({"cells": [], "metadata": {"made": "before"}, "nbformat": 4, "nbformat_minor": 5})
 CHANGED = "chosen by herself 1815"  # a password that ada has set herself: that, too, has to survive
@@ -138,7 +138,8 @@ def test_nothing_is_lost_when_it_is_resized_stopped_and_started(workbench: Workb
     assert "becomes m6i.large (2 CPUs, 8 GiB of memory) instead of t3.medium" in said
     resized = instance(workbench)
     assert resized == {**server, "type": "m6i.large"}, "a bigger size is an update in place"
-    assert len([gap for gap in seen.gaps() if gap > HICCUP_SECONDS]) == 1, "nothing is started a second time"
+    assert len([gap for gap in seen.gaps() if gap > OUTAGE_SECONDS]) == 1
+    assert [workbench.starts(unit) for unit in FRONT] == [1, 1], "nothing is started a second time"
     kept.require(workbench)
 
     workbench.command("stop", "--yes")
