@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from workbench_host import managers, processes
 from workbench_host.accounts.system import fields
@@ -13,6 +14,7 @@ from workbench_host.processes import LINGERING
 from workbench_host.tools import FailureError
 
 GRACE_SECONDS = 5  # for processes to end by themselves
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 def end_sessions(name: str, uid: int) -> None:
@@ -22,7 +24,7 @@ def end_sessions(name: str, uid: int) -> None:
 
 
 def renew_sessions(name: str, kept: tuple[int, frozenset[str]]) -> None:
-    """Ends all that the user runs, since it keeps these groups. Who comes in meanwhile has those of today and stays."""
+    """Ends all that the user runs, since it keeps these groups. It waits for nobody who has come in since."""
     uid, groups = kept
     gids = {int(line[2]) for line in fields("group") if line[0] in groups}
     there = processes.begun(uid)
@@ -40,14 +42,37 @@ def begin_anew(users: Mapping[str, int]) -> None:
 
 
 def _end(name: str, uid: int, left: Callable[[], Sequence[int]]) -> None:
-    """Ends what `left` finds, until that is nothing. Raises FailureError where something does not end."""
+    """Ends what `left` finds, until that is nothing, and last what no look at /proc has found.
+
+    Raises FailureError where something does not end.
+    """
     subprocess.run(["systemctl", "stop", "--no-block", f"user-{uid}.slice"], capture_output=True, check=False)
     deadline = time.monotonic() + GRACE_SECONDS
     while running := left():
-        _kill(running, signal.SIGTERM if time.monotonic() < deadline else signal.SIGKILL)
+        if time.monotonic() < deadline:
+            _kill(running, signal.SIGTERM)
+        else:
+            _kill(running, signal.SIGKILL)
+            _kill_slice(uid)
         time.sleep(0.2)
         if time.monotonic() > deadline + GRACE_SECONDS:
             raise FailureError(f"processes of {name} do not end, even when killed")
+    _kill_slice(uid)
+
+
+def _kill_slice(uid: int) -> None:
+    """All that the user runs at one go, who came in just now too: a process that forks and ends within a millisecond is
+    gone whenever it is looked at, and its child is not there yet.
+
+    The kernel does it with nothing in between (cgroups(7), cgroup.kill); with control groups of version 1 systemd
+    reads its list until that has nobody new.
+    """
+    group = f"user-{uid}.slice"
+    try:
+        (CONTROL_GROUPS / "user.slice" / group / "cgroup.kill").write_text("1")
+    except OSError:
+        kill = ["systemctl", "kill", "--kill-whom=all", "--signal=SIGKILL", group]
+        subprocess.run(kill, capture_output=True, check=False)
 
 
 def _kill(pids: Sequence[int], number: signal.Signals) -> None:

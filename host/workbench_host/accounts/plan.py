@@ -182,7 +182,8 @@ def activate(user: Wanted, entry: Entry, system: System) -> tuple[Entry, list[St
         steps.append(Step("sign_out", name))  # whoever has the password of before may have a session by it
     if account:
         steps += memberships(name, account, user.memberships)
-    if account and (outdated := account.held - user.memberships):
+    # What is lost may be kept too by what was not seen: it came in since, or begins anew faster than anybody looks.
+    if account and (outdated := (account.held | account.groups) - user.memberships):
         steps.append(Step("renew_sessions", name, (uid, outdated)))
     if account and (account.expired or account.shell == NO_SHELL):
         steps.append(Step("unlock", name))
@@ -211,11 +212,11 @@ def lock(name: str, entry: Entry, system: System) -> list[Step]:
     """The steps that close an account. Where there is none, a closed one is made: its files keep their owner's name."""
     account = system.accounts.get(name)
     steps = [] if account else missing(name, entry.uid, frozenset(), system)
-    locked = account and account.closed and account.shadow.startswith("!")
-    if not locked or (account and account.groups):
+    locked = account and account.closed and account.shadow.startswith("!") and not account.groups
+    if not locked:
         steps.append(Step("lock", name))
     if name in system.apps:
         steps.append(Step("close_apps", name, entry.uid))
-    if account and account.running:
+    if account and (account.running or not locked):
         steps.append(Step("end_sessions", name, entry.uid))
     return steps

@@ -12,7 +12,7 @@ data volume.
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,6 +158,17 @@ class Due:
             said.append("note users, groups and passwords in the registry")
         return said
 
+    def served(self, failed: Collection[str]) -> dict[str, int]:
+        """The uids by name of those whose apps are to be served where these users have failed.
+
+        Whose account could not be renamed has its apps as before: they were closed for it.
+        """
+        found = {name: uid for name, uid in self.apps.items() if name not in failed}
+        accounts = {line[0]: int(line[2]) for line in fields("passwd")}
+        renamed = {step.name: step.value[0] for step in self.plan.renaming if isinstance(step.value, tuple)}
+        back = {renamed[name]: uid for name, uid in self.apps.items() if name in failed and name in renamed}
+        return found | {name: uid for name, uid in back.items() if accounts.get(name) == uid}
+
 
 def running(name: str, uid: int) -> str:
     """What a user runs at present."""
@@ -207,8 +218,7 @@ def apply(due: Due) -> None:
                 attempts.take(step, VERBS)
         attempts.make("put the shared folders right", share, due.plan)
         attempts.make("make the temporary folders", scratch.apply, due.temporary)
-        there = {name: uid for name, uid in due.apps.items() if name not in attempts.failed}
-        attempts.make("open the sockets of the users' apps", apps.open_all, there)
+        attempts.make("open the sockets of the users' apps", apps.open_all, due.served(attempts.failed))
         attempts.make("write the registry", write_registry, due.plan.after(attempts.failed))
     ending.begin_anew(due.plan.renewed())
     attempts.finish()

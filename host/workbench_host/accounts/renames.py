@@ -11,7 +11,7 @@ from dataclasses import replace
 from workbench_host.accounts.records import ConflictError, Entry, Registry, Step, System, Wanted
 
 # Of what shuts somebody out, that which goes by the account's name.
-ACCOUNT_VERBS = frozenset({"lock", "set_groups", "end_sessions", "renew_sessions"})
+ACCOUNT_VERBS = frozenset({"lock", "drop_keys", "set_keys", "set_groups", "end_sessions", "renew_sessions"})
 
 
 def registered(users: Mapping[str, Wanted], registry: Registry, system: System) -> Registry:
@@ -95,7 +95,8 @@ def renamed(registry: Registry, system: System) -> tuple[System, list[Step], dic
     """
     steps: list[Step] = []
     still: dict[str, str] = {}
-    accounts, gids, homes = dict(system.accounts), dict(system.gids), dict(system.homes)
+    accounts, gids = dict(system.accounts), dict(system.gids)
+    homes, keys = dict(system.homes), dict(system.keys)
     for name, entry in registry.users.items():
         old = entry.formerly
         if not entry.moving or old is None:
@@ -107,7 +108,9 @@ def renamed(registry: Registry, system: System) -> tuple[System, list[Step], dic
         for numbers in (gids, homes):
             if old in numbers and name not in numbers and numbers[old] == entry.uid:
                 numbers[name] = numbers.pop(old)
-    return replace(system, accounts=accounts, gids=gids, homes=homes), steps, still
+        if old in keys:
+            keys.setdefault(name, keys.pop(old))
+    return replace(system, accounts=accounts, gids=gids, homes=homes, keys=keys), steps, still
 
 
 def by_its_name(step: Step, still: Mapping[str, str]) -> Step:

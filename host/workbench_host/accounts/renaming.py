@@ -10,7 +10,7 @@ from workbench_host import managers
 from workbench_host.accounts import hub
 from workbench_host.accounts.records import NO_SHELL
 from workbench_host.accounts.scratch import SCRATCH
-from workbench_host.accounts.system import HOMES, fields
+from workbench_host.accounts.system import HOMES, KEYS, fields
 from workbench_host.processes import LINGERING
 from workbench_host.tools import FailureError, run, sync_folder
 
@@ -31,6 +31,7 @@ def rename_account(name: str, former: tuple[str, int], end: End) -> None:
         _carry_lingering(name, old)
         with _expired(name, old, uid):
             _rename_login(name, old, uid, end)
+    _carry_keys(name, old)
     if _has("group", old, uid):
         run("groupmod", "--new-name", name, old)
     if (LINGERING / name).exists():
@@ -82,6 +83,15 @@ def _carry_lingering(name: str, old: str) -> None:
         if old in managers.given():
             managers.note(managers.given() | {name})
         (LINGERING / name).touch()
+
+
+def _carry_keys(name: str, old: str) -> None:
+    """Those of the new name stay where there are any: they were declared since."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.exists(f"{KEYS}/{name}"):
+            os.unlink(f"{KEYS}/{old}")
+        else:
+            os.rename(f"{KEYS}/{old}", f"{KEYS}/{name}")
 
 
 def _has(file: str, name: str, number: int) -> bool:

@@ -54,7 +54,7 @@ def phrase(step: Step, running: Running | None = None) -> str:
             return "end all that runs" + (f" ({running(step.name, uid)})" if running else "")
         case "renew_sessions", (int() as uid, frozenset() as kept):
             what = "end all that runs" + (f" ({running(step.name, uid)})" if running else "")
-            return f"{what}, as it is still in {_listed(kept)}"
+            return f"{what}, which would stay in {_listed(kept)}"
         case verb, _:
             return _PLAIN[verb]
     raise AssertionError(step.verb)
@@ -74,4 +74,4 @@ def _listed(groups: frozenset[str]) -> str:
 def counted(counts: Mapping[tuple[str, str], int]) -> str:
     """Such as "1 login, 14 processes", by the words for one and for several of what there is any."""
     said = [f"{count} {one if count == 1 else several}" for (one, several), count in counts.items() if count]
-    return ", ".join(said) or "from the next boot on"
+    return ", ".join(said) or "nothing at present"

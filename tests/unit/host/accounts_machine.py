@@ -78,6 +78,8 @@ class Machine:
                 self.accounts[name] = replace(self.accounts.pop(old), running=False, held=frozenset())
             if self.gids.get(old) == uid:
                 self.gids[name] = self.gids.pop(old)
+            if old in self.keys:
+                self.keys.setdefault(name, self.keys.pop(old))
         elif step.verb == "rename_home":
             if self.homes.get(old) == uid:
                 assert name not in self.homes

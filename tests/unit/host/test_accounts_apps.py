@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.host.accounts_machine import Entry, Machine, Registry, Wanted, apply
+from tests.unit.host.accounts_machine import BEN, NEW, Entry, Machine, Registry, Wanted, a_team, apply
 from workbench_host.accounts import apps, program
 from workbench_host.accounts.plan import plan
 from workbench_host.tools import FailureError
@@ -123,6 +123,17 @@ def test_closed_apps_are_found_by_nobody_and_all_that_serves_them_ends(folder: P
         "workbench-apps-again@2000.service",
     )
     apps.close_apps("ana", 2000)  # a run that was killed is taken up again
+
+
+def test_whose_account_could_not_be_renamed_has_the_apps_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, registry = a_team()
+    decided = plan([NEW, BEN], registry, machine.system())
+    due = program.Due(decided, {}, {}, {}, {"anna": 2000, "ben": 2001})
+    monkeypatch.setattr(program, "fields", lambda _: iter([["ana", "x", "2000"], ["ben", "x", "2001"]]))
+    assert due.served({"anna"}) == {"ana": 2000, "ben": 2001}
+    assert due.served({"ben"}) == {"anna": 2000}
+    monkeypatch.setattr(program, "fields", lambda _: iter([["anna", "x", "2000"]]))
+    assert due.served({"anna"}) == {"ben": 2001}, "it has its name, and no home of that name yet"
 
 
 def test_an_account_that_closes_shows_no_app_before_what_runs_is_ended() -> None:

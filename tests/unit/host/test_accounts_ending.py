@@ -13,6 +13,7 @@ from workbench_host.accounts import ending
 from workbench_host.tools import FailureError
 
 UID, GID = 54322, 23457
+SLICE = f"user-{UID}.slice"
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
 )
@@ -62,6 +63,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setattr(managers, "run", lambda *command, **_: host.run([*command]))
     monkeypatch.setattr(ending, "GRACE_SECONDS", 0.6)
     monkeypatch.setattr(ending, "LINGERING", tmp_path)
+    monkeypatch.setattr(ending, "CONTROL_GROUPS", tmp_path)
     monkeypatch.setattr(ending, "fields", lambda _: iter([["lab", "x", str(GID)], ["wind", "x", "1"]]))
     owners = processes.owners
 
@@ -82,9 +84,10 @@ def test_all_that_keeps_a_group_ends_and_who_came_in_since_stays(host: Host) -> 
     host.comes = [[], [GID]]
     ending.renew_sessions("ana", (UID, frozenset({"lab"})))
     assert host.alive() == [False, False, True, False]
-    assert host.calls == [["systemctl", "stop", "--no-block", f"user-{UID}.slice"]], (
-        "lingering stays as it is"
-    )
+    stop, kill = host.calls[0], host.calls[-1]
+    assert stop == ["systemctl", "stop", "--no-block", SLICE]
+    assert kill == ["systemctl", "kill", "--kill-whom=all", "--signal=SIGKILL", SLICE]
+    assert {tuple(call) for call in host.calls} == {tuple(stop), tuple(kill)}, "lingering stays as it is"
 
 
 def test_of_a_closed_account_all_ends(host: Host) -> None:
@@ -93,6 +96,23 @@ def test_of_a_closed_account_all_ends(host: Host) -> None:
     ending.end_sessions("ana", UID)
     assert host.alive() == [False, False]
     assert host.calls[0] == ["loginctl", "disable-linger", "ana"]
+
+
+def test_what_no_look_finds_is_killed_with_its_control_group(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that forks and ends at once; the kernel's file is a stand-in, which only keeps what is written."""
+    hidden = host.start(GID)
+    monkeypatch.setattr(processes, "owners", lambda: iter(()))
+    kill = tmp_path / "user.slice" / SLICE / "cgroup.kill"
+    kill.parent.mkdir(parents=True)
+    kill.write_text("")
+    monkeypatch.setattr(ending, "CONTROL_GROUPS", tmp_path)
+    ending.renew_sessions("ana", (UID, frozenset({"lab"})))
+    assert (kill.read_text(), hidden.poll()) == ("1", None)
+    assert host.calls == [["systemctl", "stop", "--no-block", SLICE]], (
+        "systemd is asked for what the kernel lacks"
+    )
 
 
 def test_what_does_not_end_is_a_failure(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,12 +62,14 @@ def test_what_runs_of_whoever_loses_a_group_ends_and_of_nobody_else(groups: tupl
     assert verbs(wanted, registry, machine) == [], "what begins after that has the groups of today"
 
 
-def test_what_a_user_runs_from_before_a_group_was_given_to_them_does_not_end_with_it() -> None:
+def test_who_loses_a_group_has_all_ended_whatever_was_seen_of_it() -> None:
+    """What came in since the look, or hides from any, has the group all the same."""
     machine, before = Machine(), [Wanted("ana")]
-    registry = apply(machine, before)
-    machine.work("ana")
-    registry = apply(machine, [Wanted("ana", groups=("lab",))], registry)
-    assert verbs(before, registry, machine) == ["set_groups"]
+    registry = apply(machine, [Wanted("ana", groups=("lab",))])
+    assert verbs(before, registry, machine) == ["set_groups", "renew_sessions"]
+    assert verbs([], registry, machine) == ["lock", "end_sessions"]
+    assert verbs(before, apply(machine, before, registry), machine) == []
+    assert verbs([], apply(machine, [], registry), machine) == []
 
 
 def test_a_group_that_is_no_longer_declared_at_all_is_lost_like_any_other() -> None:

@@ -77,6 +77,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(managers, "GIVEN", host.given)
     monkeypatch.setattr(renaming, "run", host.run)
     monkeypatch.setattr(renaming, "fields", host.fields)
+    monkeypatch.setattr(renaming, "KEYS", str(tmp_path))
     return host
 
 

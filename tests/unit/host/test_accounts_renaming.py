@@ -26,6 +26,20 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 ME = os.geteuid()
 
 
+@pytest.mark.parametrize("there", [{"ana": "old"}, {"ana": "old", "anna": "new"}, {"anna": "new"}, {}])
+def test_keys_go_with_the_name_but_where_it_has_some(
+    there: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renaming, "KEYS", str(tmp_path))
+    monkeypatch.setattr(renaming, "LINGERING", tmp_path / "linger")
+    monkeypatch.setattr(renaming, "fields", lambda _: iter(()))  # the account has the new name already
+    for name, key in there.items():
+        (tmp_path / name).write_text(key)
+    renaming.rename_account("anna", ("ana", ME), lambda *_: None)
+    keys = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert keys == ({"anna": there.get("anna", "old")} if there else {})
+
+
 def test_the_home_moves_and_the_old_path_leads_there(place: Path) -> None:
     for _ in range(2):
         renaming.rename_home("anna", ("ana", ME))
