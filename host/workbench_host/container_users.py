@@ -27,6 +27,12 @@ def start(uid: int) -> int:
     return (uid - USER_UIDS.start + 2) * COUNT
 
 
+def user_of(uid: int) -> int | None:
+    """The user whom an id belongs to, as their own or for containers; None where it is nobody's."""
+    found = uid if uid < COUNT else uid // COUNT - 2 + USER_UIDS.start
+    return found if found in USER_UIDS else None
+
+
 def ours(users: Mapping[str, int]) -> dict[str, str]:
     return {name: f"{name}:{start(uid)}:{COUNT}" for name, uid in users.items()}
 

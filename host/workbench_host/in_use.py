@@ -3,10 +3,11 @@
 The path may be on the command line, or, of packages, in the environment: an R whose packages are all plain R code has
 none of their files mapped, and says where they are by R_LIBS.
 
-All three are read from a process's memory, which its user can have wait for ever, or make as large as they like without
-having any (PR_SET_MM_MAP of prctl(2)). So a child reads them, a piece at a time, which is left to itself if it does not
-answer in time. Whoever shows more than a program can be started with counts as running from all that is looked for:
-that holds a folder as well as its path on a command line would, hides nobody else, and the user is named for it.
+Two are read from a process's memory, which its user can have wait for ever, or make as large as they like without
+having any (PR_SET_MM_MAP of prctl(2)); mappings may be so many that they take seconds. So a child reads them, a piece
+at a time, which is left to itself if it does not answer in time. Whoever shows more than a program can be started with
+counts as running from all that is looked for: that holds a folder as well as its path on a command line would, hides
+nobody else, and the user is named for it.
 """
 
 import json
@@ -21,8 +22,9 @@ from workbench_host import processes
 SECONDS = 20.0  # to look through the memory of all processes
 PIECE_BYTES = 64 * 1024
 STARTED_BYTES = 6 * 1024**2  # of arguments and environment together, execve(2) takes no more
-# The files of a process, and how much there can be of it: what is mapped, the kernel alone writes down.
-SOURCES = {"maps": None, "cmdline": STARTED_BYTES, "environ": STARTED_BYTES}
+MAPPED_BYTES = 16 * 1024**2  # of lines of some 100 bytes, of which the kernel has 65,530 (vm.max_map_count)
+# The files of a process, and how much a program that means well has of it.
+SOURCES = {"maps": MAPPED_BYTES, "cmdline": STARTED_BYTES, "environ": STARTED_BYTES}
 _CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from workbench_host import in_use; in_use.answer()"
 
 
@@ -76,7 +78,7 @@ def held(process: Path, sources: Iterable[str], wanted: Collection[bytes]) -> se
     return {path for source in sources for path in named(process / source, SOURCES[source], wanted)}
 
 
-def named(file: Path, most: int | None, wanted: Collection[bytes]) -> set[bytes]:
+def named(file: Path, most: int, wanted: Collection[bytes]) -> set[bytes]:
     """Those of the paths that a file names: all if it cannot be read or has more than `most` bytes.
 
     None once the process has ended.
@@ -87,7 +89,7 @@ def named(file: Path, most: int | None, wanted: Collection[bytes]) -> set[bytes]
         with file.open("rb", PIECE_BYTES) as opened:
             while read := opened.read(PIECE_BYTES):
                 size += len(read)
-                if most is not None and size > most:
+                if size > most:
                     return set(wanted)
                 piece = piece[-overlap:] + read
                 found.update(path for path in wanted if path in piece)

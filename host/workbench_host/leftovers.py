@@ -23,7 +23,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from workbench_host.accounts.scratch import SCRATCH
-from workbench_host.processes import USER_UIDS, at_work
+from workbench_host.container_users import user_of
+from workbench_host.processes import at_work
 from workbench_host.tools import remove_tree
 
 FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 - names in it are only compared and unlinked by their owner
@@ -53,21 +54,18 @@ def system_v(kind: str) -> Iterator[tuple[int, int]]:
 
 
 def owners() -> set[int]:
-    """The users who have something that may have been left behind."""
+    """The users who have something that may have been left behind, and ids that they have for containers."""
     found = {uid for folder in FOLDERS for uid in owned(folder)}
     found |= {uid for kind in KINDS for _, uid in system_v(kind)}
     found |= owned(Path(SCRATCH))
-    return {uid for uid in found if uid in USER_UIDS}
+    return {uid for uid in found if user_of(uid)}
 
 
 def clear(uid: int, name: str | None) -> None:
     """Takes away what is the user's, as the user."""
     for folder in FOLDERS:
         for entry in os.scandir(folder) if folder.is_dir() else ():
-            with contextlib.suppress(OSError):
-                found = entry.stat(follow_symlinks=False)
-                if found.st_uid == uid and found.st_mtime < time.time() - HOUR_SECONDS:
-                    os.unlink(entry.path)
+            clear_entry(entry, HOUR_SECONDS, uid)
     for kind, option in KINDS.items():
         for number, owner in list(system_v(kind)):
             if owner == uid:
@@ -78,16 +76,24 @@ def clear(uid: int, name: str | None) -> None:
 
 def clear_folder(folder: Path) -> None:
     """Deletes what nobody has changed for a day."""
-    before = time.time() - DAY_SECONDS
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            with contextlib.suppress(OSError):
-                if entry.stat(follow_symlinks=False).st_mtime > before:
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    remove_tree(entry.path)
-                else:
-                    os.unlink(entry.path)
+            clear_entry(entry, DAY_SECONDS)
+
+
+def clear_entry(entry: os.DirEntry[str], seconds: float, uid: int | None = None) -> None:
+    """Deletes what has not changed for so long, and belongs to `uid` if that is given.
+
+    By the kernel's own time of a change (inode(7), ctime): the one of the content its user can set to any year.
+    """
+    with contextlib.suppress(OSError):
+        found = entry.stat(follow_symlinks=False)
+        if found.st_ctime > time.time() - seconds or uid not in (None, found.st_uid):
+            return
+        if entry.is_dir(follow_symlinks=False):
+            remove_tree(entry.path)
+        else:
+            os.unlink(entry.path)
 
 
 def clear_as(uid: int) -> int:
@@ -127,7 +133,8 @@ def status_of(child: int) -> int:
 
 def main(_: Sequence[str]) -> int:
     busy = at_work()
-    failed = [uid for uid in sorted(owners()) if not busy[uid] and clear_as(uid) != 0]
+    idle = [uid for uid in sorted(owners()) if not busy[uid] and not busy[user_of(uid) or uid]]
+    failed = [uid for uid in idle if clear_as(uid) != 0]
     for uid in failed:
         print(f"What the user {uid} left behind could not be cleared away.", file=sys.stderr)
     return 1 if failed else 0

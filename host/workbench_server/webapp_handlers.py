@@ -19,6 +19,7 @@ from urllib.parse import unquote_plus, urlsplit
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.utils import ensure_async, url_path_join
 from jupyter_server_proxy.handlers import AddSlashHandler, LocalProxyHandler
+from jupyter_server_proxy.websocket import PingableWSClientConnection
 from tornado import websocket
 from tornado.web import HTTPError, authenticated
 
@@ -32,9 +33,20 @@ POLLS = re.compile(r"/_(reload-hash|alive_\w+)$")
 NOBODY = "Nothing of yours answers at this address."
 # With which the library says that there was no answer; an app's own is passed on without an error.
 BROKEN = 500
+ROOM_BYTES = 64 * 1024  # for what is read together with a message
 # Bytes of one message from an app, as Streamlit sends a table in one. The library has no setting for it and takes
 # tornado's own, of 10 MB, above which a page connects again for ever.
 websocket._default_max_message_size = MESSAGE_BYTES
+_connect = PingableWSClientConnection.__init__
+
+
+def _connect_with_room(connection: Any, **how: Any) -> None:
+    """As the library, which reads a message only where it has room for all of it, by default 100 MB."""
+    _connect(connection, **how)
+    connection.max_buffer_size = MESSAGE_BYTES + ROOM_BYTES
+
+
+PingableWSClientConnection.__init__ = _connect_with_room
 
 
 def at(base: str) -> list[tuple[Any, ...]]:

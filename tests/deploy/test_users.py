@@ -14,6 +14,17 @@ from workbench import stack as stacks
 
 pytestmark = pytest.mark.lab
 
+# A process that is never there for longer than a millisecond, but its child then is.
+FORKS = shlex.join(
+    [
+        "python3",
+        "-c",
+        "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "while os.fork() == 0 or os._exit(0): time.sleep(0.001); open('/dev/shm/forking', 'w').close()",
+    ]
+)
+IS_FORKING = "rm -f /dev/shm/forking; sleep 1; ls /dev/shm/forking"
+
 
 def shadow(workbench: Workbench, name: str) -> str:
     return workbench.ssh(f"getent shadow {name}").stdout.split(":")[1]
@@ -144,6 +155,11 @@ def test_a_group_shares_a_folder_and_a_removed_users_home_is_in_an_archive(workb
         manager = "env XDG_RUNTIME_DIR=/run/user/$(id -u ada) systemd-run --user -q --pipe"
         in_systemd = f"runuser -u ada -- {manager} ls {folder}"
         assert workbench.ssh(in_systemd).stdout.split() == ["d"]
+        chain = (
+            f"env XDG_RUNTIME_DIR=/run/user/$(id -u ada) systemd-run --user -q -p RemainAfterExit=yes {FORKS}"
+        )
+        workbench.ssh(f"runuser -u ada -- {chain}")
+        assert workbench.ssh(IS_FORKING).stdout
         for user in ("ada", "grace"):
             workbench.ssh(f"runuser -u {user} -- sh -c 'nohup sleep 901 > /dev/null 2>&1 &'")
 
@@ -151,6 +167,7 @@ def test_a_group_shares_a_folder_and_a_removed_users_home_is_in_an_archive(workb
         assert removing.status == 0, removing.output
         assert "Permission denied" in workbench.ssh(f"{in_systemd} 2>&1", check=False).stdout
         assert workbench.ssh("pgrep -u ada -x sleep", check=False).stdout == ""
+        assert workbench.ssh(IS_FORKING, check=False).stdout == "", "it ignores SIGTERM, and no look finds it"
         assert workbench.ssh("pkill -u grace -x sleep; echo $?").stdout.split() == ["0"]
         workbench.ssh("loginctl disable-linger ada")
         assert "alan" not in workbench.ssh("ls /home /srv/workbench/archive/*").stdout.split()

@@ -221,8 +221,9 @@ def once(name: str) -> int:
         seconds = round(time.monotonic() - began)
         log.end(f"{name}: {result}, {seconds} s")
         with log.kept():
+            jobs.prune(name)  # first: on a full disk it makes the room
+        with log.kept():
             jobs.note(name, {**told, "result": log.judged(result), "took": f"{seconds} s"})
-            jobs.prune(name)
     whole = log.judged(result)
     if log.trouble:
         print(f"{name}: {whole}.", file=sys.stderr)

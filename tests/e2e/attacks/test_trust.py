@@ -13,6 +13,12 @@ from tests.workbench_in_lab import Workbench
 
 pytestmark = pytest.mark.lab
 
+# What workbench-leftovers.service does, without a wait for the hours: a file's time of change cannot be set.
+CLEAR_AT_ONCE = (
+    "cd /usr/local/lib/workbench/host && python3 -c 'from workbench_host import leftovers; "
+    "leftovers.HOUR_SECONDS = leftovers.DAY_SECONDS = -1; exit(leftovers.main([]))'"
+)
+
 
 @pytest.fixture(scope="module")
 def ada(workbench: Workbench) -> Iterator[Visitor]:
@@ -108,7 +114,7 @@ def test_shared_memory_stays_as_long_as_anything_of_its_user_runs(
     manager = "org.freedesktop.login1 /org/freedesktop/login1 org.freedesktop.login1.Manager"
     assert workbench.ssh(f"busctl get-property {manager} RemoveIPC").stdout.split() == ["b", "false"]
     grace.run_code("open('/dev/shm/of-grace', 'w').write('x')")
-    workbench.ssh("touch -d '2 days ago' /dev/shm/of-grace && systemctl start workbench-leftovers.service")
+    workbench.ssh(CLEAR_AT_ONCE)
     assert workbench.ssh("ls /dev/shm").stdout.split().count("of-grace") == 1
 
 
@@ -127,9 +133,11 @@ def test_clearing_away_follows_no_link_and_takes_nothing_of_others(
         "touch /dev/shm/of-ada /dev/shm/of-grace; chown ada: /dev/shm/of-ada; chown grace: /dev/shm/of-grace; "
         f"setpriv --reuid=grace --regid=grace --clear-groups sh -c 'cd {scratch} && mkdir folder && "
         "ln -s /srv/workbench/tmp/ada folder/link && ln -s /etc link && mkfifo fifo && ln -s /etc/passwd file'; "
-        f"touch -h -d '2 days ago' {scratch}/* /dev/shm/of-ada /dev/shm/of-grace; "
+        "touch -d '2 days' /dev/shm/of-grace; "  # which makes it no younger
         "pkill -9 -u grace; sleep 0.5; systemctl start workbench-leftovers.service"
     )
+    assert workbench.ssh(f"ls {scratch} /dev/shm").stdout.split().count("of-grace") == 1, "it is new"
+    workbench.ssh(CLEAR_AT_ONCE)
     assert (
         workbench.ssh(f"ls -A {scratch}; cat /srv/workbench/tmp/ada/kept; ls /dev/shm")
         .stdout.split()

@@ -10,6 +10,7 @@ import sqlalchemy
 import tornado.httpserver
 from jupyterhub import orm
 from jupyterhub.apihandlers import users
+from jupyterhub.oauth.provider import JupyterHubRequestValidator
 from tornado.web import HTTPError
 
 from workbench_hub import bodies
@@ -20,6 +21,8 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tornado.httpserver, "HTTPServer", tornado.httpserver.HTTPServer)
     monkeypatch.setattr(users, "parse_date", users.parse_date)
     monkeypatch.setattr(users.UserTokenListAPIHandler, "post", users.UserTokenListAPIHandler.post)
+    save = JupyterHubRequestValidator.save_bearer_token
+    monkeypatch.setattr(JupyterHubRequestValidator, "save_bearer_token", save)
     bodies.limit()
 
 
@@ -50,19 +53,68 @@ def test_of_what_a_token_is_said_to_be_for_a_sentence_is_kept() -> None:
         assert session.execute(sqlalchemy.text("select length(note) from api_tokens")).scalar() == 200
 
 
-@pytest.mark.parametrize(("tokens", "logins", "refused"), [(99, 500, False), (100, 0, True)])
-def test_a_user_has_so_many_tokens_beside_those_of_logins(tokens: int, logins: int, refused: bool) -> None:
+@pytest.fixture
+def database() -> Any:
+    """The hub's tables, with the users ada and grace."""
+    engine = sqlalchemy.create_engine("sqlite://")
+    orm.Base.metadata.create_all(engine)
+    with sqlalchemy.orm.Session(engine) as session:
+        session.add_all([orm.User(name="ada"), orm.User(name="grace")])
+        session.add(orm.OAuthClient(identifier="server", redirect_uri="/user/ada/oauth_callback"))
+        session.commit()
+        yield session
+
+
+def tokens(database: Any, user: int) -> int:
+    return int(database.query(orm.APIToken).filter_by(user_id=user).count())
+
+
+@pytest.mark.parametrize(
+    ("own", "logins", "known", "refused"),
+    [(99, 500, True, None), (99, 0, False, None), (100, 0, True, 400), (100, 0, False, 403)],
+)
+def test_a_user_has_so_many_tokens_beside_those_of_logins(
+    database: Any, own: int, logins: int, known: bool, refused: int | None
+) -> None:
     asked: list[str] = []
 
     async def post(_: Any, name: str) -> None:
         asked.append(name)
 
-    there = [SimpleNamespace(session_id=None)] * tokens + [SimpleNamespace(session_id="s")] * logins
-    handler = SimpleNamespace(find_user=lambda _: SimpleNamespace(api_tokens=there))
+    for number in range(own + logins):
+        session = "s" if number >= own else None
+        database.add(
+            orm.APIToken(user_id=1, session_id=session, hashed=f"{number}", prefix="p", client_id="c")
+        )
+    database.flush()
+    ada = SimpleNamespace(id=1)
+    handler = SimpleNamespace(find_user=lambda _: ada, db=database, current_user=ada if known else None)
     assert users.UserTokenListAPIHandler.post is bodies.few_tokens
     if refused:
-        with pytest.raises(HTTPError, match="100 tokens are the most"):
+        with pytest.raises(HTTPError) as error:
             asyncio.run(bodies.few_tokens(handler, "ada", post))
+        assert (error.value.status_code, "100 tokens are the most" in str(error.value)) == (refused, known)
     else:
         asyncio.run(bodies.few_tokens(handler, "ada", post))
     assert asked == ([] if refused else ["ada"])
+
+
+def test_of_a_users_logins_at_a_server_the_newest_are_kept(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the hub's own code, as the user's server asks for them, who has its client's secret."""
+    monkeypatch.setattr(bodies, "MOST_TOKENS", 3)
+    validator = JupyterHubRequestValidator(database)
+    ada, grace = database.query(orm.User).order_by(orm.User.id)
+    database.add(orm.APIToken(user_id=1, hashed="h", prefix="p", client_id="server"))
+    database.commit()
+    for number in range(5):
+        for user in (ada, grace):
+            request = SimpleNamespace(
+                user=user, client=SimpleNamespace(client_id="server"), scopes=[], session_id=f"{number}"
+            )
+            token = {"access_token": f"{user.name}'s token {number}", "expires_in": 3600}
+            assert validator.save_bearer_token(token, request) == "/user/ada/oauth_callback"
+    kept = [number for number in range(5) if orm.APIToken.find(database, f"ada's token {number}")]
+    assert kept == [2, 3, 4]
+    assert (tokens(database, 1), tokens(database, 2)) == (1 + 3, 3), "one of her own stays"

@@ -71,10 +71,10 @@ def test_a_path_counts_wherever_it_stands(proc: Path, source: str) -> None:
         assert in_use.run_from(there) == (source != "environ"), before
 
 
-@pytest.mark.parametrize("source", ["cmdline", "environ"])
+@pytest.mark.parametrize("source", in_use.SOURCES)
 def test_who_shows_more_than_can_be_started_holds_all_and_hides_nobody(proc: Path, source: str) -> None:
     os.truncate(add(proc, 11) / source, LARGE_BYTES)
-    os.truncate(add(proc, 12) / source, in_use.STARTED_BYTES)
+    os.truncate(add(proc, 12) / source, in_use.SOURCES[source])
     add(proc, 13, maps="7f r-xp 08:01 1 /opt/r/4.5/lib/libR.so\n")
     found = in_use.holders([Path("/opt/r/4.5"), Path("/opt/r/4.4")])
     assert {folder: sorted(pids) for folder, pids in found.items()} == {

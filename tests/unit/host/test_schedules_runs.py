@@ -64,10 +64,16 @@ def test_long_output_keeps_its_begin_and_its_end(person: Person, monkeypatch: py
 
 
 @needs("systemd-analyze")
+@pytest.mark.parametrize("full", [False, True])
 def test_only_the_last_runs_are_kept_and_nothing_else_in_the_folder_goes(
-    person: Person, monkeypatch: pytest.MonkeyPatch
+    person: Person, monkeypatch: pytest.MonkeyPatch, full: bool
 ) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
     monkeypatch.setattr(jobs, "KEPT", 2)
+    if full:
+        monkeypatch.setattr(jobs, "note", no_room)
     person.add("often", "true")
     (jobs.folder("often") / "notes.log").write_text("mine")
     (jobs.folder("often") / "2020-01-01T000000.ipynb").touch()

@@ -215,25 +215,29 @@ def test_a_redirect_leads_below_the_apps_place(folder: Path, told: str, passed: 
     asyncio.run(check())
 
 
-class Echo(WebSocketHandler):
+class Table(WebSocketHandler):
+    """An app that answers with so many MiB."""
+
     def on_message(self, message: str | bytes) -> None:
-        self.write_message(message, binary=True)
+        self.write_message(bytes(int(message) * 1024**2), binary=True)
 
 
 def test_a_message_of_an_app_may_be_as_large_as_streamlit_has_them(folder: Path) -> None:
     async def check() -> None:
-        app = Application([("/ws", Echo)], websocket_max_message_size=MESSAGE_BYTES)
+        app = Application([("/ws", Table)])
         [listening] = bind_sockets(0, "127.0.0.1")
         server = HTTPServer(app)
         server.add_sockets([listening])
         async with bench(folder) as ada:
             url = f"ws://127.0.0.1:{ada.port}{BASE}proxy/{listening.getsockname()[1]}/ws"
-            connection = await websocket_connect(
-                HTTPRequest(url, headers=PROGRAM), max_message_size=MESSAGE_BYTES
-            )
-            message = bytes(11 * 1024**2)
-            await connection.write_message(message, binary=True)
-            assert await connection.read_message() == message
+            request = HTTPRequest(url, headers=PROGRAM)
+            connection = await websocket_connect(request, max_message_size=MESSAGE_BYTES)
+            connection.protocol.stream.max_buffer_size = MESSAGE_BYTES + 1024**2  # as browsers have
+            for mib in (11, 130):
+                await connection.write_message(str(mib))
+                message = await connection.read_message()
+                assert message is not None, f"a message of {mib} MiB is lost"
+                assert len(message) == mib * 1024**2
         server.stop()
 
     asyncio.run(check())
