@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cli import demo_stack, selection
+from cli import demo_stack, passphrase, selection
 from connector import process
 from workbench import stackfile
 from workbench.errors import WorkbenchError
@@ -55,6 +55,7 @@ def enter(stack: str | None) -> str:
     name = stack or selection.meant()
     if demo_stack.is_demos(name):
         enter_lab()
+    passphrase.ask(name)
     os.environ["PULUMI_STACK"] = name
     return name
 

@@ -180,8 +180,8 @@ def _services(services: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _disk(disks: Mapping[str, Mapping[str, float] | None]) -> Iterator[Finding]:
     for path, size in disks.items():
-        setting = "rootVolumeGib" if path == "/" else "dataVolumeGib"
-        grow = f"set workbench:{setting} higher, then `workbench up`"
+        setting, then = ("rootVolumeGib", ", `stop` and `start`") if path == "/" else ("dataVolumeGib", "")
+        grow = f"set workbench:{setting} higher, then `workbench up`{then}"
         if size is None:
             yield Finding(
                 VOLUME,

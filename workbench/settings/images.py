@@ -12,8 +12,8 @@ class Images(Section):
 
     bake: bool = Field(
         False,
-        description="whether `workbench up` and `workbench deploy` bake an image once they are through, where the "
-        "newest one lacks a package that the settings ask for now, or is too old",
+        description="whether `workbench up` and `workbench deploy` bake an image once they are through, where no "
+        "image that fits has all that the settings ask for",
     )
     days: Annotated[int, Field(ge=1, le=365)] = Field(
         30,
@@ -22,6 +22,6 @@ class Images(Section):
     )
     start_from: Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")] | None = Field(
         None,
-        description="id of a workbench's image that new servers start from, such as another stack's; unset, it is "
-        "the newest of this stack's own that fits",
+        description="id of a workbench's image that new servers start from, such as another stack's; unset, of "
+        "this stack's own that fit, the one that has most of what the settings ask for",
     )
