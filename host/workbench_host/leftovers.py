@@ -5,9 +5,10 @@ it (RemoveIPC=no keeps it from that). Here it goes once the user has no process 
 shared memory and message queues, System V's segments, semaphores and queues, and what is in the user's temporary
 folder.
 
-Root only looks for what there is. A child that has become the user takes it away, so that no name that a user has put
-anywhere can lead to anything that is not that user's. It has its own bounds of memory and time, beyond which the next
-user's turn comes: how much is left behind is the user's choice too. What it did not get to, the next hour does.
+Files go as their owner, so that no name that a user has put anywhere can lead to anything that is not that user's.
+Folders go as root, by rm(1), which follows no link, from a unit that can write in these places alone; one with anything
+of others in it stays. A child does it that has its own bounds of memory and time, beyond which the next user's turn
+comes: how much is left behind is the user's choice too. What it did not get to, the next hour does.
 """
 
 import contextlib
@@ -21,13 +22,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from workbench_host import container_users
 from workbench_host.accounts.scratch import SCRATCH
 from workbench_host.container_users import user_of
 from workbench_host.processes import at_work
 from workbench_host.tools import remove_tree
 
-FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 - names in it are only compared and unlinked by their owner
+FOLDERS = (Path("/dev/shm"), Path("/dev/mqueue"))  # noqa: S108 - see above
 KINDS = {"shm": "-m", "sem": "-s", "msg": "-q"}  # of System V, with ipcrm's options
 SYSTEM_V = Path("/proc/sysvipc")
 CHILD_BYTES, CHILD_SECONDS = 192 << 20, 60.0  # of address space, below the unit's MemoryMax
@@ -54,64 +57,90 @@ def system_v(kind: str) -> Iterator[tuple[int, int]]:
 
 
 def owners() -> set[int]:
-    """The users who have something that may have been left behind, and ids that they have for containers."""
+    """The users who have something that may have been left behind, as themselves or by an id for containers."""
     found = {uid for folder in FOLDERS for uid in owned(folder)}
     found |= {uid for kind in KINDS for _, uid in system_v(kind)}
     found |= owned(Path(SCRATCH))
-    return {uid for uid in found if user_of(uid)}
+    return {user for uid in found if (user := user_of(uid))}
 
 
-def clear(uid: int, name: str | None) -> None:
-    """Takes away what is the user's, as the user."""
+def clear(user: int, name: str | None) -> None:
+    """Takes away what is the user's."""
     for folder in FOLDERS:
-        for entry in os.scandir(folder) if folder.is_dir() else ():
-            clear_entry(entry, HOUR_SECONDS, uid)
+        for entry in entries(folder, HOUR_SECONDS):
+            if user_of(entry.owner) == user and not (entry.is_folder and has_others(entry.path, user)):
+                remove(entry)
     for kind, option in KINDS.items():
         for number, owner in list(system_v(kind)):
-            if owner == uid:
-                subprocess.run(["ipcrm", option, str(number)], capture_output=True, check=False)
+            if user_of(owner) == user:
+                command = ["ipcrm", option, str(number)]
+                subprocess.run(command, user=owner, group=owner, capture_output=True, check=False)
     if name:
-        clear_folder(Path(SCRATCH) / name)
+        clear_folder(Path(SCRATCH) / name, user)
 
 
-def clear_folder(folder: Path) -> None:
-    """Deletes what nobody has changed for a day."""
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            clear_entry(entry, DAY_SECONDS)
+def clear_folder(folder: Path, user: int) -> None:
+    """Deletes what nobody has changed for a day in a folder that is the user's, and so all that is in it."""
+    for entry in entries(folder, DAY_SECONDS):
+        remove(entry._replace(owner=user))
 
 
-def clear_entry(entry: os.DirEntry[str], seconds: float, uid: int | None = None) -> None:
-    """Deletes what has not changed for so long, and belongs to `uid` if that is given.
+class Entry(NamedTuple):
+    """Something in a folder; `owner` may delete it if it is no folder."""
+
+    path: str
+    owner: int
+    is_folder: bool
+
+
+def entries(folder: Path, seconds: float) -> Iterator[Entry]:
+    """What in a folder has not changed for so long.
 
     By the kernel's own time of a change (inode(7), ctime): the one of the content its user can set to any year.
     """
-    with contextlib.suppress(OSError):
-        found = entry.stat(follow_symlinks=False)
-        if found.st_ctime > time.time() - seconds or uid not in (None, found.st_uid):
-            return
-        if entry.is_dir(follow_symlinks=False):
-            remove_tree(entry.path)
-        else:
-            os.unlink(entry.path)
+    with contextlib.suppress(OSError), os.scandir(folder) as there:
+        for entry in there:
+            with contextlib.suppress(OSError):
+                found = entry.stat(follow_symlinks=False)
+                if found.st_ctime < time.time() - seconds:
+                    yield Entry(entry.path, found.st_uid, entry.is_dir(follow_symlinks=False))
 
 
-def clear_as(uid: int) -> int:
-    """Does it in a child that is the user for good; gives back its exit status."""
+def remove(entry: Entry) -> None:
+    """Deletes a file as its owner, and a folder as root: in it, ids for containers may have some of their own."""
+    if entry.is_folder:
+        remove_tree(entry.path)
+        return
+    os.seteuid(entry.owner)
     try:
-        account = pwd.getpwuid(uid)
-        name, gid = account.pw_name, account.pw_gid
+        with contextlib.suppress(OSError):
+            os.unlink(entry.path)
+    finally:
+        os.seteuid(0)
+
+
+def has_others(folder: str, user: int) -> bool:
+    """Whether anything below a folder is not the user's, or cannot be looked at."""
+    first = container_users.start(user)
+    own = ["-uid", str(user), "-o", "-uid", f"+{first - 1}", "-uid", f"-{first + container_users.COUNT}"]
+    command = ["find", folder, "-xdev", "!", "(", *own, ")", "-print", "-quit"]
+    found = subprocess.run(command, capture_output=True, check=False)
+    return found.returncode != 0 or bool(found.stdout)
+
+
+def clear_for(user: int) -> int:
+    """Does it in a child; gives back its exit status."""
+    try:
+        name = pwd.getpwuid(user).pw_name
     except KeyError:
-        name, gid = None, uid
+        name = None
     child = os.fork()
     if child == 0:
         status = 1
         try:
             resource.setrlimit(resource.RLIMIT_AS, (CHILD_BYTES, CHILD_BYTES))
             os.setgroups([])
-            os.setresgid(gid, gid, gid)
-            os.setresuid(uid, uid, uid)
-            clear(uid, name)
+            clear(user, name)
             status = 0
         finally:
             os._exit(status)
@@ -132,9 +161,8 @@ def status_of(child: int) -> int:
 
 
 def main(_: Sequence[str]) -> int:
-    busy = at_work()
-    idle = [uid for uid in sorted(owners()) if not busy[uid] and not busy[user_of(uid) or uid]]
-    failed = [uid for uid in idle if clear_as(uid) != 0]
-    for uid in failed:
-        print(f"What the user {uid} left behind could not be cleared away.", file=sys.stderr)
+    busy = {user_of(uid) for uid in at_work()}
+    failed = [user for user in sorted(owners() - busy) if clear_for(user) != 0]
+    for user in failed:
+        print(f"What the user {user} left behind could not be cleared away.", file=sys.stderr)
     return 1 if failed else 0

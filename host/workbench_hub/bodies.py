@@ -5,22 +5,27 @@ leads to no running server, so that it is not for Caddy to say by the path. The 
 and serves nobody else while it works on one of them: they are set where it looks for its own.
 """
 
-from http import HTTPStatus
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
-import sqlalchemy.event
 import tornado.httpserver
 from jupyterhub import orm
 from jupyterhub.apihandlers import users
 from jupyterhub.oauth.provider import JupyterHubRequestValidator
-from tornado.web import HTTPError
+from sqlalchemy import delete, event, select
+from sqlalchemy.orm import object_session
 
 BYTES = 1024**2
 # Of when a server was last active, ISO 8601; what reads any date takes minutes for a megabyte.
 DATE_LENGTH = 64
-NOTE_LENGTH = 200  # of what its user says of a token
-# Of one user's own, and of the user's logins at one server: the hub's database is not of the user's share of the disk.
+# Of what users say: what a token is for, of which session of a browser a login is (the hub's own have 32), and the
+# digest that a code is redeemed with (RFC 7636: 43). SQLite keeps all that it gets, whatever a column is to have.
+LENGTHS = {orm.APIToken.note: 200, orm.OAuthCode.session_id: 64, orm.OAuthCode.code_challenge: 128}
+# Of one user's own, of the user's logins at one server, and of those under way: the hub's database is no part of the
+# user's share of the disk.
 MOST_TOKENS = 100
+_asked: ContextVar[bool] = ContextVar("_asked", default=False)  # whether the request at hand is for a token
 TOO_MANY = f"{MOST_TOKENS} tokens are the most. Revoke those that you no longer use."
 
 
@@ -32,22 +37,18 @@ class SmallServer(tornado.httpserver.HTTPServer):
 
 
 async def few_tokens(handler: Any, user_name: str, post: Any = users.UserTokenListAPIHandler.post) -> None:
-    """The hub's own answer to who wants a token, with an end to how many a user may have.
-
-    Who asks by a password has not said it yet, and learns no more than from a wrong one.
-    """
-    user = handler.find_user(user_name)
-    if user is not None and own_tokens(handler.db, user.id) >= MOST_TOKENS:
-        if handler.current_user is None:
-            raise HTTPError(HTTPStatus.FORBIDDEN)
-        raise HTTPError(HTTPStatus.BAD_REQUEST, TOO_MANY)
+    """The hub's own answer to who wants a token. How many there are counts once it knows who asks and may."""
+    _asked.set(True)
     await post(handler, user_name)
 
 
-def own_tokens(database: Any, user: int) -> int:
-    """How many tokens a user, by the hub's number, has beside those of logins: counted where they are."""
-    own = database.query(orm.APIToken.id).filter_by(user_id=user, session_id=None)
-    return int(own.count())
+def new_token(user: Any, *args: Any, make: Any = orm.User.new_api_token, **how: Any) -> Any:
+    """A token of a user's. Raises ValueError, which the hub hands on, for one too many of those that were asked for."""
+    session: Any = object_session(user)
+    own = session.query(orm.APIToken.id).filter_by(user_id=user.id, session_id=None)
+    if _asked.get() and own.count() >= MOST_TOKENS:
+        raise ValueError(TOO_MANY)
+    return make(user, *args, **how)
 
 
 def few_logins(
@@ -60,17 +61,29 @@ def few_logins(
     """Saves the token of a login at a server as the hub does. Of more than are of use the oldest go: a server gives
     itself as many as its user likes, and each would be kept for weeks.
     """
-    saved = save(validator, token, request, *args)
-    tokens = orm.APIToken
-    logins = validator.db.query(tokens.id).filter_by(
-        user_id=request.user.id, client_id=request.client.client_id
-    )
-    newest_first = logins.filter(tokens.session_id.is_not(None)).order_by(tokens.id.desc())
-    old = [number for (number,) in newest_first.offset(MOST_TOKENS)]
-    if old:
-        validator.db.query(tokens).filter(tokens.id.in_(old)).delete(synchronize_session=False)
-        validator.db.commit()
+    saved, tokens = save(validator, token, request, *args), orm.APIToken
+    logins = tokens.client_id == request.client.client_id, tokens.session_id.is_not(None)
+    keep_newest(validator.db, tokens, tokens.user_id == request.user.id, *logins)
     return saved
+
+
+def few_codes(
+    validator: Any, *args: Any, save: Any = JupyterHubRequestValidator.save_authorization_code
+) -> None:
+    """Saves the code by which a server gets such a token, and no more of them than logins may be under way."""
+    save(validator, *args)
+    *_, request = args
+    keep_newest(validator.db, orm.OAuthCode, orm.OAuthCode.user_id == request.user.id)
+
+
+def keep_newest(database: Any, table: Any, *which: Any) -> None:
+    """Deletes all but the newest of these rows."""
+    newest = select(table.id).where(*which).order_by(table.id.desc()).limit(MOST_TOKENS)
+    database.execute(
+        delete(table).where(*which, table.id.not_in(newest)),
+        execution_options={"synchronize_session": False},
+    )
+    database.commit()
 
 
 def short_date(text: Any, parse: Any = users.parse_date) -> Any:
@@ -80,8 +93,8 @@ def short_date(text: Any, parse: Any = users.parse_date) -> Any:
     return parse(text)
 
 
-def short_note(_: Any, note: Any, *__: Any) -> Any:
-    return note[:NOTE_LENGTH] if isinstance(note, str) else note
+def shorter(length: int, _: Any, text: Any, *__: Any) -> Any:
+    return text[:length] if isinstance(text, str) else text
 
 
 def limit() -> None:
@@ -90,4 +103,7 @@ def limit() -> None:
     users.parse_date = short_date
     users.UserTokenListAPIHandler.post = few_tokens
     JupyterHubRequestValidator.save_bearer_token = few_logins
-    sqlalchemy.event.listen(orm.APIToken.note, "set", short_note, retval=True)
+    JupyterHubRequestValidator.save_authorization_code = few_codes
+    orm.User.new_api_token = new_token
+    for column, length in LENGTHS.items():
+        event.listen(column, "set", partial(shorter, length), retval=True)

@@ -24,7 +24,7 @@ def end_sessions(name: str, uid: int) -> None:
 
 
 def renew_sessions(name: str, kept: tuple[int, frozenset[str]]) -> None:
-    """Ends all that the user runs, since it keeps these groups. It waits for nobody who has come in since."""
+    """Ends all that the user runs, since it keeps these groups, who has come in since too: that is not waited for."""
     uid, groups = kept
     gids = {int(line[2]) for line in fields("group") if line[0] in groups}
     there = processes.begun(uid)
@@ -53,20 +53,23 @@ def _end(name: str, uid: int, left: Callable[[], Sequence[int]]) -> None:
             _kill(running, signal.SIGTERM)
         else:
             _kill(running, signal.SIGKILL)
-            _kill_slice(uid)
+            _kill_all(uid)
         time.sleep(0.2)
         if time.monotonic() > deadline + GRACE_SECONDS:
             raise FailureError(f"processes of {name} do not end, even when killed")
-    _kill_slice(uid)
+    _kill_all(uid)
 
 
-def _kill_slice(uid: int) -> None:
+def _kill_all(uid: int) -> None:
     """All that the user runs at one go, who came in just now too: a process that forks and ends within a millisecond is
     gone whenever it is looked at, and its child is not there yet.
 
-    The kernel does it with nothing in between (cgroups(7), cgroup.kill); with control groups of version 1 systemd
-    reads its list until that has nobody new.
+    First by the kernel's own list of what the user may send a signal to (kill(2), -1), wherever it runs. Then the
+    user's control group, which has the ids for containers too (cgroups(7), cgroup.kill); with control groups of version
+    1 systemd reads its list until that has nobody new.
     """
+    kill = ["/usr/bin/python3", "-IS", "-c", "import os, signal; os.kill(-1, signal.SIGKILL)"]
+    subprocess.run(kill, user=uid, group=uid, extra_groups=(), capture_output=True, check=False)
     group = f"user-{uid}.slice"
     try:
         (CONTROL_GROUPS / "user.slice" / group / "cgroup.kill").write_text("1")

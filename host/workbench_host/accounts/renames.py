@@ -105,11 +105,11 @@ def renamed(registry: Registry, system: System) -> tuple[System, list[Step], dic
         if old in accounts and name not in accounts and accounts[old].uid == entry.uid:
             accounts[name] = accounts.pop(old)
             still[name] = old
+            if old in keys:
+                keys.setdefault(name, keys.pop(old))
         for numbers in (gids, homes):
             if old in numbers and name not in numbers and numbers[old] == entry.uid:
                 numbers[name] = numbers.pop(old)
-        if old in keys:
-            keys.setdefault(name, keys.pop(old))
     return replace(system, accounts=accounts, gids=gids, homes=homes, keys=keys), steps, still
 
 

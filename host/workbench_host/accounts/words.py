@@ -54,7 +54,7 @@ def phrase(step: Step, running: Running | None = None) -> str:
             return "end all that runs" + (f" ({running(step.name, uid)})" if running else "")
         case "renew_sessions", (int() as uid, frozenset() as kept):
             what = "end all that runs" + (f" ({running(step.name, uid)})" if running else "")
-            return f"{what}, which would stay in {_listed(kept)}"
+            return f"{what}, so that nothing stays in {_listed(kept)}"
         case verb, _:
             return _PLAIN[verb]
     raise AssertionError(step.verb)

@@ -83,6 +83,18 @@ def test_whose_rename_fails_gets_in_by_the_declared_keys_under_the_old_name() ->
     assert machine.keys == {"anna": other.keys_text}
 
 
+@pytest.mark.parametrize("wanted", [[replace(NEW, ssh_keys=()), BEN], [NEW, BEN], [BEN]])
+def test_killed_between_the_account_and_its_keys_the_next_run_ends_it(wanted: list[Any]) -> None:
+    machine, registry = a_team()
+    keys = dict(machine.keys)
+    registry = apply(machine, [NEW, BEN], registry, failing=frozenset({("rename_home", "anna")}))
+    machine.keys = keys
+    registry = apply(machine, wanted, registry)
+    assert machine.keys == ({"anna": NEW.keys_text} if NEW in wanted else {})
+    assert not registry.users["anna"].moving
+    assert verbs(wanted, registry, machine) == []
+
+
 def test_the_key_may_stay_for_ever() -> None:
     machine, registry = a_team()
     registry = apply(machine, [NEW, BEN], registry)

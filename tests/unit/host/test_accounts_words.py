@@ -46,8 +46,8 @@ def test_who_loses_a_group_is_said_with_what_ends_and_why() -> None:
     there = apply(machine, [Wanted("ana", True, groups=("lab",)), Wanted("ben")])
     machine.work("ana", "ben")
     assert said([Wanted("ana"), Wanted("ben", groups=("lab",))], there, machine) == [
-        "ana: take out of lab, sudo, workbench-admins, end all that runs (what 2000 runs), which would stay in lab, "
-        "sudo, workbench-admins",
+        "ana: take out of lab, sudo, workbench-admins, end all that runs (what 2000 runs), so that nothing stays in "
+        "lab, sudo, workbench-admins",
         "ben: add to lab",
     ]
 
@@ -57,7 +57,7 @@ def test_who_is_renamed_and_loses_a_group_is_said_by_both_names() -> None:
     there = apply(machine, [Wanted("ana", groups=("lab",))])
     machine.work("ana")
     assert said([Wanted("anna", formerly="ana")], there, machine) == [
-        "ana: take out of lab, end all that runs (what 2000 runs), which would stay in lab",
+        "ana: take out of lab, end all that runs (what 2000 runs), so that nothing stays in lab",
         "anna: rename ana, and end all that runs (what 2000 runs), move the home, with a link from the old path, "
         "rename in JupyterHub",
     ]
@@ -78,7 +78,7 @@ def test_every_other_step_has_its_words_and_none_of_them_a_secret() -> None:
     there = apply(machine, [before])
     after = Wanted("ana", admin=True, ssh_keys=(KEY,), password_hash=HASHES[1])
     assert said([after], there, machine) == [
-        "ana: take out of wind, end all that runs (what 2000 runs), which would stay in wind, set the SSH keys, "
+        "ana: take out of wind, end all that runs (what 2000 runs), so that nothing stays in wind, set the SSH keys, "
         "set the password, end the sessions in JupyterHub, add to sudo, workbench-admins"
     ]
     machine = Machine()

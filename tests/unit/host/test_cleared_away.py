@@ -69,7 +69,7 @@ def test_only_what_is_a_day_old_goes_and_links_are_not_followed(
     time.sleep(0.3)
     (folder / "new").mkdir()
     os.utime(folder / "new", (1.0, 1.0))  # out of an archive that keeps times
-    leftovers.clear_folder(folder)
+    leftovers.clear_folder(folder, os.geteuid())
     assert [path.name for path in folder.iterdir()] == ["new"]
     assert (tmp_path / "kept" / "file").exists()
 
@@ -84,7 +84,7 @@ def test_a_folder_of_many_names_is_emptied_in_little_memory(tmp_path: Path) -> N
         "import resource, sys; from pathlib import Path; from workbench_host import leftovers; "
         "leftovers.DAY_SECONDS = -1; "
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize(); "
-        "resource.setrlimit(resource.RLIMIT_AS, (used + (4 << 20),) * 2); leftovers.clear_folder(Path(sys.argv[1]))"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (4 << 20),) * 2); leftovers.clear_folder(Path(sys.argv[1]), 0)"
     )
     host = Path(leftovers.__file__).parents[1]
     subprocess.run([sys.executable, "-c", code, str(folder)], cwd=host, check=True, timeout=60)
@@ -99,29 +99,65 @@ def everybodys() -> Iterator[Path]:
         yield Path(folder)
 
 
-@needs_root
-def test_shared_memory_goes_whatever_year_its_user_gives_it_and_in_folders_too(
-    everybodys: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also what belongs to an id that a user has for containers; what is another's stays, and so do folders of it."""
-    inside = container_users.start(4001) + 5
-    for name, uid in {"future": 4001, "of-containers": inside, "of-another": 4002}.items():
-        (everybodys / name).mkdir()
-        (everybodys / name / "much").touch()
-        for path in (everybodys / name / "much", everybodys / name):
-            os.chown(path, uid, uid)
-            os.utime(path, (time.time() + DAYS,) * 2)
+@pytest.fixture
+def shared(everybodys: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """It stands for /dev/shm; what is in it is old at once."""
     monkeypatch.setattr(leftovers, "FOLDERS", (everybodys,))
     monkeypatch.setattr(leftovers, "KINDS", {})
     monkeypatch.setattr(leftovers, "SCRATCH", "/nowhere")
     monkeypatch.setattr(leftovers, "HOUR_SECONDS", -1)
     monkeypatch.setattr(leftovers, "CHILD_BYTES", 8 << 30)  # the tests' own size is not ours to say
-    assert leftovers.owners() == {4001, 4002, inside}
-    for busy, left in [({4001, 4002}, 3), ({4002, inside}, 2), ({4002}, 1)]:
+    return everybodys
+
+
+def give(path: Path, uid: int, mode: int = 0o700) -> None:
+    os.chown(path, uid, uid, follow_symlinks=False)
+    path.chmod(mode)
+    os.utime(path, (time.time() + DAYS,) * 2)
+
+
+@needs_root
+def test_shared_memory_goes_whatever_year_its_user_gives_it_and_in_folders_too(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what belongs to an id that a user has for containers, in a folder that this id alone may enter."""
+    inside = container_users.start(4001) + 5
+    for name, uid in {"future": 4001, "of-containers": inside, "of-another": 4002}.items():
+        (shared / name / "closed").mkdir(parents=True)
+        (shared / name / "closed" / "much").touch()
+        for path, owner in (("closed/much", uid), ("closed", uid), (".", uid)):
+            give(shared / name / path, owner)
+    for path in ("closed/much", "closed"):
+        give(shared / "future" / path, inside)
+    assert leftovers.owners() == {4001, 4002}
+    for busy, left in [([4001, 4002], 3), ([4002, inside], 3), ([4002, 0], 1)]:
         monkeypatch.setattr(leftovers, "at_work", lambda busy=busy: Counter(busy))
         assert leftovers.main([]) == 0
-        assert len(list(everybodys.iterdir())) == left
-    assert (everybodys / "of-another" / "much").exists()
+        assert len(list(shared.iterdir())) == left, busy
+    assert (shared / "of-another" / "closed" / "much").exists()
+
+
+@needs_root
+def test_a_folder_with_anything_of_others_stays_and_links_lead_nowhere(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "at_work", Counter)
+    (shared / "team" / "deep").mkdir(parents=True)
+    (shared / "team" / "deep" / "of-grace").touch()
+    give(shared / "team" / "deep" / "of-grace", 4002)
+    for path in ("team/deep", "team"):
+        give(shared / path, 4001, 0o777)
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as elsewhere:
+        Path(elsewhere, "kept").touch()
+        (shared / "links").mkdir()
+        for link in (shared / "links" / "inner", shared / "link"):
+            link.symlink_to(elsewhere)
+            os.chown(link, 4001, 4001, follow_symlinks=False)
+        give(shared / "links", 4001)
+        assert leftovers.main([]) == 0
+        assert Path(elsewhere, "kept").exists()
+    assert [path.name for path in shared.iterdir()] == ["team"]
+    assert (shared / "team" / "deep" / "of-grace").exists()
 
 
 @needs_root

@@ -15,14 +15,20 @@ from tornado.web import HTTPError
 
 from workbench_hub import bodies
 
+REPLACED = (
+    (tornado.httpserver, "HTTPServer"),
+    (users, "parse_date"),
+    (users.UserTokenListAPIHandler, "post"),
+    (JupyterHubRequestValidator, "save_bearer_token"),
+    (JupyterHubRequestValidator, "save_authorization_code"),
+    (orm.User, "new_api_token"),
+)
+
 
 @pytest.fixture(autouse=True)
 def limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tornado.httpserver, "HTTPServer", tornado.httpserver.HTTPServer)
-    monkeypatch.setattr(users, "parse_date", users.parse_date)
-    monkeypatch.setattr(users.UserTokenListAPIHandler, "post", users.UserTokenListAPIHandler.post)
-    save = JupyterHubRequestValidator.save_bearer_token
-    monkeypatch.setattr(JupyterHubRequestValidator, "save_bearer_token", save)
+    for place, name in REPLACED:
+        monkeypatch.setattr(place, name, getattr(place, name))
     bodies.limit()
 
 
@@ -44,15 +50,6 @@ def test_a_date_that_is_none_costs_nothing(body: Any) -> None:
     )
 
 
-def test_of_what_a_token_is_said_to_be_for_a_sentence_is_kept() -> None:
-    engine = sqlalchemy.create_engine("sqlite://")
-    orm.Base.metadata.create_all(engine)
-    with sqlalchemy.orm.Session(engine) as session:
-        session.add(orm.APIToken(note="x" * 10_000, hashed="h", prefix="p", client_id="c"))
-        session.flush()
-        assert session.execute(sqlalchemy.text("select length(note) from api_tokens")).scalar() == 200
-
-
 @pytest.fixture
 def database() -> Any:
     """The hub's tables, with the users ada and grace."""
@@ -60,6 +57,7 @@ def database() -> Any:
     orm.Base.metadata.create_all(engine)
     with sqlalchemy.orm.Session(engine) as session:
         session.add_all([orm.User(name="ada"), orm.User(name="grace")])
+        session.add(orm.OAuthClient(identifier="jupyterhub"))
         session.add(orm.OAuthClient(identifier="server", redirect_uri="/user/ada/oauth_callback"))
         session.commit()
         yield session
@@ -69,34 +67,56 @@ def tokens(database: Any, user: int) -> int:
     return int(database.query(orm.APIToken).filter_by(user_id=user).count())
 
 
+def test_of_what_users_say_a_sentence_is_kept(database: Any) -> None:
+    long = "x" * 10_000
+    database.add(orm.APIToken(note=long, hashed="h", prefix="p", client_id="server"))
+    database.add(orm.OAuthCode(session_id=long, code_challenge=long, client_id="server"))
+    database.flush()
+    for column, length in bodies.LENGTHS.items():
+        assert database.execute(sqlalchemy.select(sqlalchemy.func.length(column))).scalar() == length
+
+
 @pytest.mark.parametrize(
-    ("own", "logins", "known", "refused"),
-    [(99, 500, True, None), (99, 0, False, None), (100, 0, True, 400), (100, 0, False, 403)],
+    ("own", "logins", "refused"), [(99, 500, False), (100, 0, True)], ids=["few", "too many"]
 )
 def test_a_user_has_so_many_tokens_beside_those_of_logins(
-    database: Any, own: int, logins: int, known: bool, refused: int | None
+    database: Any, own: int, logins: int, refused: bool
 ) -> None:
-    asked: list[str] = []
+    ada = database.get(orm.User, 1)
 
     async def post(_: Any, name: str) -> None:
-        asked.append(name)
+        assert name == "ada"
+        await asyncio.sleep(0)  # as while it checks a password
+        ada.new_api_token(note="for a script")
 
     for number in range(own + logins):
         session = "s" if number >= own else None
         database.add(
             orm.APIToken(user_id=1, session_id=session, hashed=f"{number}", prefix="p", client_id="c")
         )
-    database.flush()
-    ada = SimpleNamespace(id=1)
-    handler = SimpleNamespace(find_user=lambda _: ada, db=database, current_user=ada if known else None)
+    database.commit()
     assert users.UserTokenListAPIHandler.post is bodies.few_tokens
     if refused:
-        with pytest.raises(HTTPError) as error:
-            asyncio.run(bodies.few_tokens(handler, "ada", post))
-        assert (error.value.status_code, "100 tokens are the most" in str(error.value)) == (refused, known)
+        with pytest.raises(ValueError, match="100 tokens are the most"):
+            asyncio.run(bodies.few_tokens(None, "ada", post))
     else:
-        asyncio.run(bodies.few_tokens(handler, "ada", post))
-    assert asked == ([] if refused else ["ada"])
+        asyncio.run(bodies.few_tokens(None, "ada", post))
+    ada.new_api_token(note="of a server that starts")
+    assert tokens(database, 1) == own + logins + (1 if refused else 2)
+
+
+def test_codes_of_logins_under_way_have_an_end(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MOST_TOKENS", 3)
+    validator = JupyterHubRequestValidator(database)
+    for number in range(5):
+        for user in database.query(orm.User).order_by(orm.User.id):
+            request = SimpleNamespace(
+                user=SimpleNamespace(orm_user=user, id=user.id), scopes=[], session_id="s",
+                code_challenge=None, code_challenge_method=None,
+            )  # fmt: skip
+            validator.save_authorization_code("server", {"code": f"{user.name} {number}"}, request)
+    for name in ("ada", "grace"):
+        assert [n for n in range(5) if orm.OAuthCode.find(database, f"{name} {n}")] == [2, 3, 4]
 
 
 def test_of_a_users_logins_at_a_server_the_newest_are_kept(
