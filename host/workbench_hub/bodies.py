@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any
 
 import tornado.httpserver
-from jupyterhub import orm
+from jupyterhub import orm, scopes
 from jupyterhub.apihandlers import users
+from jupyterhub.oauth import provider
 from jupyterhub.oauth.provider import JupyterHubRequestValidator
 from sqlalchemy import delete, event, select
 from sqlalchemy.orm import object_session
 
-BYTES = 1024**2
+BYTES = 64 * 1024
 # Of when a server was last active, ISO 8601; what reads any date takes minutes for a megabyte.
 DATE_LENGTH = 64
 # Of what users say: what a token is for, of which session of a browser a login is (the hub's own have 32), and the
@@ -25,6 +26,8 @@ LENGTHS = {orm.APIToken.note: 200, orm.OAuthCode.session_id: 64, orm.OAuthCode.c
 # Of one user's own, of the user's logins at one server, and of those under way: the hub's database is no part of the
 # user's share of the disk.
 MOST_TOKENS = 100
+# Of one token. Each costs the hub a copy of all before it, and a look into its database for each role.
+MOST_SCOPES, SCOPE_LENGTH = 100, 255
 _asked: ContextVar[bool] = ContextVar("_asked", default=False)  # whether the request at hand is for a token
 TOO_MANY = f"{MOST_TOKENS} tokens are the most. Revoke those that you no longer use."
 
@@ -48,7 +51,16 @@ def new_token(user: Any, *args: Any, make: Any = orm.User.new_api_token, **how: 
     own = session.query(orm.APIToken.id).filter_by(user_id=user.id, session_id=None)
     if _asked.get() and own.count() >= MOST_TOKENS:
         raise ValueError(TOO_MANY)
+    if len(how.get("roles") or ()) > MOST_SCOPES:
+        raise ValueError(f"No token has more than {MOST_SCOPES} roles.")
     return make(user, *args, **how)
+
+
+def few_scopes(names: Any, *args: Any, check: Any = scopes._check_scopes_exist, **how: Any) -> None:
+    """Raises ScopeNotFound, as the hub does for what is none, for more or longer ones than it is to work on."""
+    if len(names) > MOST_SCOPES or any(len(name) > SCOPE_LENGTH for name in names):
+        raise scopes.ScopeNotFound(f"A token has {MOST_SCOPES} scopes of {SCOPE_LENGTH} characters at most.")
+    check(names, *args, **how)
 
 
 def few_logins(
@@ -102,6 +114,7 @@ def limit() -> None:
     tornado.httpserver.HTTPServer = SmallServer  # type: ignore[misc]
     users.parse_date = short_date
     users.UserTokenListAPIHandler.post = few_tokens
+    scopes._check_scopes_exist = provider._check_scopes_exist = few_scopes
     JupyterHubRequestValidator.save_bearer_token = few_logins
     JupyterHubRequestValidator.save_authorization_code = few_codes
     orm.User.new_api_token = new_token

@@ -4,6 +4,7 @@ PAM would refuse such a login; here it leads to the page that starts the server,
 anything is started.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from tornado.web import HTTPError
 from workbench_hub import login, transient
 
 LENGTH = 8  # the least of a password that somebody chooses
+TURN = asyncio.Semaphore(1)  # forms that are sent by the hundred wait for each other, and no login for them
 
 FORM = """
 <p>Choose a password of your own. It holds for everything on the workbench.</p>
@@ -58,7 +60,9 @@ async def refusal(name: str, password: str, again: str) -> str | None:
         return "The two passwords are not the same."
     if len(password) < LENGTH or not password.isprintable():
         return f"A password has at least {LENGTH} characters, without line breaks."
-    if await login.is_password_of(name, password):
+    async with TURN:
+        is_the_old_one = await login.is_password_of(name, password)
+    if is_the_old_one:
         return "That is the password you have; choose another one."
     return None
 

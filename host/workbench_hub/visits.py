@@ -31,7 +31,10 @@ class Visit(BaseHandler):
                 {"message": "Log in to the hub first." if user is None else "That server is not yours."}
             )
         elif user is None:
-            page = urlsplit(self.request.headers.get(PATH, "/"))
+            try:
+                page = urlsplit(self.request.headers.get(PATH, "/"))
+            except ValueError:
+                raise HTTPError(400) from None
             back = page._replace(scheme="", netloc="").geturl()
             self.redirect(url_concat(self.settings["login_url"], {"next": back}))
         else:

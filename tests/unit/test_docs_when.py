@@ -28,6 +28,8 @@ HOSTS = {
     "cat",
     "du",
     "chown",
+    "make",
+    "pulumi",
 }
 
 

@@ -14,6 +14,7 @@ from workbench_host.processes import LINGERING
 from workbench_host.tools import FailureError
 
 GRACE_SECONDS = 5  # for processes to end by themselves
+NOBODYS = 2**32 - 2  # no account's, and above all ids for containers
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -64,12 +65,21 @@ def _kill_all(uid: int) -> None:
     """All that the user runs at one go, who came in just now too: a process that forks and ends within a millisecond is
     gone whenever it is looked at, and its child is not there yet.
 
-    First by the kernel's own list of what the user may send a signal to (kill(2), -1), wherever it runs. Then the
+    First by the kernel's own list of what the user may send a signal to (kill(2), -1), wherever it runs. That is asked
+    by a process of the user's which the user may not signal, as its other ids are nobody's. Then the
     user's control group, which has the ids for containers too (cgroups(7), cgroup.kill); with control groups of version
     1 systemd reads its list until that has nobody new.
     """
-    kill = ["/usr/bin/python3", "-IS", "-c", "import os, signal; os.kill(-1, signal.SIGKILL)"]
-    subprocess.run(kill, user=uid, group=uid, extra_groups=(), capture_output=True, check=False)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(NOBODYS, NOBODYS, NOBODYS)
+            os.setresuid(NOBODYS, uid, NOBODYS)
+            os.kill(-1, signal.SIGKILL)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
     group = f"user-{uid}.slice"
     try:
         (CONTROL_GROUPS / "user.slice" / group / "cgroup.kill").write_text("1")

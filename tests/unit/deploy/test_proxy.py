@@ -154,7 +154,10 @@ def test_users_programs_may_ask_what_is_let_through_and_nothing_else(tmp_path: P
     words, winding, passed, refused = server["routes"]
     assert "X-Real-Ip" in json.dumps(words["handle"])  # which the hub would believe
     assert "vars_regexp" in winding["match"][0]
-    assert passed["match"] == [{"path": ["/jupyter/hub/api", "/jupyter/hub/api/*"]}]
+    [match] = passed["match"]
+    assert match["path"] == ["/jupyter/hub/api", "/jupyter/hub/api/*"]
+    assert "GET" in match["method"], "the hub counts requests by method, and any that users make up"
+    assert server["max_header_bytes"] == 8000
     assert "unix//run/its.sock" in json.dumps(passed)
     assert "match" not in refused
     assert '"status_code": 404' in json.dumps(refused)

@@ -139,14 +139,17 @@ def test_systemd_takes_the_units() -> None:
 @needs("unshare", "mount", "findmnt")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
 def test_a_program_that_lies_there_loses_what_its_bits_gave_and_what_is_open_goes_on(tmp_path: Path) -> None:
-    """On the disk, where a folder is no mount yet, and in memory; a second run changes nothing."""
+    """On the disk, where a folder is no mount yet, and in memory; a second run changes nothing.
+
+    Where this machine's own /tmp is in memory, it says that this cannot be changed in use.
+    """
     ids = "for at in disk memory; do setpriv --reuid=12345 --regid=12345 --clear-groups $at/id -u; done"
     look = f"{ids}; grep -c {tmp_path}/ /proc/self/mountinfo"
     steps = f"""
         mount -t tmpfs -o mode=755 memory {tmp_path.parent} && mkdir -p {tmp_path}/disk {tmp_path}/memory
         cd {tmp_path} && mount -t tmpfs -o noatime,mode=755 memory memory
         cat > mounts && for at in disk memory; do cp /usr/bin/id $at && chmod 4755 $at/id; done
-        exec 3> disk/file; {look}; sh mounts; {look}; sh mounts; {look}; echo kept >&3; cat disk/file
+        exec 3> disk/file; {look}; sh mounts >&2; {look}; sh mounts >&2; {look}; echo kept >&3; cat disk/file
         findmnt -no VFS-OPTIONS -M {tmp_path}/memory
     """
     done = subprocess.run(

@@ -117,11 +117,14 @@ def test_who_comes_in_again_and_again_is_not_waited_for(host: Host, monkeypatch:
     assert not any(host.alive())
 
 
-def test_what_forks_and_ends_before_it_is_seen_ends_too(host: Host) -> None:
+@pytest.mark.parametrize(
+    "does", ["pass", "os.kill(-1, signal.SIGSTOP)"], ids=["nothing", "stops who kills it"]
+)
+def test_what_forks_and_ends_before_it_is_seen_ends_too(host: Host, does: str) -> None:
     """Each of these processes is there for a part of a millisecond; all have the pipe, whose end tells of theirs."""
     forks = (
         "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "while os.fork() == 0 or os._exit(0): pass"
+        f"while os.fork() == 0 or os._exit(0): {does}"
     )
     reading, writing = os.pipe()
     command = ["/usr/bin/python3", "-IS", "-c", forks]

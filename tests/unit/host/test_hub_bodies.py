@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy
 import tornado.httpserver
-from jupyterhub import orm
+from jupyterhub import orm, scopes
 from jupyterhub.apihandlers import users
+from jupyterhub.oauth import provider
 from jupyterhub.oauth.provider import JupyterHubRequestValidator
 from tornado.web import HTTPError
 
@@ -22,6 +23,8 @@ REPLACED = (
     (JupyterHubRequestValidator, "save_bearer_token"),
     (JupyterHubRequestValidator, "save_authorization_code"),
     (orm.User, "new_api_token"),
+    (scopes, "_check_scopes_exist"),
+    (provider, "_check_scopes_exist"),
 )
 
 
@@ -103,6 +106,28 @@ def test_a_user_has_so_many_tokens_beside_those_of_logins(
         asyncio.run(bodies.few_tokens(None, "ada", post))
     ada.new_api_token(note="of a server that starts")
     assert tokens(database, 1) == own + logins + (1 if refused else 2)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"scopes": [f"servers!server=ada/{number}" for number in range(30_000)]},
+        {"scopes": [f"servers!user={'x' * 50_000}"]},
+        {"roles": ["user"] * 30_000},
+    ],
+    ids=["scopes", "a long scope", "roles"],
+)
+def test_a_token_of_more_than_there_is_use_for_costs_nothing(database: Any, asked: dict[str, Any]) -> None:
+    """The hub's own code takes a minute for the first, and keeps what it made of it."""
+    ada = database.get(orm.User, 1)
+    begun = time.monotonic()
+    with pytest.raises((ValueError, KeyError), match="100"):
+        ada.new_api_token(**asked)
+    assert time.monotonic() - begun < 1
+    assert tokens(database, 1) == 0
+    assert not JupyterHubRequestValidator(database).validate_scopes(
+        "server", asked.get("scopes", ["x"]), None, None
+    )
 
 
 def test_codes_of_logins_under_way_have_an_end(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What the hub says where a server does not start, and what its log does not say."""
 
 import asyncio
+import io
 import logging
 import os
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyterhub.app import JupyterHub
 
 from workbench_hub import logs, starting
 
@@ -99,3 +101,29 @@ def test_no_token_of_an_address_is_logged(line: str, arguments: tuple[Any, ...],
     record = logging.LogRecord("JupyterHub", logging.INFO, __file__, 1, line, arguments, None)
     assert logs.NoTokens().filter(record)
     assert record.getMessage() == shown
+
+
+@pytest.mark.parametrize(
+    "sent", ["x\0[W 2026-11-28 JupyterHub users:68] Failed login from 192.0.2.1", "a\r\u2028\x85\x1bb"]
+)
+def test_what_somebody_sends_stays_in_the_line_that_it_is_in(sent: str) -> None:
+    """journald begins a new entry at a line's end and at NUL; fail2ban reads the beginning of each."""
+    log, output = logging.Logger("of this test"), io.StringIO()
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(logs.Plain(fmt="[%(levelname)1.1s] %(message)s"))
+    handler.addFilter(logs.NoTokens())
+    log.addHandler(handler)
+    log.warning("Content security violation: %s", f"{sent}\n{sent}")
+    log.warning("404 GET /%s", "n" * 30_000)
+    first, second, third = output.getvalue().split("\n")[:3]
+    assert first.startswith("[W] Content")
+    assert second.startswith("    ")
+    assert set(first + second) <= set(map(chr, range(32, 127)))
+    assert len(third) < 600
+
+
+def test_the_hub_has_this_form_of_its_log() -> None:
+    hub = JupyterHub(logging_config=logs.SETTINGS)
+    [handler] = [one for one in hub.log.handlers if isinstance(one, logging.StreamHandler)][:1]
+    assert type(handler.formatter) is logs.Plain
+    assert any(isinstance(one, logs.NoTokens) for one in handler.filters)
