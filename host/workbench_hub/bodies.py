@@ -26,8 +26,9 @@ LENGTHS = {orm.APIToken.note: 200, orm.OAuthCode.session_id: 64, orm.OAuthCode.c
 # Of one user's own, of the user's logins at one server, and of those under way: the hub's database is no part of the
 # user's share of the disk.
 MOST_TOKENS = 100
-# Of one token. Each costs the hub a copy of all before it, and a look into its database for each role.
-MOST_SCOPES, SCOPE_LENGTH = 100, 255
+# Of one token. Each costs the hub a copy of all before it, or a look into its database; the longest of a server of
+# somebody's has two names in it, of which a unit's name has room for 255 characters.
+MOST_SCOPES, SCOPE_LENGTH = 100, 400
 _asked: ContextVar[bool] = ContextVar("_asked", default=False)  # whether the request at hand is for a token
 TOO_MANY = f"{MOST_TOKENS} tokens are the most. Revoke those that you no longer use."
 
