@@ -47,7 +47,7 @@ def test_a_date_that_is_none_costs_nothing(body: Any) -> None:
     with pytest.raises(HTTPError) as error:
         users._parse_timestamp(body)
     assert error.value.status_code == 400
-    assert time.monotonic() - begun < 0.1
+    assert time.monotonic() - begun < 1
     assert (
         users._parse_timestamp("2026-01-02T03:04:05.678901+02:00").isoformat() == "2026-01-02T01:04:05.678901"
     )
