@@ -17,7 +17,8 @@ SALT = "encryptionsalt:"  # in the stack file of each stack with a passphrase, b
 
 def ask(stack: str) -> None:
     """Asks for it once for this command, at a terminal and where it is not given. Else Pulumi says what is missing."""
-    if _is_locked(stack) and not any(name in os.environ for name in VARIABLES) and sys.stdin.isatty():
+    given = any(name in os.environ for name in VARIABLES)
+    if not given and sys.stdin.isatty() and _is_locked(stack):
         os.environ[VARIABLE] = getpass.getpass(
             f"Passphrase of the stack {stack} (from `pulumi stack init`): "
         )

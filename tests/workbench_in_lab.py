@@ -30,6 +30,7 @@ BEGINNING = (
     "Beginning operation run"  # what pyinfra says once all is prepared and it is about to change something
 )
 FRONT = ("caddy.service", "jupyterhub.service")  # what a request for the hub's page goes through
+OUTAGE_SECONDS = 3.0  # shorter is a busy machine, where the lab makes servers beside the one that is asked
 PASSWORDS = {"ada": "correct horse battery", "grace": "a nanosecond is this long"}
 
 

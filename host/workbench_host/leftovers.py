@@ -24,9 +24,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from workbench_host import container_users
 from workbench_host.accounts.scratch import SCRATCH
-from workbench_host.container_users import user_of
+from workbench_host.container_users import COUNT, start, user_of
 from workbench_host.processes import at_work
 from workbench_host.tools import remove_tree
 
@@ -121,8 +120,8 @@ def remove(entry: Entry) -> None:
 
 def has_others(folder: str, user: int) -> bool:
     """Whether anything below a folder is not the user's, or cannot be looked at."""
-    first = container_users.start(user)
-    own = ["-uid", str(user), "-o", "-uid", f"+{first - 1}", "-uid", f"-{first + container_users.COUNT}"]
+    first = start(user)
+    own = ["-uid", str(user), "-o", "-uid", f"+{first - 1}", "-uid", f"-{first + COUNT}"]
     command = ["find", folder, "-xdev", "!", "(", *own, ")", "-print", "-quit"]
     found = subprocess.run(command, capture_output=True, check=False)
     return found.returncode != 0 or bool(found.stdout)

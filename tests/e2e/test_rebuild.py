@@ -13,13 +13,12 @@ from bench import probe
 from lab.paths import Layout
 from lab.visitor import Visitor
 from tests import dataset
-from tests.workbench_in_lab import FRONT, HOME, STACK, Workbench
+from tests.workbench_in_lab import FRONT, HOME, OUTAGE_SECONDS, STACK, Workbench
 from workbench import servers, stackfile
 
 pytestmark = pytest.mark.lab
 
 DATA = "/home/ada/of-all-kinds"
-OUTAGE_SECONDS = 3.0  # shorter is a busy machine, where the lab makes servers beside the one that is asked
 NEWER = "20261123-2300"
 WHAT_STAYS = (
     "id ada; id grace; cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub; grep -E '^(ada|grace):' /etc/shadow | "

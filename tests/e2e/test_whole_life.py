@@ -14,11 +14,10 @@ from lab.visitor import Visitor
 from tests import acme_in_lab, dataset, workbench_in_lab
 from tests.acme_in_lab import DOMAIN, Ca
 from tests.life_in_lab import Run
-from tests.workbench_in_lab import FRONT, STACK, Workbench
+from tests.workbench_in_lab import FRONT, OUTAGE_SECONDS, STACK, Workbench
 from workbench import stackfile, team
 
 pytestmark = pytest.mark.lab
-OUTAGE_SECONDS = 3.0  # shorter is a busy machine, where the lab makes servers beside the one that is asked
 NOTEBOOK = "life.ipynb"
 CONTENT = json.dumps({"cells": [], "metadata": {"made": "before"}, "nbformat": 4, "nbformat_minor": 5})
 CHANGED = "chosen by herself 1815"  # a password that ada has set herself: that, too, has to survive

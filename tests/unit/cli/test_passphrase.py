@@ -21,10 +21,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     pulumi_project.make(tmp_path)
     done = pulumi_project.pulumi(tmp_path, "config", "set", "--secret", "name", "ada")
     assert done.returncode == 0, done.stderr
-    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    pulumi_project.enter(tmp_path, monkeypatch)
     monkeypatch.setattr("workbench.stackfile.ROOT", tmp_path)
-    for name, value in pulumi_project.environment(tmp_path).items():
-        monkeypatch.setenv(name, value)
     for name in passphrase.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PULUMI_STACK", "dev")
